@@ -128,8 +128,17 @@ enum Expect {
     Prepare,
     /// The savepoint that marks a transaction. If it fails, the transaction only goes unmarked.
     Mark,
-    /// The active role. This packet of the answer is the next one.
-    Role(u8),
+    /// A result set of one column. This packet of it is the next one.
+    Rows(Question, u8),
+}
+
+/// What a query of the proxy's own, in front of a statement, is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Question {
+    /// Its row is the active role.
+    Role,
+    /// It has no rows, and makes FOUND_ROWS() 0.
+    NoRows,
 }
 
 /// See the module.
@@ -145,6 +154,8 @@ pub struct Connection<S> {
     ran_opaque: bool,
     /// True if row counts and diagnostics on the connection are not from this session's last statement.
     pub has_past: bool,
+    /// True if FOUND_ROWS() on the connection may be about a statement of another session. No reset changes it.
+    pub counted_another: bool,
     /// True if another session used the connection last, and what is set on it was not compared with this session's state
     /// yet.
     pub is_taken_over: bool,
@@ -202,6 +213,7 @@ impl<S: Stream> Connection<S> {
         Connection {
             stream,
             has_past: false,
+            counted_another: false,
             is_taken_over: false,
             stale_diagnostics: false,
             leaves_diagnostics: false,
@@ -424,6 +436,12 @@ impl<S: Stream> Connection<S> {
         if self.about.flavor == Flavor::MySql {
             self.query_in_front(b"DO 0", Expect::Set, out);
         }
+    }
+
+    /// Appends a query without rows, so that FOUND_ROWS() is 0, as in a new session.
+    pub fn forget_found_rows(&mut self, out: &mut Vec<u8>) {
+        self.counted_another = false;
+        self.query_in_front(b"SELECT NULL FROM DUAL WHERE FALSE", Expect::Rows(Question::NoRows, 0), out);
     }
 
     /// Appends the begin of a transaction that only reads.

@@ -210,6 +210,7 @@ impl<R: Runtime> Pool<R> {
                     continue;
                 }
                 connection.has_past = true;
+                connection.counted_another = true;
                 connection.is_taken_over = true;
                 connection.stale_diagnostics = connection.left() != Left::Nothing;
                 return Some((connection, seat));
@@ -254,6 +255,7 @@ impl<R: Runtime> Pool<R> {
             // Its thread id is unchanged, but the reset cleared the row counts and warnings of its last
             // session.
             connection.has_past = true;
+            connection.counted_another = true;
             let (sent, out) = connection.stream.write_all(out).await;
             self.buffers.give(out);
             if sent.is_ok() {

@@ -413,6 +413,7 @@ impl<R: Runtime> Session<R> {
             }
         }
         connection.has_past = false;
+        connection.counted_another &= !self.state.answer.may_count_rows(request.class.effects);
         // On MariaDB, a SELECT without a table keeps the diagnostics of the statement before it.
         let quiet = self.state.answer.warnings == 0 && !self.state.answer.failed();
         let leaves = connection.about.flavor == Flavor::MariaDb && request.class.kind < StatementKind::Write;

@@ -3,6 +3,7 @@
 use super::Session;
 use super::replies::Ended;
 use super::tries::Tries;
+use crate::backend::InsertId;
 use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
 use crate::sql::Effects;
@@ -72,7 +73,7 @@ impl<R: Runtime> Session<R> {
             return Ok(Brought::Broken);
         }
         if request.command == Command::SetOption {
-            self.option_leaves_class();
+            Box::pin(self.option_leaves_class()).await;
         }
         if !self.upstream.is_in_line(&self.state, request.class.effects)
             && let Brought::Broken = self.restore_session(buf, request).await?
@@ -86,14 +87,20 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Notes that COM_SET_OPTION changes a connection that logged in with the other setting, which no reset restores: nobody
-    /// else gets it.
-    fn option_leaves_class(&mut self) {
+    /// else gets it. The session's insert id is learned first, since the connection is closed once nothing pins it.
+    async fn option_leaves_class(&mut self) {
         let option = Capabilities::MULTI_STATEMENTS;
         let wanted = self.client.capabilities & option;
-        if let Some(connection) = &mut self.upstream.connection
-            && connection.about.class.capabilities & option != wanted
-        {
-            connection.closes_after_session = true;
+        let Some(connection) = &mut self.upstream.connection else { return };
+        if connection.about.class.capabilities & option == wanted {
+            return;
+        }
+        connection.closes_after_session = true;
+        let here = (connection.about.server, connection.about.thread_id);
+        let insert = &self.state.insert;
+        if insert.id.get() == InsertId::OnConnection && insert.connection == Some(here) {
+            let limit = self.context.live.borrow().timeouts.connect;
+            self.context.pool.learn_insert_id(connection, Some(insert.id.link()), limit).await;
         }
     }
 

@@ -66,6 +66,13 @@ pub struct Answered {
 }
 
 impl Answered {
+    /// True if FOUND_ROWS() may be about the statement with these effects: it had a result set, or may have had one inside. Not
+    /// SHOW WARNINGS.
+    pub fn may_count_rows(&self, effects: Effects) -> bool {
+        let inside = Effects::SETS_USER_VARIABLES | Effects::CALLS | Effects::LEAVES_UNKNOWN;
+        (self.rows && !effects.contains(Effects::READS_DIAGNOSTICS)) || effects.intersects(inside)
+    }
+
     /// True if the answer ended with an ERR packet.
     pub fn failed(&self) -> bool {
         self.error.is_some()

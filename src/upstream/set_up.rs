@@ -108,6 +108,9 @@ impl<R: Runtime> Upstream<R> {
         if effects.contains(Effects::READS_DIAGNOSTICS) && before != self.prelude.len() {
             connection.forget_set(&mut self.prelude);
         }
+        if effects.contains(Effects::READS_FOUND_ROWS) && connection.counted_another {
+            connection.forget_found_rows(&mut self.prelude);
+        }
         if effects.contains(Effects::LEAVES_UNKNOWN) && connection.has_text_statements() {
             // The statement may execute any prepared statement by name, so drop those of other sessions.
             connection.drop_text_statements_but(&state.objects.text_statements, &mut self.prelude);

@@ -138,6 +138,8 @@ async fn sessions_are_as_direct(cluster: Cluster) {
     assert!(wrong.is_empty(), "{:?}:\n{}", cluster.kind(), wrong.join("\n"));
     limit_of_the_account_holds(&cluster, &mut wrong).await;
     login_says(&cluster, &proxy, &mut wrong).await;
+    other_sessions_rows_are_not_found(&proxy, &mut wrong).await;
+    an_option_keeps_the_insert_id(&cluster, &proxy, &mut wrong).await;
     assert!(wrong.is_empty(), "{:?}:\n{}", cluster.kind(), wrong.join("\n"));
 }
 
@@ -192,5 +194,79 @@ async fn login_says(cluster: &Cluster, proxy: &Proxy, wrong: &mut Vec<String>) {
             }
             drop(client.command(1, b"").await);
         }
+    }
+}
+
+/// Returns the last value of the first row of the answer to a query; of an error its code.
+async fn last_value(client: &mut Raw, sql: &str) -> String {
+    let mut answer = client.query(sql).await.expect("an answer");
+    if error_code(&answer) != 0 {
+        return error_code(&answer).to_string();
+    }
+    if answer.first() == Some(&0) {
+        return "OK".to_owned();
+    }
+    let columns = answer[0];
+    // The columns, the packet behind them, the row.
+    for _ in 0..columns + 2 {
+        answer = client.read().await.expect("a result").1;
+    }
+    let value = String::from_utf8_lossy(&answer[1..]).into_owned();
+    while !matches!(client.read().await.expect("an end").1.as_slice(), [0xfe, ..]) {}
+    value
+}
+
+/// `FOUND_ROWS()` is 0 until a session has run a query, whoever had its connection before.
+async fn other_sessions_rows_are_not_found(proxy: &Proxy, wrong: &mut Vec<String>) {
+    for statements in [
+        &["SET @z = 1"][..],
+        &["SET @z = 1", "INSERT INTO latin.s VALUES (77)", "DELETE FROM latin.s WHERE a = 77"],
+        &["BEGIN", "COMMIT"],
+        &[],
+    ] {
+        let mut before = Raw::app(proxy.rw).await;
+        last_value(&mut before, "SELECT 1 UNION SELECT 2 UNION SELECT 3").await;
+        drop(before.command(1, b"").await);
+        let mut client = Raw::app(proxy.rw).await;
+        for sql in statements {
+            client.query(sql).await.expect(sql);
+        }
+        let found = last_value(&mut client, "SELECT FOUND_ROWS()").await;
+        if found != "0" {
+            wrong.push(format!("{statements:?}, FOUND_ROWS(): {found}"));
+        }
+        last_value(&mut client, "SELECT 1 UNION SELECT 2").await;
+        let found = last_value(&mut client, "SELECT FOUND_ROWS()").await;
+        if found != "2" {
+            wrong.push(format!("{statements:?}, two rows, FOUND_ROWS(): {found}"));
+        }
+        drop(client.command(1, b"").await);
+    }
+}
+
+/// COM_SET_OPTION, which turns several statements in one text on.
+const SET_OPTION: u8 = 0x1b;
+
+/// COM_SET_OPTION on a connection that others must not get afterwards costs its session nothing.
+async fn an_option_keeps_the_insert_id(cluster: &Cluster, proxy: &Proxy, wrong: &mut Vec<String>) {
+    cluster
+        .primary()
+        .sql("CREATE TABLE latin.i (a INT AUTO_INCREMENT PRIMARY KEY, b INT) AUTO_INCREMENT = 40")
+        .await;
+    for statements in [
+        &["INSERT INTO latin.i (b) VALUES (1)"][..],
+        &["INSERT INTO latin.i (b) VALUES (1)", "SELEC 1"],
+        &["INSERT INTO latin.i (b) VALUES (1)", "INSERT INTO latin.none_such (b) VALUES (1)"],
+    ] {
+        let mut client = Raw::app(proxy.rw).await;
+        for sql in statements {
+            client.query(sql).await.expect(sql);
+        }
+        let option = client.command(SET_OPTION, &[0, 0]).await.expect("an answer");
+        let id = last_value(&mut client, "SELECT LAST_INSERT_ID() >= 40").await;
+        if error_code(&option) != 0 || id != "1" {
+            wrong.push(format!("{statements:?}, COM_SET_OPTION, LAST_INSERT_ID() >= 40: {id}"));
+        }
+        drop(client.command(1, b"").await);
     }
 }

@@ -1,9 +1,10 @@
 //! What statements left on a server connection since it was opened or last reset.
 
-use super::{Connection, Expect};
+use super::{Connection, Expect, Question};
+use crate::backend::ServerError;
 use crate::net::Stream;
 use crate::terms::Unexplained;
-use crate::wire::{Capabilities, ProtocolError};
+use crate::wire::{Capabilities, ErrPacket, ProtocolError};
 
 use super::settling::SwallowError;
 
@@ -90,36 +91,43 @@ impl<S: Stream> Connection<S> {
     }
 
     fn ask_role(&mut self, out: &mut Vec<u8>) {
-        self.query_in_front(b"SELECT CURRENT_ROLE()", Expect::Role(0), out);
+        self.query_in_front(b"SELECT CURRENT_ROLE()", Expect::Rows(Question::Role, 0), out);
     }
 
-    /// Reads the next packet of the answer to `ask_role`: the number of columns, the column, EOF unless the capabilities
-    /// say otherwise, the row, and EOF or OK.
-    pub(super) fn role_packet(&mut self, payload: &[u8]) -> Result<(), SwallowError> {
-        let Some(Expect::Role(packet)) = self.expecting.front().copied() else { return Ok(()) };
+    /// Reads the next packet of the answer to a query of the proxy's own: the number of columns, the column, EOF unless the
+    /// capabilities say otherwise, the row if the query has one, and EOF or OK.
+    pub(super) fn rows_packet(&mut self, payload: &[u8]) -> Result<(), SwallowError> {
+        let Some(Expect::Rows(question, packet)) = self.expecting.front().copied() else { return Ok(()) };
         let has_eof = !self.about.capabilities.contains(Capabilities::DEPRECATE_EOF);
         let row = 2 + u8::from(has_eof);
-        let last = row + 1;
+        let last = if question == Question::Role { row + 1 } else { row };
         let byte = payload.first().copied().unwrap_or_default();
         let expected = match packet {
             _ if byte == 0xff => {
                 self.expecting.pop_front();
-                return self.role_is(None);
+                return match question {
+                    Question::Role => self.role_is(None),
+                    Question::NoRows => {
+                        Err(SwallowError::State(ServerError::from(&ErrPacket::parse(payload)?)))
+                    }
+                };
             }
             0 => byte == 1,
             _ if packet == last || (has_eof && packet == 2) => byte == 0xfe,
             _ => true,
         };
         if !expected {
-            return Err(ProtocolError::Unexpected { expected: "the answer about a role", byte }.into());
+            return Err(
+                ProtocolError::Unexpected { expected: "the answer to a query of the proxy", byte }.into()
+            );
         }
-        if packet == row {
+        if packet == row && question == Question::Role {
             self.role_is(Some(payload.into()))?;
         }
         if packet == last {
             self.expecting.pop_front();
         } else if let Some(front) = self.expecting.front_mut() {
-            *front = Expect::Role(packet + 1);
+            *front = Expect::Rows(question, packet + 1);
         }
         Ok(())
     }

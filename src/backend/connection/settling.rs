@@ -44,7 +44,7 @@ impl<S: Stream> Connection<S> {
         while let Some(expect) = self.expecting.front().copied() {
             let Some(header) = PacketHeader::parse(buf.filled()) else { return Ok(Settled::Waiting) };
             let compresses = self.about.capabilities.intersects(Capabilities::COMPRESSION);
-            let expected = if let Expect::Role(packet) = expect { packet + 1 } else { 1 };
+            let expected = if let Expect::Rows(_, packet) = expect { packet + 1 } else { 1 };
             if header.seq != expected && !compresses {
                 return Err(ProtocolError::Sequence { expected, got: header.seq }.into());
             }
@@ -53,10 +53,10 @@ impl<S: Stream> Connection<S> {
                 return Ok(Settled::Waiting);
             };
             match payload.first() {
-                _ if matches!(expect, Expect::Role(_)) => {
+                _ if matches!(expect, Expect::Rows(..)) => {
                     let (payload, total) = (Vec::from(payload), header.total());
                     buf.consume(total);
-                    self.role_packet(&payload)?;
+                    self.rows_packet(&payload)?;
                     continue;
                 }
                 Some(0xff) => {
@@ -70,7 +70,7 @@ impl<S: Stream> Connection<S> {
                         Expect::Set if self.of_client && WAITING.contains(&err.code) => {
                             (self.applied, self.insert_id) = (None, None);
                         }
-                        Expect::Reset | Expect::Set | Expect::Role(_) => {
+                        Expect::Reset | Expect::Set | Expect::Rows(..) => {
                             return Err(SwallowError::State(err));
                         }
                     }
