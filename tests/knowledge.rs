@@ -37,7 +37,8 @@ impl Control {
         let config = config.replace("{rw}", "1").replace("{ro}", "2").replace("{http}", "3");
         let config = Config::parse(&config, Path::new("")).unwrap();
         let (reload, live) = watch::channel(Arc::new(config.live));
-        let (snapshot, kicker) = discovery::start(live.clone(), BackendConnector(SystemRuntime::default()));
+        let (snapshot, kicker) =
+            discovery::start(live.clone(), BackendConnector::new(SystemRuntime::default(), Arc::default()));
         Control { snapshot, kicker, live, _reload: reload }
     }
 
@@ -243,7 +244,7 @@ async fn routines_are_known(cluster: Cluster) {
     }
     cluster.wait_caught_up().await;
     let control = Control::start(&cluster, "looker");
-    let connector = BackendConnector(SystemRuntime::default());
+    let connector = BackendConnector::new(SystemRuntime::default(), Arc::default());
     let mut routines = Routines::start(connector, control.live.clone(), control.snapshot.clone());
 
     // Without any privilege nothing is known, and that much is known.

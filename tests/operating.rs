@@ -2,6 +2,7 @@
 //! and secrets that must not show.
 
 mod ending;
+mod full;
 mod kill;
 mod limits;
 mod outside;

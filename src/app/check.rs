@@ -120,7 +120,7 @@ async fn ask(config: &Config, servers: &[Server]) -> Result<Found, AppError> {
     let runtime = SystemRuntime::default();
     let tls = TlsClient::new(&config.live.servers_tls);
     runtime.servers_tls.set(tls.map_err(|error| AppError::Target(format!("servers_tls: {error}")))?);
-    let connector = BackendConnector(runtime);
+    let connector = BackendConnector::new(runtime, Arc::default());
     let mut found = Found::default();
     let mut passing = Vec::new();
     let mut accounts = Vec::new();
@@ -135,6 +135,7 @@ async fn ask(config: &Config, servers: &[Server]) -> Result<Found, AppError> {
     for server in servers {
         for (what, account, name, password) in &accounts {
             let target = Target {
+                server: crate::topology::ServerId(0),
                 name: server.name.clone(),
                 address: server.address.clone(),
                 tls_names: server.tls_names.clone(),

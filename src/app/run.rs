@@ -25,6 +25,7 @@ use super::webhook::{Webhooks, host_name};
 use super::{AppError, clients_tls, memory, privacy, questions, servers_tls, service_manager, slow};
 use crate::admin::{AdminState, ChangeCosts, Question};
 use crate::auth::OwnKey;
+use crate::backend::Ceilings;
 use crate::backend::accounts::AccountReading;
 use crate::config::{Config, CredentialSource, Discovery, Fixed, Kubernetes, Live, LogFormat};
 use crate::console::{Console, Orders};
@@ -55,6 +56,7 @@ struct DataPath<'a> {
     live: watch::Receiver<Arc<Live>>,
     /// Connects to servers.
     runtime: SystemRuntime,
+    ceilings: Arc<Ceilings>,
     /// How the workers wait for their sockets.
     driver: Driver,
     /// The topology that discovery and probes publish.
@@ -132,15 +134,17 @@ async fn control(
     let (driver, runtime) = (ChosenDriver::of(config.fixed.io)?, SystemRuntime::default());
     servers_tls::follow(runtime.servers_tls.clone(), live.clone());
     clients_tls::follow(runtime.acceptors.clone(), live.clone()).map_err(AppError::Tls)?;
+    let ceilings = Arc::<Ceilings>::default();
+    let connector = || BackendConnector::new(runtime.clone(), ceilings.clone());
     let discovery::Started { snapshot, kicker, acknowledged, drainer } =
-        discovery::start_with(source, live.clone(), BackendConnector(runtime.clone()));
+        discovery::start_with(source, live.clone(), connector());
     for server in predecessor.map(Predecessor::drained).unwrap_or_default() {
         // Fails only if this process ends.
         let _ = drainer.order(server, true).await;
     }
-    let routines = Routines::start(BackendConnector(runtime.clone()), live.clone(), snapshot.clone());
-    let accounts = AccountTables::start(BackendConnector(runtime.clone()), live.clone(), snapshot.clone());
-    let passing = passing_accounts(BackendConnector(runtime.clone()), live.clone(), snapshot.clone());
+    let routines = Routines::start(connector(), live.clone(), snapshot.clone());
+    let accounts = AccountTables::start(connector(), live.clone(), snapshot.clone());
+    let passing = passing_accounts(connector(), live.clone(), snapshot.clone());
     let (passing_logins, passing_seen) = PassingLogins::start(accounts.current.clone());
     let lifecycle = Arc::new(watch::Sender::new(Lifecycle::Starting));
     let reloads = Arc::new(ReloadMetrics::default());
@@ -188,6 +192,7 @@ async fn control(
         fixed,
         live,
         runtime,
+        ceilings,
         driver: driver.driver,
         snapshot,
         kicker,
@@ -341,6 +346,7 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
         metrics: parts.metrics,
         memory: parts.memory.clone(),
         runtime: parts.runtime,
+        ceilings: parts.ceilings,
         driver: parts.driver,
         worker_fill: parts.fixed.worker_fill,
         audit: parts.audit,
@@ -364,17 +370,16 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
     let ending = end(&server, &ports, &live, &lifecycle, drains);
     tokio::pin!(ending);
     let mut last_asked = None;
-    let mut minutes = tokio::time::interval(Duration::from_secs(60));
     let mut seconds = tokio::time::interval(Duration::from_secs(1));
     seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             ended = &mut ending => return ended.map(|()| ExitCode::SUCCESS),
             Some(question) = asked.recv() => questions::answer(question, &server),
-            _ = minutes.tick() => server.restore_ceilings().await,
             _ = seconds.tick() => {
                 parts.memory.refresh();
                 server.tick();
+                server.restore_ceilings().await;
             }
             lost = writer_is_lost(&mut snapshot, last_asked) => {
                 last_asked = Some(Instant::now());

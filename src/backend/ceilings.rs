@@ -13,6 +13,7 @@ use tokio::sync::{Mutex, Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::Instant;
 
 use super::Limit;
+use crate::policy::Proof;
 use crate::topology::ServerId;
 
 /// One limit.
@@ -27,9 +28,39 @@ struct Ceiling {
     /// For how many of those sessions a connection is being closed already.
     given: AtomicUsize,
     freed: Notify,
-    /// Permits removed because the server itself refused more connections (1226, 1203); `restore` returns
-    /// them.
+    /// Permits removed because the server itself refused more connections; `restore` returns them.
     withheld: AtomicUsize,
+    /// How many of them `restore` returns next, less one. Doubles while the server refuses nothing.
+    step: AtomicUsize,
+    /// When a connection was last closed, in milliseconds since the ceilings were made, plus one; 0: none was.
+    closed_ms: AtomicU64,
+}
+
+/// A server may still count a connection as open that was closed less than this long ago: it ends the connection's thread
+/// first.
+const COUNTED_LONGER: Duration = Duration::from_millis(300);
+
+/// The most permits of a ceiling that are restored at once, less one.
+const MOST_RESTORED: usize = 63;
+
+/// Whose connections a server has too many of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Full {
+    /// Everybody's.
+    Server,
+    /// The account's.
+    Account,
+}
+
+impl Full {
+    /// Returns whose connections the server has too many of, if the error with this code says so.
+    pub fn of(code: u16) -> Option<Self> {
+        match Proof::of(code) {
+            Proof::ServerFull => Some(Full::Server),
+            Proof::AccountFull => Some(Full::Account),
+            Proof::HostRefused | Proof::ConnectionEnds | Proof::RightMissing | Proof::Answers => None,
+        }
+    }
 }
 
 /// Which limit: a server's, or a user's on a server.
@@ -86,6 +117,24 @@ pub struct Ceilings {
     /// See `Renewals`.
     pub renewals: Renewals,
     all: Mutex<HashMap<Key, Arc<Ceiling>>>,
+    clock: Clock,
+}
+
+/// Milliseconds since a moment.
+#[derive(Debug, Clone, Copy)]
+struct Clock(Instant);
+
+impl Default for Clock {
+    fn default() -> Self {
+        Clock(Instant::now())
+    }
+}
+
+impl Clock {
+    /// Never 0.
+    fn now(self) -> u64 {
+        u64::try_from(self.0.elapsed().as_millis()).unwrap_or(u64::MAX).saturating_add(1)
+    }
 }
 
 /// The right to hold one connection. Dropping it lets another connection be opened.
@@ -94,6 +143,9 @@ pub struct Permit {
     server: Option<OwnedSemaphorePermit>,
     user: Option<OwnedSemaphorePermit>,
     ceilings: [Option<Arc<Ceiling>>; 2],
+    clock: Clock,
+    /// True if the connection of this permit was open.
+    was_open: bool,
 }
 
 impl Permit {
@@ -108,10 +160,27 @@ impl Permit {
         self.ceilings.iter().flatten().any(|c| c.given.load(Relaxed) < c.waiting.load(Relaxed))
     }
 
-    /// Lowers the user's ceiling to the number of open connections, but at least one: the server refused more
-    /// (1226, 1203).
-    pub fn server_refused(mut self) {
-        let (Some(mine), [_, Some(ceiling)]) = (self.user.take(), &self.ceilings) else { return };
+    /// Notes that the connection is open.
+    pub fn opened(&mut self) {
+        self.was_open = true;
+    }
+
+    /// Lowers the server's or the account's ceiling to the number of open connections, but at least one: the server refused
+    /// more. Returns false, and lowers nothing, if this process has just closed one, which the server may still count.
+    pub fn server_refused(mut self, full: Full) -> bool {
+        let [of_server, of_user] = &self.ceilings;
+        let (mine, ceiling) = match full {
+            Full::Server => (&mut self.server, of_server),
+            Full::Account => (&mut self.user, of_user),
+        };
+        let (Some(mine), Some(ceiling)) = (mine.take(), ceiling) else { return false };
+        let closed_ms = ceiling.closed_ms.load(Relaxed);
+        let age = Duration::from_millis(self.clock.now().saturating_sub(closed_ms));
+        if closed_ms > 0 && age < COUNTED_LONGER {
+            ceiling.take_back(Some(mine));
+            return false;
+        }
+        ceiling.step.store(0, Relaxed);
         let taken = ceiling.permits.forget_permits(Semaphore::MAX_PERMITS);
         let open = ceiling.limit.load(Relaxed).saturating_sub(ceiling.withheld.load(Relaxed) + taken + 1);
         ceiling.withheld.fetch_add(taken, Relaxed);
@@ -119,6 +188,7 @@ impl Permit {
             mine.forget();
             ceiling.withheld.fetch_add(1, Relaxed);
         }
+        true
     }
 }
 
@@ -168,6 +238,21 @@ impl Ceiling {
         }
     }
 
+    fn restore(&self) {
+        let most = self.step.load(Relaxed) + 1;
+        let rest = |withheld: usize| (withheld > 0).then(|| withheld.saturating_sub(most));
+        let Ok(withheld) = self.withheld.fetch_update(Relaxed, Relaxed, rest) else { return };
+        self.step.store((most * 2 - 1).min(MOST_RESTORED), Relaxed);
+        let restored = withheld.min(most);
+        // A limit that was lowered meanwhile takes them first.
+        let pay = |debt: usize| (debt > 0).then(|| debt.saturating_sub(restored));
+        let debt = self.debt.fetch_update(Relaxed, Relaxed, pay).unwrap_or(0);
+        self.permits.add_permits(restored.saturating_sub(debt));
+        if self.waiting.load(Relaxed) > 0 {
+            self.freed.notify_one();
+        }
+    }
+
     fn claim(&self) -> bool {
         let waiting = self.waiting.load(Relaxed);
         let give = |given: usize| (given < waiting).then_some(given + 1);
@@ -198,11 +283,18 @@ impl Ceilings {
                 None => Limit::Server,
             });
         };
-        let of_server = per_server.acquire().ok_or(Limit::Server)?;
+        let Some(of_server) = per_server.acquire() else {
+            return Err(match per_server.withheld.load(Relaxed) {
+                0 => Limit::Server,
+                _ => Limit::Full,
+            });
+        };
         Ok(Permit {
             server: Some(of_server),
             user: Some(of_user),
             ceilings: [Some(per_server), Some(per_user)],
+            clock: self.clock,
+            was_open: false,
         })
     }
 
@@ -215,12 +307,24 @@ impl Ceilings {
         Some(WaitingMark(ceiling))
     }
 
-    /// Returns the withheld permits, so that the proxy notices if the server's own limit was raised.
+    /// Returns some withheld permits of each account and server, so that the proxy notices if there is room again: one, and
+    /// each time twice as many until the server refuses one more. A session whose connection is refused waits, and does not
+    /// fail.
     pub async fn restore(&self) {
         for ceiling in self.all.lock().await.values() {
-            let withheld = ceiling.withheld.swap(0, Relaxed);
-            ceiling.permits.add_permits(withheld);
+            ceiling.restore();
         }
+    }
+
+    /// Returns how many connections each server is believed to bear, where it refused more than that.
+    pub async fn believed(&self) -> HashMap<ServerId, usize> {
+        let all = self.all.lock().await;
+        let of_servers = all.iter().filter(|((_, user), _)| user.is_none());
+        let lowered = of_servers.filter_map(|((server, _), ceiling)| {
+            let withheld = ceiling.withheld.load(Relaxed);
+            (withheld > 0).then(|| (*server, ceiling.limit.load(Relaxed).saturating_sub(withheld)))
+        });
+        lowered.collect()
     }
 
     async fn get(&self, key: Key, limit: usize) -> Arc<Ceiling> {
@@ -237,6 +341,8 @@ impl Ceilings {
             given: AtomicUsize::new(0),
             freed: Notify::new(),
             withheld: AtomicUsize::new(0),
+            step: AtomicUsize::new(0),
+            closed_ms: AtomicU64::new(0),
         });
         all.insert(key, ceiling.clone());
         ceiling
@@ -248,6 +354,11 @@ impl Drop for Permit {
         // The server's permit first: a session that waits for it already holds a user's permit.
         let (server, user) = (self.server.take(), self.user.take());
         if let [Some(of_server), Some(of_user)] = &self.ceilings {
+            if self.was_open {
+                let now = self.clock.now();
+                of_server.closed_ms.store(now, Relaxed);
+                of_user.closed_ms.store(now, Relaxed);
+            }
             of_server.take_back(server);
             of_user.take_back(user);
         }
@@ -300,10 +411,10 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_refusal_lowers_the_ceiling_until_it_is_restored() {
+    async fn a_refusal_lowers_the_accounts_ceiling_until_it_is_restored() {
         let c = Ceilings::default();
         let held = get(&c, "a", None).await.unwrap();
-        get(&c, "a", None).await.unwrap().server_refused();
+        assert!(get(&c, "a", None).await.unwrap().server_refused(Full::Account));
         assert!(get(&c, "a", None).await.is_none(), "the ceiling is at one now");
         drop(held);
         let held = get(&c, "a", None).await.unwrap();
@@ -312,7 +423,53 @@ mod tests {
         assert!(get(&c, "a", None).await.is_some());
         drop(held);
         // With nothing open the ceiling stays at one.
-        get(&c, "z", Some(2)).await.unwrap().server_refused();
+        get(&c, "z", Some(2)).await.unwrap().server_refused(Full::Account);
         assert!(get(&c, "z", Some(2)).await.is_some());
+        assert!(c.believed().await.is_empty(), "the server itself is not full");
+    }
+
+    #[tokio::test]
+    async fn a_full_server_lowers_everybodys_ceiling_which_grows_again_by_one() {
+        let c = Ceilings::default();
+        let server = ServerId(1);
+        let ask = async |user: &str| c.acquire(server, 9, &user.into(), None).await;
+        let mut open = [ask("a").await.unwrap(), ask("b").await.unwrap()];
+        open.iter_mut().for_each(Permit::opened);
+        assert!(ask("b").await.unwrap().server_refused(Full::Server));
+        assert_eq!(c.believed().await, HashMap::from([(server, 2)]));
+        assert_eq!(
+            ask("c").await.err(),
+            Some(Limit::Full),
+            "and not Limit::Server: the configuration allows more"
+        );
+        for more in [3, 5] {
+            c.restore().await;
+            assert_eq!(c.believed().await, HashMap::from([(server, more)]), "one more, then two");
+        }
+        let mut held = vec![ask("c").await.unwrap(), ask("c").await.unwrap(), ask("c").await.unwrap()];
+        assert_eq!(ask("c").await.err(), Some(Limit::Full));
+        c.restore().await;
+        assert!(c.believed().await.is_empty(), "four more");
+        held.push(ask("c").await.unwrap());
+        drop(held);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_refusal_just_after_a_connection_was_closed_lowers_nothing() {
+        let c = Ceilings::default();
+        let server = ServerId(1);
+        let ask = async |user: &str| c.acquire(server, 9, &user.into(), None).await;
+        let mut open = [ask("a").await.unwrap(), ask("b").await.unwrap()];
+        open.iter_mut().for_each(Permit::opened);
+        let [closed, _open] = open;
+        drop(closed);
+        assert!(
+            !ask("b").await.unwrap().server_refused(Full::Server),
+            "the server may still count the closed one"
+        );
+        assert!(c.believed().await.is_empty());
+        tokio::time::advance(COUNTED_LONGER).await;
+        assert!(ask("b").await.unwrap().server_refused(Full::Server));
+        assert_eq!(c.believed().await, HashMap::from([(server, 1)]));
     }
 }

@@ -259,7 +259,8 @@ impl<S: Stream> Connection<S> {
     }
 
     /// Makes the connection count in the pool's limits and metrics.
-    pub(super) fn hold(&mut self, permit: Permit, metrics: &Arc<WorkerMetrics>) {
+    pub(super) fn hold(&mut self, mut permit: Permit, metrics: &Arc<WorkerMetrics>) {
+        permit.opened();
         metrics.server_connections.add(1);
         self.permit = Some((permit, Open(metrics.clone())));
     }

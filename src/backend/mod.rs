@@ -33,7 +33,7 @@ mod shelf;
 mod statements;
 
 pub use carried::{Carried, Charset, Onto, write_name};
-pub use ceilings::{Ceilings, Permit, Renewals, WaitingMark};
+pub use ceilings::{Ceilings, Full, Permit, Renewals, WaitingMark};
 pub use collations::{is_collation_of, is_known_charset};
 pub use connect::{ConnectError, Login, Target, connect};
 pub use connection::{

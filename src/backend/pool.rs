@@ -32,10 +32,6 @@ use crate::wire::Capabilities;
 pub use place::Place;
 use waiting::Waiting;
 
-/// ERR codes by which a server refuses another connection of this user: 1226 (`MAX_USER_CONNECTIONS`) and
-/// 1203 (`max_user_connections`).
-const USER_LIMITS: [u16; 2] = [1226, 1203];
-
 /// How long to wait until a server takes a COM_QUIT or a reset.
 const QUIT_PATIENCE: Duration = Duration::from_millis(200);
 
@@ -95,6 +91,8 @@ pub enum Limit {
     User,
     /// The server itself refuses more connections of this account.
     Account,
+    /// The server itself refuses more connections.
+    Full,
     /// No limit: enough connections are being opened already (see `Shelf::may_open`).
     Opening,
 }

@@ -1,7 +1,14 @@
 //! Implements the probes' connection with `backend`'s: one account, and a small class of its own.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::sync::Arc;
+
 use super::client::{Connection, Connector, Encryption, Error, Greeting, ResultSet, Target};
-use crate::backend::{self, Announced, ConnectError, Introduction, Login, QueryError, connect, own_class};
+use crate::backend::{
+    self, Announced, Ceilings, ConnectError, Full, Introduction, Login, QueryError, WaitingMark, connect,
+    own_class,
+};
 use crate::net::{Runtime, TlsError};
 use crate::topology::ServerId;
 
@@ -9,8 +16,33 @@ use crate::topology::ServerId;
 const COLLATION: u16 = 45;
 
 /// Opens the probes' connections.
-#[derive(Debug, Clone)]
-pub struct BackendConnector<R: Runtime>(pub R);
+#[derive(Debug)]
+pub struct BackendConnector<R: Runtime> {
+    runtime: R,
+    ceilings: Arc<Ceilings>,
+    /// The servers that were full at the last attempt: the pools close a connection there.
+    wanted: RefCell<HashMap<ServerId, WaitingMark>>,
+}
+
+impl<R: Runtime> BackendConnector<R> {
+    /// Returns a connector that asks the pools for a place on a server that takes no more connections.
+    pub fn new(runtime: R, ceilings: Arc<Ceilings>) -> Self {
+        BackendConnector { runtime, ceilings, wanted: RefCell::default() }
+    }
+
+    /// Asks for a place, until the next attempt, if the server took no more connections.
+    fn wants_place(&self, server: ServerId, refused: Option<&ConnectError>) {
+        let full =
+            matches!(refused, Some(ConnectError::Refused(e)) if Full::of(e.code) == Some(Full::Server));
+        let mark = || self.ceilings.mark_waiting(server, None);
+        let mut wanted = self.wanted.borrow_mut();
+        match full {
+            true if !wanted.contains_key(&server) => drop(mark().map(|mark| wanted.insert(server, mark))),
+            true => {}
+            false => drop(wanted.remove(&server)),
+        }
+    }
+}
 
 /// A connection for probes.
 pub struct BackendConnection<S> {
@@ -36,7 +68,8 @@ impl<R: Runtime> Connector for BackendConnector<R> {
         let login = Login::new(target.user.clone(), target.password.clone());
         let announced = target.proxy_header.then_some(Announced::Proxy);
         let introduction = Introduction { announced, ..Introduction::of_proxy(COLLATION) };
-        let opened = connect(&self.0, &to, &login, own_class(), &introduction).await;
+        let opened = connect(&self.runtime, &to, &login, own_class(), &introduction).await;
+        self.wants_place(target.server, opened.as_ref().err());
         let (connection, greeting) = opened.map_err(connect_error)?;
         let greeting = Greeting {
             version: String::from_utf8_lossy(&greeting.version).into(),

@@ -5,11 +5,13 @@ use std::future::Future;
 use std::sync::Arc;
 
 use crate::config::Secret;
-use crate::topology::Server;
+use crate::topology::{Server, ServerId};
 
 /// The server to connect to and the account to log in with.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Target {
+    /// The server's id.
+    pub server: ServerId,
     /// The server's name, for errors.
     pub name: Arc<str>,
     /// `host:port` or `unix:/path`.
@@ -27,8 +29,9 @@ pub struct Target {
 impl Target {
     /// Returns the target for this server and this account.
     pub fn at(server: &Server, user: Arc<str>, password: Secret) -> Self {
-        let (name, address) = (server.name.clone(), server.address.clone());
-        Target { name, address, tls_names: server.tls_names.clone(), user, password, proxy_header: false }
+        let (server, name, address, tls_names) =
+            (server.id, server.name.clone(), server.address.clone(), server.tls_names.clone());
+        Target { server, name, address, tls_names, user, password, proxy_header: false }
     }
 }
 

@@ -108,7 +108,7 @@ impl<C: Connector> Prober<C> {
     ) -> Self {
         let monitor = orders.borrow().monitor.clone();
         let (user, password) = (monitor.user, monitor.password);
-        let target = Target { name, address, tls_names, user, password, proxy_header: false };
+        let target = Target { server, name, address, tls_names, user, password, proxy_header: false };
         let started = Instant::now();
         Prober {
             server,
@@ -349,6 +349,9 @@ impl<C: Connector> Prober<C> {
         let outcome = if statement::is_goodbye(error) {
             self.refused = 0;
             ProbeOutcome::Unreachable(text)
+        } else if statement::is_full(error) {
+            self.refused = 0;
+            ProbeOutcome::Full(text)
         } else {
             self.refused = self.refused.saturating_add(1);
             ProbeOutcome::Refused(text)

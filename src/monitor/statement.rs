@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::client::{Error, Greeting, ResultSet, Row};
 use super::member;
+use crate::policy::Proof;
 use crate::topology::{Facts, Flavor, GtidSet, LoginFlags, ProbeOutcome, Replication, TextModes};
 
 /// MySQL 8.0 and later: one SELECT returns everything, with a row per replication channel, or one row with
@@ -62,24 +63,24 @@ const MARIADB_BARE: &str = "SELECT @@global.read_only AS read_only, @@global.inn
 LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout, \
 @@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.autocommit AS autocommit, @@global.character_set_client AS charset, @@global.max_allowed_packet AS max_packet";
 
-/// ER_TABLEACCESS_DENIED_ERROR, ER_COLUMNACCESS_DENIED_ERROR, ER_SPECIFIC_ACCESS_DENIED_ERROR,
-/// ER_DBACCESS_DENIED_ERROR.
-const PRIVILEGE_CODES: [u16; 4] = [1142, 1143, 1227, 1044];
-
-/// ER_SERVER_SHUTDOWN, ER_CONNECTION_KILLED (MariaDB), ER_CLIENT_INTERACTION_TIMEOUT (MySQL): the
-/// connection ends right after the packet.
-const GOODBYE_CODES: [u16; 3] = [1053, 1927, 4031];
+fn proof(error: &Error) -> Option<Proof> {
+    match error {
+        Error::Server { code, .. } => Some(Proof::of(*code)),
+        Error::Lost(_) | Error::Protocol(_) => None,
+    }
+}
 
 pub(super) fn is_missing_privilege(error: &Error) -> bool {
-    matches!(error, Error::Server { code, .. } if PRIVILEGE_CODES.contains(code))
+    proof(error) == Some(Proof::RightMissing)
 }
 
 pub(super) fn is_goodbye(error: &Error) -> bool {
-    match error {
-        Error::Lost(_) => true,
-        Error::Server { code, .. } => GOODBYE_CODES.contains(code),
-        Error::Protocol(_) => false,
-    }
+    matches!(error, Error::Lost(_)) || proof(error) == Some(Proof::ConnectionEnds)
+}
+
+/// True if the server takes no other connection, and goes on with those that it has.
+pub(super) fn is_full(error: &Error) -> bool {
+    proof(error).is_some_and(Proof::is_full)
 }
 
 pub(super) fn flavor(greeting: &Greeting) -> Flavor {

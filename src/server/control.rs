@@ -154,6 +154,8 @@ pub struct ServerParts {
     pub memory: Arc<MemoryBudget>,
     /// The runtime that connects to servers.
     pub runtime: SystemRuntime,
+    /// The limits on server connections.
+    pub ceilings: Arc<Ceilings>,
     /// How the workers wait for their sockets.
     pub driver: Driver,
     /// `worker_fill`
@@ -222,7 +224,7 @@ impl Server {
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
         let shared = Arc::new(Shared::new(senders, parts.kick, parts.audit, parts.traces));
         let loads = Arc::new(Loads::new(count, parts.worker_fill));
-        let ceilings = Arc::new(Ceilings::default());
+        let ceilings = parts.ceilings.clone();
         let (alive, ended) = mpsc::unbounded_channel();
         let places = receivers.into_iter().zip(seats(count));
         for (index, ((sockets, (control, seat)), metrics)) in
@@ -380,7 +382,7 @@ impl Server {
         self.shared.clone().kill(request)
     }
 
-    /// Lets the workers notice if a server's own limit was raised; to be called about once a minute.
+    /// Lets the workers notice if a server's own limit was raised; to be called about once a second.
     pub async fn restore_ceilings(&self) {
         self.ceilings.restore().await;
     }

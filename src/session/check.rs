@@ -2,7 +2,7 @@
 
 use super::Session;
 use crate::auth;
-use crate::backend::{ConnectError, Introduction, Login, ServerError, Target, connect, own_class};
+use crate::backend::{ConnectError, Introduction, Login, ServerError, Target};
 use crate::config::Secret;
 use crate::net::{Runtime, Stream, first_of, or_raised};
 use crate::topology::ServerId;
@@ -71,8 +71,7 @@ impl<R: Runtime> Session<R> {
             };
             let announced = context.announced_as(user, &self.client.handle);
             let introduction = Introduction { announced, ..Introduction::of_proxy(COLLATION) };
-            let connecting = connect(&context.runtime, &target, &login, own_class(), &introduction);
-            match context.runtime.timeout(limit, connecting).await {
+            match context.pool.connect_outside(&target, &login, &introduction, limit).await {
                 Some(Ok((connection, _))) => {
                     connection.quit().await;
                     if target.is_local() {
@@ -106,8 +105,7 @@ impl<R: Runtime> Session<R> {
         let another = Login { credential: Secret::new(another).into(), ..login };
         let introduction = Introduction::of_proxy(COLLATION);
         let limit = self.context.live.borrow().timeouts.connect;
-        let connecting = connect(&self.context.runtime, target, &another, own_class(), &introduction);
-        match self.context.runtime.timeout(limit, connecting).await {
+        match self.context.pool.connect_outside(target, &another, &introduction, limit).await {
             Some(Err(ConnectError::Refused(error))) if DENIED.contains(&error.code) => Verdict::Right,
             Some(Ok((connection, _))) => {
                 connection.quit().await;

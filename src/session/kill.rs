@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::Session;
 use super::context::Context;
-use crate::backend::{Introduction, Login, Target, connect, own_class};
+use crate::backend::{Introduction, Login, Target};
 use crate::client::{Failure, Request};
 use crate::net::{Buf, Runtime};
 use crate::sql;
@@ -147,7 +147,7 @@ async fn kill_on_server<R: Runtime>(
         let announced = context.announced(handle).filter(|_| monitor.is_none());
         let introduction = Introduction { announced, ..Introduction::of_proxy(45) };
         let login = monitor.as_ref().unwrap_or(login);
-        let opened = connect(&context.runtime, &target, login, own_class(), &introduction).await;
+        let opened = context.pool.connect_outside(&target, login, &introduction, limit).await?;
         let (mut connection, _) = opened.ok()?;
         // By now the session may have ended, and another session may have its server connection.
         if handle.servers.attached.get() == Some(attached) && handle.busy.get() {

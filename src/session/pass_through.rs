@@ -4,6 +4,7 @@
 
 use std::sync::Arc;
 
+use tokio::time::Instant;
 use zeroize::Zeroizing;
 
 use super::Session;
@@ -240,11 +241,7 @@ impl<R: Runtime> Session<R> {
             session: Some(handle.id),
         };
         let terms = self.terms_of(user);
-        let place = match context.pool.place(&key, handle.id, &terms).await {
-            Ok(place) => place,
-            Err(TakeError::Queue(waited, limit)) => return Err(refused(Failure::Queue(waited, limit))),
-            Err(TakeError::Connect(error)) => return Err(unreachable(&target.name, &error)),
-        };
+        let deadline = Instant::now() + terms.queue;
         let introduction = Introduction {
             collation: applicant.collation,
             attributes: applicant.attributes,
@@ -256,16 +253,30 @@ impl<R: Runtime> Session<R> {
             capabilities: self.client.capabilities & Capabilities::OF_LOGIN,
             private: self.is_private(),
         };
-        let reaching = Passing::reach(&context.runtime, &target, class, &passing, &introduction);
         let name = target.name.clone();
-        match context.runtime.timeout(terms.connect, reaching).await {
-            Some(Ok(passing)) => Ok(AtServer { passing, place, login, role, server, generation, name }),
-            Some(Err(ConnectError::Refused(error))) => Err(refused(Failure::Server(error))),
-            Some(Err(error)) => {
-                context.outside.kick(server);
-                Err(unreachable(&name, &error))
+        loop {
+            let place = match context.pool.place(&key, handle.id, &terms).await {
+                Ok(place) => place,
+                Err(TakeError::Queue(waited, limit)) => return Err(refused(Failure::Queue(waited, limit))),
+                Err(TakeError::Connect(error)) => return Err(unreachable(&name, &error)),
+            };
+            let reaching = Passing::reach(&context.runtime, &target, class, &passing, &introduction);
+            match context.runtime.timeout(terms.connect, reaching).await {
+                Some(Ok(passing)) => {
+                    return Ok(AtServer { passing, place, login, role, server, generation, name });
+                }
+                Some(Err(ConnectError::Refused(error))) => {
+                    let again = context.pool.refused(place, error.code, &terms).await;
+                    if !again || Instant::now() >= deadline {
+                        return Err(refused(Failure::Server(error)));
+                    }
+                }
+                Some(Err(error)) => {
+                    context.outside.kick(server);
+                    return Err(unreachable(&name, &error));
+                }
+                None => return Err(unreachable(&name, &ConnectError::Timeout(terms.connect))),
             }
-            None => Err(unreachable(&name, &ConnectError::Timeout(terms.connect))),
         }
     }
 

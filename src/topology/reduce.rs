@@ -214,6 +214,13 @@ fn probed(
         ProbeOutcome::Member(facts, member) => answered(server, facts, Some(*member), next_id, now_ms),
         ProbeOutcome::Timeout => missed(server, "no answer within the probe's time"),
         ProbeOutcome::Refused(error) => missed(server, error),
+        ProbeOutcome::Full(error) if server.health == Health::Up => {
+            server.missed = 0;
+            if server.last_error.as_ref() != Some(error) {
+                server.last_error = Some(error.clone());
+            }
+        }
+        ProbeOutcome::Full(error) => missed(server, error),
         ProbeOutcome::Unreachable(error) => {
             server.health = Health::Down;
             server.missed = MISSED_UNTIL_DOWN;

@@ -380,6 +380,8 @@ pub enum ProbeOutcome {
     /// It answered with an error (bad password, too many connections …): it is reachable, but not usable.
     /// Counts as a missed probe.
     Refused(Arc<str>),
+    /// The server answered that it takes no more connections. Those that are open go on.
+    Full(Arc<str>),
 }
 
 impl Snapshot {

@@ -87,6 +87,7 @@ async fn mysql_knows_every_function_that_the_tables_list() {
 async fn knows_every_function(cluster: Cluster) {
     let primary = cluster.primary();
     let target = Target {
+        server: pointsman::topology::ServerId(0),
         name: "db-0".into(),
         address: format!("127.0.0.1:{}", primary.port()).into(),
         tls_names: [].into(),
@@ -94,7 +95,7 @@ async fn knows_every_function(cluster: Cluster) {
         password: Secret::new("monitor"),
         proxy_header: false,
     };
-    let connector = BackendConnector(SystemRuntime::default());
+    let connector = BackendConnector::new(SystemRuntime::default(), std::sync::Arc::default());
     let (version, lacks) = missing_functions(&connector, &target).await.unwrap();
     assert_eq!(*lacks, [""; 0], "{version}");
     if cluster.kind() == Kind::MariaDb {
@@ -109,7 +110,7 @@ async fn knows_every_function(cluster: Cluster) {
     }
     // Names of other versions and of the other flavour are not known.
     let control = Control::start(&cluster, "monitor");
-    let connector = BackendConnector(SystemRuntime::default());
+    let connector = BackendConnector::new(SystemRuntime::default(), std::sync::Arc::default());
     let mut routines = Routines::start(connector, control.live.clone(), control.snapshot.clone());
     let known = until(&mut routines, "the server's version", |known| known.version() > 0).await;
     let elsewhere = if cluster.kind() == Kind::MariaDb { "any_value" } else { "nvl" };

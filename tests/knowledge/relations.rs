@@ -119,7 +119,7 @@ async fn relations_are_known(cluster: Cluster) {
     };
     primary.sql(&format!("CREATE USER looker@'%' IDENTIFIED BY 'monitor'; {watch}")).await;
     let control = Control::start(&cluster, "looker");
-    let connector = BackendConnector(SystemRuntime::default());
+    let connector = BackendConnector::new(SystemRuntime::default(), Arc::default());
     let mut routines = Routines::start(connector, control.live.clone(), control.snapshot.clone());
     let known = until(&mut routines, "the routines", |known| known.counts().routines > 0).await;
     rights_are_named(&known, &["SELECT, SHOW VIEW ON *.*", "TRIGGER ON *.*"]);

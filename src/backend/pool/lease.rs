@@ -9,10 +9,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::waiting::Waiter;
-use super::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms, USER_LIMITS};
+use super::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms};
 use crate::backend::accounts::Accounts;
 use crate::backend::shelf::{STALLED, Steals};
-use crate::backend::{ConnectError, Login, Target, WaitingMark, connect};
+use crate::backend::{ConnectError, Full, Login, Target, WaitingMark, connect};
 use crate::net::{Runtime, turn_time};
 use crate::telemetry::{Counted, cell_of};
 use crate::terms::Handshake;
@@ -42,6 +42,13 @@ struct Ask<'a> {
     session: &'a Applicant<'a>,
     terms: &'a Terms,
     deadline: Instant,
+}
+
+/// Why no connection was opened.
+struct NotOpened {
+    limit: Limit,
+    /// True if the server refused it, although this process has just closed one: there may be a place in a moment.
+    soon: bool,
 }
 
 /// The result of one look.
@@ -150,7 +157,7 @@ impl<R: Runtime> Pool<R> {
             return Ok(Look::Leased(leased));
         }
         let quota = self.room(key, terms);
-        let mut reached = quota.err();
+        let (mut reached, mut soon) = (quota.err(), false);
         // A passing session lets others open first, but only for so long.
         let began = ask.deadline.checked_sub(terms.queue);
         let passing = session.passing && began.is_none_or(|began| began.elapsed() < STALLED);
@@ -161,7 +168,7 @@ impl<R: Runtime> Pool<R> {
             // Boxed: opening is rare, and its future is large, which each session in line would carry.
             match Box::pin(self.open(ask, queued)).await? {
                 Ok(leased) => return Ok(Look::Leased(leased)),
-                Err(limit) => reached = Some(limit),
+                Err(not) => (reached, soon) = (Some(not.limit), not.soon),
             }
         }
         // A session keeps its connection with state that nobody saw while there is room for another.
@@ -178,19 +185,22 @@ impl<R: Runtime> Pool<R> {
             return Ok(Look::Leased(leased));
         }
         let limit = reached.unwrap_or(Limit::Server);
-        if matches!(limit, Limit::Account | Limit::Opening) {
+        if soon || limit == Limit::Opening {
             return Ok(Look::Wait { limit, entitled: false });
         }
         // A parked connection may have been dead: its place is free now.
         let place_left = quota.is_err() && self.room(key, terms).is_ok();
-        if place_left || self.make_way(key, limit, terms).await {
+        let of_user = matches!(limit, Limit::User | Limit::Account).then_some(&*key.user);
+        if place_left || self.make_way(key.server, of_user, terms.connect).await {
             return Ok(Look::Again);
         }
         // Other workers may not use all of their share.
         if quota.is_err() {
             match Box::pin(self.open(ask, queued)).await? {
                 Ok(leased) => return Ok(Look::Leased(leased)),
-                Err(Limit::Account) => return Ok(Look::Wait { limit: Limit::Account, entitled: false }),
+                Err(NotOpened { limit, soon }) if soon || limit == Limit::Account => {
+                    return Ok(Look::Wait { limit, entitled: false });
+                }
                 Err(_) => {}
             }
         }
@@ -203,14 +213,14 @@ impl<R: Runtime> Pool<R> {
         &'a self,
         ask: &Ask<'_>,
         queued: &mut Option<Queued<'a, R>>,
-    ) -> Result<Result<Leased<R::Stream>, Limit>, TakeError> {
+    ) -> Result<Result<Leased<R::Stream>, NotOpened>, TakeError> {
         let Ask { key, server, generation, terms, .. } = *ask;
         // Takes the place before the first await, so that sessions that ask meanwhile see it taken.
         let seat = self.shelf(key).seat(ask.session.id);
         let acquire = self.ceilings.acquire(key.server, terms.server_limit, &key.user, terms.user_limit);
         let permit = match acquire.await {
             Ok(permit) => permit,
-            Err(limit) => return Ok(Err(limit)),
+            Err(limit) => return Ok(Err(NotOpened { limit, soon: false })),
         };
         let waited = queued.take().is_some();
         self.metrics.server_connects.add(1);
@@ -244,16 +254,23 @@ impl<R: Runtime> Pool<R> {
         if matches!(refused, ConnectError::Tls { .. }) {
             self.count_handshake(Handshake::Failed);
         }
-        match refused {
-            ConnectError::Refused(e) if USER_LIMITS.contains(&e.code) && Instant::now() < ask.deadline => {
-                permit.server_refused();
-                if waited {
-                    *queued = Some(self.queue(key, ask.session.passing, true));
-                }
-                Ok(Err(Limit::Account))
-            }
-            e => Err(e.into()),
+        let Some((full, limit)) = Self::full(&refused).filter(|_| Instant::now() < ask.deadline) else {
+            return Err(refused.into());
+        };
+        let soon = !permit.server_refused(full);
+        if waited {
+            *queued = Some(self.queue(key, ask.session.passing, true));
         }
+        Ok(Err(NotOpened { limit, soon }))
+    }
+
+    /// Returns whose connections the server has too many of, if that is why it refuses another one.
+    fn full(refused: &ConnectError) -> Option<(Full, Limit)> {
+        let ConnectError::Refused(error) = refused else { return None };
+        Full::of(error.code).map(|full| match full {
+            Full::Server => (full, Limit::Full),
+            Full::Account => (full, Limit::Account),
+        })
     }
 
     fn count_handshake(&self, result: Handshake) {
@@ -314,20 +331,20 @@ impl<R: Runtime> Pool<R> {
         if open(false) >= self.part_of(terms.server_limit) { Err(Limit::Server) } else { Ok(()) }
     }
 
-    /// Closes the connection that has been parked longest among those whose place would satisfy this limit.
-    pub(super) async fn make_way(&self, key: &PoolKey, limit: Limit, terms: &Terms) -> bool {
+    /// Closes the connection to this server, of this account or (None) of any, that has been parked longest.
+    pub(super) async fn make_way(&self, server: ServerId, of_user: Option<&str>, connect: Duration) -> bool {
         let oldest = {
             let shelves = self.shelves.borrow();
             let on_server = shelves
                 .iter()
-                .filter(|(k, _)| k.server == key.server && (limit != Limit::User || k.user == key.user));
+                .filter(|(k, _)| k.server == server && of_user.is_none_or(|user| *k.user == *user));
             let aged = on_server.filter_map(|(_, shelf)| shelf.oldest().map(|age| (age, shelf.clone())));
             aged.min_by_key(|(age, _)| *age).map(|(_, shelf)| shelf)
         };
         let Some((connection, seat)) = oldest.and_then(|shelf| shelf.take_oldest()) else { return false };
         self.metrics.server_idle.sub(1);
         if connection.pending_insert_id.is_some() {
-            drop(self.take_over(connection, terms.connect).await);
+            drop(self.take_over(connection, connect).await);
         } else {
             drop(connection);
         }
@@ -345,7 +362,7 @@ impl Mark {
     fn show<R: Runtime>(&mut self, pool: &Pool<R>, key: &PoolKey, wanted: Option<Limit>) {
         if wanted != self.0.as_ref().map(|(shown, _)| *shown) {
             self.0 = wanted.and_then(|limit| {
-                let user = (limit != Limit::Server).then_some(&key.user);
+                let user = (!matches!(limit, Limit::Server | Limit::Full)).then_some(&key.user);
                 Some((limit, pool.ceilings.mark_waiting(key.server, user)?))
             });
         }

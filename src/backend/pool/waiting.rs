@@ -30,7 +30,7 @@ impl Waiter {
     /// True if a later session of `user` must not be served before this one. A session that waits for the
     /// limit of its own account blocks only sessions of that account.
     fn is_before(&self, user: &str) -> bool {
-        self.limit.get() == Limit::Server || *self.user == *user
+        matches!(self.limit.get(), Limit::Server | Limit::Full) || *self.user == *user
     }
 
     /// True if it is blocked only by the limit on concurrent opens for passing sessions: other sessions may

@@ -27,7 +27,8 @@ fn failures() -> Vec<Failure> {
     all.extend([TooLongToCheck(16_777_215), ReadOnlyPort(Reason::Writes.into()), ReadOnlyMaintenance]);
     all.extend([NoWriter(waited, "SERVERS".into()), Cordoned, NoReplica, AllBehind(waited), Forgotten]);
     all.extend(
-        [Limit::Server, Limit::User, Limit::Account, Limit::Opening].map(|limit| Queue(waited, limit)),
+        [Limit::Server, Limit::User, Limit::Account, Limit::Full, Limit::Opening]
+            .map(|limit| Queue(waited, limit)),
     );
     all.extend([
         StateRefused(words()),

@@ -138,6 +138,9 @@ pub(super) fn queue(waited: Duration, limit: Limit) -> String {
         Limit::Server => "limits.max_server_connections is reached",
         Limit::User => "max_connections of the user is reached",
         Limit::Account => "the server's own limit of connections for this account is reached",
+        Limit::Full => {
+            "the server takes no more connections (max_connections), and all that are open are in use"
+        }
         Limit::Opening => "the server opens connections too slowly for all who wait",
     };
     format!(

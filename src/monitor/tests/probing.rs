@@ -41,6 +41,7 @@ impl Watch {
             ProbeOutcome::Unreachable(_) => "unreachable",
             ProbeOutcome::Member(..) => "member",
             ProbeOutcome::Refused(_) => "refused",
+            ProbeOutcome::Full(_) => "full",
         };
         (name, self.began.elapsed().as_millis())
     }

@@ -53,6 +53,29 @@ fn error_answers_count_as_missed_and_are_shown() {
 }
 
 #[test]
+fn a_full_server_lives_and_stays_what_it_is() {
+    let full = || ProbeOutcome::Full("error 1040: Too many connections".into());
+    let mut s = Story::of(&["db-0", "db-1"]);
+    s.says("db-0", writable()).says("db-1", replica_of("db-0"));
+    for _ in 0..20 {
+        s.probe("db-0", full()).probe("db-1", full());
+    }
+    assert_eq!(
+        (s.writer(), s.server("db-0").health, s.server("db-1").health),
+        (Some("db-0"), Health::Up, Health::Up)
+    );
+    assert_eq!(s.server("db-0").last_error.as_deref(), Some("error 1040: Too many connections"));
+    // Probes that were missed before do not count: it answers.
+    s.silent("db-0").silent("db-0").probe("db-0", full()).silent("db-0");
+    assert_eq!((s.writer(), s.server("db-0").missed), (Some("db-0"), 1));
+    // A server that was down may have lost its role meanwhile.
+    s.refuses("db-0").probe("db-0", full());
+    assert_eq!((s.writer(), s.server("db-0").health), (None, Health::Down));
+    s.says("db-0", writable());
+    assert_eq!((s.writer(), s.server("db-0").last_error.as_deref()), (Some("db-0"), None));
+}
+
+#[test]
 fn refused_is_down_at_once() {
     let mut s = Story::of(&["db-0"]);
     s.says("db-0", writable()).refuses("db-0");

@@ -1,0 +1,134 @@
+//! Servers that take no more connections: sessions wait for one that another session does not need, and nobody takes the
+//! server for dead.
+
+use super::alone;
+use crate::dialogue::raw::{Raw, error_code};
+use crate::dialogue::{eventually, topology, value};
+use crate::support::{Cluster, Proxy, connect, proxy_config};
+use mysql_async::prelude::Queryable;
+use std::time::Duration;
+
+/// How many connections the server takes, and how many clients the proxies have.
+const ROOM: usize = 24;
+const CLIENTS: usize = 40;
+
+#[tokio::test]
+async fn mariadb_full_server_makes_statements_queue() {
+    full_server(Cluster::mariadb(0).await).await;
+}
+
+#[tokio::test]
+async fn mysql_full_server_makes_statements_queue() {
+    if let Some(cluster) = Cluster::mysql(0).await {
+        full_server(cluster).await;
+    }
+}
+
+/// Two proxies, two accounts, and more clients than the server has room for. Each client keeps what it has set.
+async fn full_server(cluster: Cluster) {
+    let config = alone(&cluster).await;
+    let mut watching = connect(cluster.primary().port(), "super", "super", "test").await.expect("login");
+    cluster.primary().sql(&format!("SET GLOBAL max_connections = {ROOM}")).await;
+    let config = format!("workers = 2\nworker_fill = 0\n{config}\n[limits]\nqueue_timeout = \"60s\"\n");
+    let proxies = [Proxy::start(&config).await, Proxy::start(&config).await];
+    let mut clients = Vec::new();
+    for number in 0..CLIENTS {
+        let account = if number % 3 == 0 { "super" } else { "app" };
+        let mut client = Raw::connect(proxies[number % 2].rw).await.expect("a connection");
+        client.login(account, account).await.unwrap_or_else(|error| panic!("login {number}: {error}"));
+        clients.push((number, client));
+    }
+    let before = rows(&mut watching).await;
+    let mut playing = Vec::new();
+    for (number, mut client) in clients {
+        playing.push(tokio::spawn(async move {
+            let mut wrong = Vec::new();
+            for sql in [
+                format!("SET @number = {number}"),
+                format!("INSERT INTO test.t VALUES (1000 + @number)"),
+                format!("INSERT INTO test.t SELECT 2000 + @number FROM DUAL WHERE @number = {number}"),
+                "UPDATE test.t SET v = v + 1 WHERE v = 1000 + @number".to_owned(),
+            ] {
+                let answer = client.query(&sql).await.expect("an answer");
+                if error_code(&answer) != 0 {
+                    wrong.push(format!("{number}: {sql}: {}", String::from_utf8_lossy(&answer)));
+                }
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            (wrong, client)
+        }));
+    }
+    let (mut wrong, mut clients) = (Vec::new(), Vec::new());
+    for one in playing {
+        let (more, client) = one.await.expect("a client");
+        wrong.extend(more);
+        clients.push(client);
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert_eq!(rows(&mut watching).await - before, 2 * CLIENTS);
+    let of = "SELECT COUNT(*) FROM test.t WHERE v BETWEEN 1001 AND 1000 + 40";
+    let seen = value(&mut watching, of).await.expect("a number");
+    assert_eq!(seen, CLIENTS.to_string(), "each saw its own variable");
+}
+
+async fn rows(client: &mut mysql_async::Conn) -> usize {
+    value(client, "SELECT COUNT(*) FROM test.t").await.expect("a number").parse().expect("a number")
+}
+
+#[tokio::test]
+async fn mariadb_full_server_is_not_dead() {
+    full_is_not_dead(Cluster::mariadb(1).await).await;
+}
+
+#[tokio::test]
+async fn mysql_full_server_is_not_dead() {
+    if let Some(cluster) = Cluster::mysql(1).await {
+        full_is_not_dead(cluster).await;
+    }
+}
+
+/// The probes' connections end, and the server refuses new ones: what sessions have goes on.
+async fn full_is_not_dead(cluster: Cluster) {
+    alone(&cluster).await;
+    let primary = cluster.primary();
+    let proxy = Proxy::start(&proxy_config(&cluster)).await;
+    let mut writing = Raw::app(proxy.rw).await;
+    for sql in [
+        "CREATE TEMPORARY TABLE own (a INT)",
+        "INSERT INTO own VALUES (7)",
+        "BEGIN",
+        "INSERT INTO t VALUES (70)",
+    ] {
+        assert_eq!(error_code(&writing.query(sql).await.unwrap()), 0, "{sql}");
+    }
+    let mut direct = Vec::new();
+    for _ in 0..12 {
+        direct.push(Raw::app(primary.port()).await);
+    }
+    let mut watching = connect(primary.port(), "super", "super", "test").await.expect("login");
+    watching.query_drop("SET GLOBAL max_connections = 10").await.expect("a limit");
+    for _ in 0..3 {
+        let probes = "SELECT id FROM information_schema.processlist WHERE user = 'monitor'";
+        let ids: Vec<u64> = watching.query(probes).await.expect("the probes");
+        for id in ids {
+            drop(watching.query_drop(format!("KILL {id}")).await);
+        }
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let state = topology(&proxy).await;
+    assert_eq!(state["servers"][0]["health"], "up", "{state:#}");
+    assert!(state["servers"][0]["last_error"].to_string().contains("1040"), "{state:#}");
+    for sql in ["INSERT INTO t SELECT 71 FROM own WHERE a = 7", "COMMIT", "INSERT INTO t SELECT 72 FROM own"]
+    {
+        let answer = writing.query(sql).await.unwrap();
+        assert_eq!(error_code(&answer), 0, "{sql}: {}", String::from_utf8_lossy(&answer));
+    }
+    watching.query_drop("SET GLOBAL max_connections = 100").await.expect("a limit");
+    eventually("the probes are back", async || {
+        topology(&proxy).await["servers"][0]["last_error"].is_null().then_some(())
+    })
+    .await;
+    let there =
+        primary.value("SELECT GROUP_CONCAT(v ORDER BY v) FROM test.t WHERE v BETWEEN 70 AND 72").await;
+    assert_eq!(there, "70,71,72");
+}
