@@ -33,6 +33,7 @@ mod prepared;
 mod presets;
 mod replica_port;
 mod sessions;
+mod silence;
 mod support;
 mod tap;
 mod tls;

@@ -88,6 +88,7 @@ fn facts(read_only: bool, replication: Option<Replication>) -> Facts {
         gtid_on: true,
         wait_timeout: None,
         max_packet: None,
+        max_connections: None,
         modes: crate::topology::TextModes::empty(),
         login: crate::topology::LoginFlags::default(),
         identity: "1".into(),

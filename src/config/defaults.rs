@@ -61,6 +61,7 @@ impl Default for Failover {
         Failover {
             hold: Duration::from_secs(30),
             grace: Duration::from_secs(5),
+            silence: Duration::from_secs(30),
             replay: Replay::Safe,
             replay_limit: 1 << 20,
             commit: LostCommit::Unknown,
@@ -78,6 +79,7 @@ impl Default for Limits {
             block_time: Duration::from_secs(10),
             memory: None,
             max_server_connections: const { NonZeroUsize::new(1_000).unwrap() },
+            reserve: 10,
             queue_timeout: Duration::from_secs(10),
         }
     }

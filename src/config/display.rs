@@ -188,6 +188,7 @@ fn write_settings(f: &mut Formatter<'_>, live: &Live) -> fmt::Result {
     writeln!(f, "fallback = {}", word(replicas.fallback))?;
     write_zone(f, replicas.zone.as_deref())?;
     writeln!(f, "\n[failover]\nhold = {}\ngrace = {}", duration(failover.hold), duration(failover.grace))?;
+    writeln!(f, "silence = {}", duration(failover.silence))?;
     writeln!(f, "replay = {}", word(failover.replay))?;
     writeln!(f, "replay_limit = {}", quoted(&format_size(failover.replay_limit)))?;
     writeln!(f, "commit = {}", word(failover.commit))?;
@@ -200,6 +201,7 @@ fn write_settings(f: &mut Formatter<'_>, live: &Live) -> fmt::Result {
         writeln!(f, "memory = {}", quoted(&format_size(memory)))?;
     }
     writeln!(f, "max_server_connections = {}", limits.max_server_connections)?;
+    writeln!(f, "reserve = {}", limits.reserve)?;
     writeln!(f, "queue_timeout = {}", duration(limits.queue_timeout))?;
     writeln!(f, "\n[pool]\nidle_timeout = {}", duration(pool.idle_timeout))?;
     writeln!(f, "max_statements = {}", pool.max_statements)?;

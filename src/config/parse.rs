@@ -334,9 +334,11 @@ fn replicas(s: &Section<'_>) -> Replicas {
 
 fn failover(s: &Section<'_>) -> Failover {
     let default = Failover::default();
+    let hold = s.duration("hold", default.hold, Duration::ZERO);
     Failover {
-        hold: s.duration("hold", default.hold, Duration::ZERO),
+        hold,
         grace: s.duration("grace", default.grace, Duration::ZERO),
+        silence: s.duration("silence", hold, Duration::ZERO),
         replay: s.choice("replay", default.replay),
         replay_limit: s.size("replay_limit", default.replay_limit),
         commit: s.choice("commit", default.commit),
@@ -355,6 +357,7 @@ fn limits(s: &Section<'_>) -> Limits {
         block_time: s.duration("block_time", default.block_time, SOME),
         memory: s.memory("memory"),
         max_server_connections: s.nonzero("max_server_connections").unwrap_or(default.max_server_connections),
+        reserve: s.count("reserve", 0).unwrap_or(default.reserve),
         queue_timeout: s.duration("queue_timeout", default.queue_timeout, Duration::ZERO),
     }
 }

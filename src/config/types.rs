@@ -388,6 +388,9 @@ pub struct Failover {
     /// How long an open transaction may continue on a primary that is read-only or being deleted, while there is no
     /// other primary; default 5 s.
     pub grace: Duration,
+    /// How long what was sent to a primary waits while that answers nothing, its connections are open, and no other server
+    /// may become the primary; default as long as `hold`.
+    pub silence: Duration,
     /// What happens to a transaction whose server is lost; default `Safe`.
     pub replay: Replay,
     /// The most that is kept of one transaction for a replay, in bytes; default 1 MiB.
@@ -432,6 +435,9 @@ pub struct Limits {
     pub memory: Option<usize>,
     /// The most connections to one server, of all users together; default 1,000.
     pub max_server_connections: NonZeroUsize,
+    /// How many of a server's `max_connections` are left to others, such as administrators: at most half of them.
+    /// Default 10.
+    pub reserve: usize,
     /// How long a statement waits for a server connection when a limit is reached; default 10 s.
     pub queue_timeout: Duration,
 }

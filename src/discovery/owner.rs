@@ -122,7 +122,7 @@ impl Acknowledgements {
 /// Starts the owner and a monitor for each server, on the current thread: it must run inside a `LocalSet`.
 /// The snapshot's first value already contains the configured servers; pods come later. Everything ends when
 /// the last receiver of the snapshot is dropped. `live` is watched for reloads of the servers, `monitor`,
-/// `replicas.max_lag` and `failover.grace`.
+/// `replicas.max_lag`, `failover.grace` and `failover.silence`.
 pub fn start_with<C: Connector>(source: Source, live: watch::Receiver<Arc<Live>>, connector: C) -> Started {
     let first = live.borrow().clone();
     let (events_in, events) = mpsc::channel(256);
@@ -223,6 +223,7 @@ impl<C: Connector> Owner<C> {
         });
         self.apply(&Event::MaxLag(live.replicas.max_lag));
         self.apply(&Event::Grace(live.failover.grace));
+        self.apply(&Event::Silence(live.failover.silence));
         if let Source::Pods { .. } = self.source {
             return;
         }

@@ -17,7 +17,7 @@ use crate::topology::{Facts, Flavor, GtidSet, LoginFlags, ProbeOutcome, Replicat
 const MYSQL: &str = "SELECT @@global.read_only AS read_only, @@global.super_read_only AS super_read_only, \
 @@global.innodb_read_only AS innodb_read_only, @@global.server_uuid AS identity, @@global.gtid_executed AS gtid, \
 @@global.gtid_mode AS gtid_mode, LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout, \
-@@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.autocommit AS autocommit, @@global.character_set_client AS charset, @@global.max_allowed_packet AS max_packet, \
+@@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.autocommit AS autocommit, @@global.character_set_client AS charset, @@global.max_allowed_packet AS max_packet, @@global.max_connections AS max_connections, \
 c.HOST AS host, c.PORT AS port, s.SERVICE_STATE AS receiving, a.SERVICE_STATE AS applying, \
 CASE WHEN s.SERVICE_STATE <> 'ON' THEN NULL \
 WHEN s.LAST_QUEUED_TRANSACTION NOT IN ('', 'ANONYMOUS') \
@@ -45,7 +45,7 @@ const MYSQL_BARE: &str = "SELECT @@global.read_only AS read_only, @@global.super
 @@global.innodb_read_only AS innodb_read_only, @@global.server_uuid AS identity, @@global.gtid_executed AS gtid, \
 @@global.gtid_mode AS gtid_mode, \
 LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout, \
-@@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.autocommit AS autocommit, @@global.character_set_client AS charset, @@global.max_allowed_packet AS max_packet";
+@@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.autocommit AS autocommit, @@global.character_set_client AS charset, @@global.max_allowed_packet AS max_packet, @@global.max_connections AS max_connections";
 
 /// MariaDB 10.11 has no table with the state of replication (the status variables show neither the source nor
 /// the lag), so these are two statements in one COM_QUERY: still one round trip. It needs `GRANT SLAVE
@@ -55,13 +55,13 @@ const MARIADB: &str = "SELECT @@global.read_only AS read_only, @@global.innodb_r
 @@global.server_id AS identity, @@global.gtid_slave_pos AS gtid_slave_pos, \
 @@global.gtid_current_pos AS gtid, \
 LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout, \
-@@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.autocommit AS autocommit, @@global.character_set_client AS charset, @@global.max_allowed_packet AS max_packet; SHOW ALL SLAVES STATUS";
+@@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.autocommit AS autocommit, @@global.character_set_client AS charset, @@global.max_allowed_packet AS max_packet, @@global.max_connections AS max_connections; SHOW ALL SLAVES STATUS";
 
 const MARIADB_BARE: &str = "SELECT @@global.read_only AS read_only, @@global.innodb_read_only AS innodb_read_only, \
 @@global.server_id AS identity, @@global.gtid_slave_pos AS gtid_slave_pos, \
 @@global.gtid_current_pos AS gtid, \
 LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout, \
-@@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.autocommit AS autocommit, @@global.character_set_client AS charset, @@global.max_allowed_packet AS max_packet";
+@@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.autocommit AS autocommit, @@global.character_set_client AS charset, @@global.max_allowed_packet AS max_packet, @@global.max_connections AS max_connections";
 
 fn proof(error: &Error) -> Option<Proof> {
     match error {
@@ -184,6 +184,7 @@ pub(super) fn facts(greeting: &Greeting, sets: &[ResultSet], round_trip: Duratio
         tells_replication: replication_set.is_some(),
         wait_timeout: value(first, row, "wait_timeout").and_then(|v| v.parse().ok()).map(Duration::from_secs),
         max_packet: value(first, row, "max_packet").and_then(|v| v.parse().ok()),
+        max_connections: value(first, row, "max_connections").and_then(|v| v.parse().ok()),
         gtid_on: position.is_some() && (flavor == Flavor::MariaDb || is_on(value(first, row, "gtid_mode"))),
         gtid: Arc::new(position.unwrap_or(GtidSet::empty(flavor))),
         identity: Arc::from(value(first, row, "identity").unwrap_or_default()),

@@ -18,7 +18,7 @@ use crate::client::{Failure, StatementError, ended_by};
 use crate::net::{Buf, PacketError, Runtime, Stream, first_of, or_raised};
 use crate::routing::{Decision, may_stay, route};
 use crate::terms::{Close, PerRole, Pin, Port, Refused, Role};
-use crate::topology::{ServerId, Snapshot};
+use crate::topology::{Server, ServerId, Snapshot};
 use crate::upstream::Brought;
 use crate::wire::{Capabilities, ProtocolError};
 use crate::worker::Signals;
@@ -223,9 +223,8 @@ impl<R: Runtime> Session<R> {
     ) -> Result<AtServer<R::Stream>, NotPassed> {
         let (context, handle, generation) = (&self.context, &self.client.handle, snapshot.generation);
         let refused = |failure| NotPassed::Refused(Refused::Server, failure);
-        let Some(target) = snapshot.server(server).map(|found| Target::new(found, generation)) else {
-            return Err(refused(Failure::NoReplica));
-        };
+        let Some(found) = snapshot.server(server) else { return Err(refused(Failure::NoReplica)) };
+        let target = Target::new(found, generation);
         if applicant.perhaps_socket && target.is_local() {
             let why =
                 "the server's unix socket lets the proxy's own operating system user in; use its address";
@@ -240,7 +239,7 @@ impl<R: Runtime> Session<R> {
             class,
             session: Some(handle.id),
         };
-        let terms = self.terms_of(user);
+        let terms = self.terms_of(user, found);
         let deadline = Instant::now() + terms.queue;
         let introduction = Introduction {
             collation: applicant.collation,
@@ -280,10 +279,10 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    fn terms_of(&self, user: &str) -> Terms {
+    fn terms_of(&self, user: &str, server: &Server) -> Terms {
         let live = self.context.live.borrow();
         Terms {
-            server_limit: live.limits.max_server_connections.get(),
+            server_limit: server.bears(live.limits.max_server_connections.get(), live.limits.reserve),
             user_limit: live.users.get(user).and_then(|u| u.max_server_connections).map(usize::from),
             queue: live.limits.queue_timeout,
             connect: live.timeouts.connect,

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::position_history::Until;
 use super::types::*;
 use super::{departed_pods, elect, lag, reads};
+use crate::policy::Silence;
 
 /// Returns the snapshot after `event`, which was seen at `now_ms` (Unix time in milliseconds).
 ///
@@ -31,6 +32,7 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
         }
         Event::MaxLag(max_lag) => next.max_lag = *max_lag,
         Event::Grace(grace) => next.grace = *grace,
+        Event::Silence(silence) => next.silence = *silence,
         Event::Maintenance(maintenance) => next.maintenance = *maintenance,
         Event::DrainOrder { server, drained } => {
             let orders = Arc::make_mut(&mut next.drain_orders);
@@ -40,6 +42,7 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
     }
     elect::settle(snapshot, &mut next, &mut servers, now_ms);
     wait_for_writer(&mut next, &servers, now_ms);
+    await_silent(&mut next, &servers, now_ms);
     if next.writer.is_some() {
         // Clients will be told of more writes.
         next.acknowledged = None;
@@ -80,6 +83,25 @@ fn wait_for_writer(next: &mut Snapshot, servers: &[Server], now_ms: u64) {
     next.lost_at_ms = waits.then(|| next.lost_at_ms.unwrap_or(now_ms));
     let waited = |since| Duration::from_millis(now_ms.saturating_sub(since));
     next.grace_over = next.lost_at_ms.is_some_and(|since| waited(since) >= next.grace);
+}
+
+/// Decides whether what is under way on the last writer, which does not answer, waits for its answer.
+fn await_silent(next: &mut Snapshot, servers: &[Server], now_ms: u64) {
+    let last = servers.iter().find(|s| Some(s.id) == next.last_writer);
+    let silent = last.filter(|s| next.writer.is_none() && s.health == Health::Down);
+    next.silent_since_ms = silent.map(|_| next.silent_since_ms.unwrap_or(now_ms));
+    let awaited = silent.filter(|silent| {
+        let others = || servers.iter().filter(|s| s.id != silent.id);
+        let since = next.silent_since_ms.unwrap_or(now_ms);
+        let facts = Silence {
+            was_primary: true,
+            proven_dead: !silent.silent,
+            candidate: others().any(|s| s.is_candidate() || s.label == Some(Label::Primary)),
+            too_long: Duration::from_millis(now_ms.saturating_sub(since)) >= next.silence,
+        };
+        facts.waits()
+    });
+    next.awaited = awaited.map(|s| s.id);
 }
 
 /// Updates the trail of the writer. `answer` is the writer's answer, if this event is one.
@@ -212,7 +234,11 @@ fn probed(
     match outcome {
         ProbeOutcome::Facts(facts) => answered(server, facts, None, next_id, now_ms),
         ProbeOutcome::Member(facts, member) => answered(server, facts, Some(*member), next_id, now_ms),
-        ProbeOutcome::Timeout => missed(server, "no answer within the probe's time"),
+        ProbeOutcome::Timeout => {
+            let was_down = server.health == Health::Down;
+            missed(server, "no answer within the probe's time");
+            server.silent |= !was_down && server.health == Health::Down;
+        }
         ProbeOutcome::Refused(error) => missed(server, error),
         ProbeOutcome::Full(error) if server.health == Health::Up => {
             server.missed = 0;
@@ -223,6 +249,7 @@ fn probed(
         ProbeOutcome::Full(error) => missed(server, error),
         ProbeOutcome::Unreachable(error) => {
             server.health = Health::Down;
+            server.silent = false;
             server.missed = MISSED_UNTIL_DOWN;
             server.last_error = Some(error.clone());
         }
@@ -254,6 +281,7 @@ fn answered(server: &mut Server, facts: &Facts, member: Option<Member>, next_id:
     server.facts = Some(facts);
     server.member = member;
     server.health = Health::Up;
+    server.silent = false;
     server.missed = 0;
     server.last_error = None;
 }

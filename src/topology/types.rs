@@ -42,6 +42,12 @@ pub struct Snapshot {
     pub grace: Duration,
     /// True if the grace is over.
     pub grace_over: bool,
+    /// `failover.silence`: how long what is under way on the last writer waits while that answers nothing.
+    pub silence: Duration,
+    /// Since when the last writer has answered nothing (Unix time in milliseconds), while there is no writer.
+    pub silent_since_ms: Option<u64>,
+    /// The last writer, while what is under way there waits for its answer; see [`Silence`](crate::policy::Silence).
+    pub awaited: Option<ServerId>,
     /// The writes that were acknowledged to clients, once the writer is lost.
     pub acknowledged: Option<Acknowledged>,
     /// The writer's positions over time, by which the lag of the others is measured.
@@ -77,6 +83,8 @@ pub struct Server {
     pub facts: Option<Facts>,
     /// Consecutive probes without an answer; counted up to `MISSED_UNTIL_DOWN`.
     pub missed: u32,
+    /// True if it is down because it answers nothing: its address neither refused nor reset a connection.
+    pub silent: bool,
     /// Its lag behind the writer at its last probe: the age of its position in the writer's history, accurate
     /// to one probe interval. Without GTIDs, and for the writer itself: what the server reports. While there
     /// is no writer: its lag behind the last position seen of the last writer. None: unknown.
@@ -228,6 +236,8 @@ pub struct Facts {
     pub wait_timeout: Option<Duration>,
     /// `max_allowed_packet`: the longest command that the server accepts, in bytes. None: unknown.
     pub max_packet: Option<usize>,
+    /// `max_connections`: how many connections the server takes. None: unknown.
+    pub max_connections: Option<usize>,
     /// `server_uuid` (MySQL) or `server_id` (MariaDB), which reveals that the server was replaced.
     pub identity: Arc<str>,
     /// How it parses the texts of sessions that have set nothing.
@@ -343,6 +353,8 @@ pub enum Event {
     MaxLag(Duration),
     /// `failover.grace` was (re)configured.
     Grace(Duration),
+    /// `failover.silence` was (re)configured.
+    Silence(Duration),
     /// The operator's resource now asks for this.
     Maintenance(Maintenance),
     /// An order to this process drains a server, or ends such a drain.
@@ -399,6 +411,9 @@ impl Snapshot {
             lost_at_ms: None,
             grace: Duration::from_secs(5),
             grace_over: false,
+            silence: Duration::from_secs(30),
+            silent_since_ms: None,
+            awaited: None,
             acknowledged: None,
             trail: Trail::default(),
             max_lag: Duration::from_secs(10),
@@ -421,11 +436,13 @@ impl Snapshot {
     }
 
     /// True if nothing more can be expected on a connection to this server that was opened in this
-    /// generation: the server does not answer, or it is cut off from its group, which has another writer.
+    /// generation: the server does not answer and is not awaited, or it is cut off from its group, which has another
+    /// writer.
     pub fn has_lost(&self, server: ServerId, generation: u64, read_only: bool) -> bool {
+        let is_awaited = !read_only && generation == self.generation && self.awaited == Some(server);
         self.server(server).is_none_or(|server| {
             let deposed = !read_only && generation != self.generation;
-            server.health == Health::Down || (deposed && server.is_cut_off())
+            (server.health == Health::Down && !is_awaited) || (deposed && server.is_cut_off())
         })
     }
 
@@ -467,6 +484,13 @@ impl Snapshot {
 }
 
 impl Server {
+    /// Returns how many connections this process may have here: `most`, or as many as the server takes less `reserve`, at
+    /// most half of them.
+    pub fn bears(&self, most: usize, reserve: usize) -> usize {
+        let takes = self.facts.as_ref().and_then(|facts| facts.max_connections);
+        takes.map_or(most, |takes| most.min((takes - reserve.min(takes / 2)).max(1)))
+    }
+
     /// Returns a server of which only name and address are known.
     pub fn new(id: ServerId, name: Arc<str>, address: Arc<str>) -> Self {
         Server {
@@ -476,6 +500,7 @@ impl Server {
             health: Health::Unknown,
             facts: None,
             missed: 0,
+            silent: false,
             lag: None,
             freshness: Freshness::Late,
             serves_reads: false,

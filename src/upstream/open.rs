@@ -9,7 +9,7 @@ use crate::net::{Runtime, first_of};
 use crate::routing::{Want, may_stay};
 use crate::state::SessionState;
 use crate::terms::{Close, Pin, Role, TraceStep};
-use crate::topology::ServerId;
+use crate::topology::{Server, ServerId};
 use crate::worker::Resources;
 
 /// The server to which a session wants a connection.
@@ -66,7 +66,7 @@ impl<R: Runtime> Upstream<R> {
         let announced = resources.announced(&self.handle);
         let session = announced.map(|_| self.handle.id);
         let key = PoolKey { server, user, credential, class: client.class(role), session };
-        let terms = self.terms(&login.user);
+        let terms = self.terms(&login.user, found);
         let wish = state.carried.clone();
         let attributes = self.handle.attributes.borrow().clone();
         let introduction = Introduction {
@@ -101,10 +101,10 @@ impl<R: Runtime> Upstream<R> {
         Ok(Opened::Connection)
     }
 
-    fn terms(&self, user: &str) -> Terms {
+    fn terms(&self, user: &str, server: &Server) -> Terms {
         let live = self.resources.live.borrow();
         Terms {
-            server_limit: live.limits.max_server_connections.get(),
+            server_limit: server.bears(live.limits.max_server_connections.get(), live.limits.reserve),
             user_limit: live.users.get(user).and_then(|u| u.max_server_connections).map(usize::from),
             queue: live.limits.queue_timeout,
             connect: live.timeouts.connect,

@@ -135,7 +135,9 @@ pub(super) fn no_writer(waited: Duration, known: &str) -> String {
 
 pub(super) fn queue(waited: Duration, limit: Limit) -> String {
     let limit = match limit {
-        Limit::Server => "limits.max_server_connections is reached",
+        Limit::Server => {
+            "limits.max_server_connections is reached, or the server's max_connections less limits.reserve"
+        }
         Limit::User => "max_connections of the user is reached",
         Limit::Account => "the server's own limit of connections for this account is reached",
         Limit::Full => {

@@ -29,6 +29,7 @@ pub fn with_primary(before: &Snapshot, name: &str) -> Snapshot {
             gtid_on: true,
             wait_timeout: None,
             max_packet: None,
+            max_connections: None,
             modes: TextModes::empty(),
             login: crate::topology::LoginFlags::default(),
             identity: server.name.clone(),

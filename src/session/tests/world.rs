@@ -242,6 +242,7 @@ impl World {
         let positions = RefCell::default();
         let world = World { context, outside, settings, runtime, snapshot, now_ms, positions };
         world.event(Event::Grace(world.context.live().failover.grace));
+        world.event(Event::Silence(world.context.live().failover.silence));
         world.configured(&["db-0", "db-1", "db-2"]);
         world
     }
@@ -294,6 +295,7 @@ impl World {
             gtid_on: true,
             wait_timeout: None,
             max_packet: None,
+            max_connections: None,
             modes: crate::topology::TextModes::empty(),
             login: crate::topology::LoginFlags::default(),
             identity: uuid_of(name).into(),

@@ -109,6 +109,7 @@ pub fn writable() -> Facts {
         gtid_on: true,
         wait_timeout: None,
         max_packet: None,
+        max_connections: None,
         modes: crate::topology::TextModes::empty(),
         login: crate::topology::LoginFlags::default(),
         identity: "".into(),

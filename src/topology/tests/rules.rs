@@ -76,6 +76,63 @@ fn a_full_server_lives_and_stays_what_it_is() {
 }
 
 #[test]
+fn a_server_bears_its_own_limit_less_the_reserve() {
+    let mut s = Story::of(&["db-0"]);
+    assert_eq!(s.server("db-0").bears(1000, 10), 1000, "not known");
+    for (takes, most, reserve, expected) in [
+        (151, 1000, 10, 141),
+        (151, 100, 10, 100),
+        (24, 1000, 10, 14),
+        (10, 1000, 10, 5),
+        (1, 1000, 10, 1),
+        (151, 1000, 0, 151),
+    ] {
+        s.says("db-0", Facts { max_connections: Some(takes), ..writable() });
+        assert_eq!(s.server("db-0").bears(most, reserve), expected, "{takes}");
+    }
+}
+
+#[test]
+fn a_silent_primary_is_awaited_until_something_proves_that_it_is_gone() {
+    let quiet = |s: &mut Story| {
+        for _ in 0..3 {
+            s.silent("db-0");
+        }
+    };
+    let lost = |s: &Story, read_only: bool| {
+        let id = s.server("db-0").id;
+        s.snapshot.has_lost(id, 1, read_only)
+    };
+    let begin = || {
+        let mut s = Story::of(&["db-0", "db-1"]);
+        s.says("db-0", writable()).says("db-1", replica_of("db-0"));
+        quiet(&mut s);
+        assert_eq!((s.writer(), s.server("db-0").health), (None, Health::Down), "new statements wait");
+        assert_eq!((lost(&s, false), lost(&s, true)), (false, true), "reads run elsewhere");
+        s
+    };
+    // It comes back.
+    let mut s = begin();
+    s.says("db-0", writable());
+    assert_eq!((s.writer(), s.snapshot.generation, lost(&s, false)), (Some("db-0"), 1, false));
+    // Its address refuses connections.
+    let mut s = begin();
+    s.refuses("db-0");
+    assert!(lost(&s, false));
+    s.silent("db-0");
+    assert!(lost(&s, false), "once proven, it stays");
+    // Another server is the primary.
+    let mut s = begin();
+    s.says("db-1", writable());
+    assert_eq!(s.writer(), Some("db-1"));
+    assert!(lost(&s, false));
+    // It was silent for too long.
+    let mut s = begin();
+    s.event(Event::Silence(Duration::ZERO));
+    assert!(lost(&s, false));
+}
+
+#[test]
 fn refused_is_down_at_once() {
     let mut s = Story::of(&["db-0"]);
     s.says("db-0", writable()).refuses("db-0");
