@@ -138,10 +138,7 @@ async fn control(
     let connector = || BackendConnector::new(runtime.clone(), ceilings.clone());
     let discovery::Started { snapshot, kicker, acknowledged, drainer } =
         discovery::start_with(source, live.clone(), connector());
-    for server in predecessor.map(Predecessor::drained).unwrap_or_default() {
-        // Fails only if this process ends.
-        let _ = drainer.order(server, true).await;
-    }
+    keep_drained(predecessor, &drainer).await;
     let routines = Routines::start(connector(), live.clone(), snapshot.clone());
     let accounts = AccountTables::start(connector(), live.clone(), snapshot.clone());
     let passing = passing_accounts(connector(), live.clone(), snapshot.clone());
@@ -379,7 +376,6 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
             _ = seconds.tick() => {
                 parts.memory.refresh();
                 server.tick();
-                server.restore_ceilings().await;
             }
             lost = writer_is_lost(&mut snapshot, last_asked) => {
                 last_asked = Some(Instant::now());
@@ -388,6 +384,14 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
                 }
             }
         }
+    }
+}
+
+/// Drains the servers that the previous process had drained.
+async fn keep_drained(predecessor: Option<&Predecessor>, drainer: &Drainer) {
+    for server in predecessor.map(Predecessor::drained).unwrap_or_default() {
+        // Fails only if this process ends.
+        let _ = drainer.order(server, true).await;
     }
 }
 

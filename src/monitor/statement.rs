@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::client::{Error, Greeting, ResultSet, Row};
 use super::member;
-use crate::policy::Proof;
+use crate::terms::Proof;
 use crate::topology::{Facts, Flavor, GtidSet, LoginFlags, ProbeOutcome, Replication, TextModes};
 
 /// MySQL 8.0 and later: one SELECT returns everything, with a row per replication channel, or one row with

@@ -16,14 +16,10 @@ mod freshness;
 mod loss;
 mod refusal;
 mod replayable;
-mod server_error;
-mod silence;
 mod tries;
 
 pub use freshness::{Act, Reading, Unasked};
 pub use loss::{Error, Fate, Loss};
 pub use refusal::{Before, Expected, Said, Verdict, Way, Words};
 pub use replayable::{Begins, InTransaction, Tied};
-pub use server_error::Proof;
-pub use silence::Silence;
 pub use tries::{MAX_TRIES, NextTry, next_try};

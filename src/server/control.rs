@@ -281,6 +281,7 @@ impl Server {
         if left_out > 0 {
             tracing::info!(left_out, "more logins were refused than the log takes");
         }
+        self.ceilings.restore();
         self.send_to_all(|| Control::Tick);
     }
 
@@ -380,11 +381,6 @@ impl Server {
     pub fn kill(&self, id: u32, connection: bool) -> impl Future<Output = bool> + 'static {
         let request = KillRequest { id, connection, by: KilledBy::Operator, server: None };
         self.shared.clone().kill(request)
-    }
-
-    /// Lets the workers notice if a server's own limit was raised; to be called about once a second.
-    pub async fn restore_ceilings(&self) {
-        self.ceilings.restore().await;
     }
 
     /// Ends all sessions: each where its client notices it before sending another statement; near the end of

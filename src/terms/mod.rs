@@ -3,12 +3,14 @@
 
 mod pin;
 mod role;
+mod server_error;
 mod text_charset;
 mod unexplained;
 mod why;
 
 pub use pin::Pin;
 pub use role::{PerRole, Role};
+pub use server_error::Proof;
 pub use text_charset::TextCharset;
 pub use unexplained::Unexplained;
 pub use why::{StatementKind, Why};

@@ -13,6 +13,8 @@ mod outside;
 mod position_history;
 mod reads;
 mod reduce;
+mod room;
+mod silence;
 mod types;
 mod why_no_writer;
 

@@ -6,8 +6,7 @@ use std::time::Duration;
 
 use super::position_history::Until;
 use super::types::*;
-use super::{departed_pods, elect, lag, reads};
-use crate::policy::Silence;
+use super::{departed_pods, elect, lag, reads, silence};
 
 /// Returns the snapshot after `event`, which was seen at `now_ms` (Unix time in milliseconds).
 ///
@@ -42,7 +41,7 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
     }
     elect::settle(snapshot, &mut next, &mut servers, now_ms);
     wait_for_writer(&mut next, &servers, now_ms);
-    await_silent(&mut next, &servers, now_ms);
+    silence::decide(&mut next, &servers, now_ms);
     if next.writer.is_some() {
         // Clients will be told of more writes.
         next.acknowledged = None;
@@ -83,25 +82,6 @@ fn wait_for_writer(next: &mut Snapshot, servers: &[Server], now_ms: u64) {
     next.lost_at_ms = waits.then(|| next.lost_at_ms.unwrap_or(now_ms));
     let waited = |since| Duration::from_millis(now_ms.saturating_sub(since));
     next.grace_over = next.lost_at_ms.is_some_and(|since| waited(since) >= next.grace);
-}
-
-/// Decides whether what is under way on the last writer, which does not answer, waits for its answer.
-fn await_silent(next: &mut Snapshot, servers: &[Server], now_ms: u64) {
-    let last = servers.iter().find(|s| Some(s.id) == next.last_writer);
-    let silent = last.filter(|s| next.writer.is_none() && s.health == Health::Down);
-    next.silent_since_ms = silent.map(|_| next.silent_since_ms.unwrap_or(now_ms));
-    let awaited = silent.filter(|silent| {
-        let others = || servers.iter().filter(|s| s.id != silent.id);
-        let since = next.silent_since_ms.unwrap_or(now_ms);
-        let facts = Silence {
-            was_primary: true,
-            proven_dead: !silent.silent,
-            candidate: others().any(|s| s.is_candidate() || s.label == Some(Label::Primary)),
-            too_long: Duration::from_millis(now_ms.saturating_sub(since)) >= next.silence,
-        };
-        facts.waits()
-    });
-    next.awaited = awaited.map(|s| s.id);
 }
 
 /// Updates the trail of the writer. `answer` is the writer's answer, if this event is one.

@@ -46,7 +46,7 @@ pub struct Snapshot {
     pub silence: Duration,
     /// Since when the last writer has answered nothing (Unix time in milliseconds), while there is no writer.
     pub silent_since_ms: Option<u64>,
-    /// The last writer, while what is under way there waits for its answer; see [`Silence`](crate::policy::Silence).
+    /// The last writer, while what is under way there waits for its answer; see [`Silence`](super::silence::Silence).
     pub awaited: Option<ServerId>,
     /// The writes that were acknowledged to clients, once the writer is lost.
     pub acknowledged: Option<Acknowledged>,
@@ -435,17 +435,6 @@ impl Snapshot {
         self.writer.and_then(|id| self.server(id))
     }
 
-    /// True if nothing more can be expected on a connection to this server that was opened in this
-    /// generation: the server does not answer and is not awaited, or it is cut off from its group, which has another
-    /// writer.
-    pub fn has_lost(&self, server: ServerId, generation: u64, read_only: bool) -> bool {
-        let is_awaited = !read_only && generation == self.generation && self.awaited == Some(server);
-        self.server(server).is_none_or(|server| {
-            let deposed = !read_only && generation != self.generation;
-            (server.health == Health::Down && !is_awaited) || (deposed && server.is_cut_off())
-        })
-    }
-
     /// True if this server is the last writer and read-only as the operator's resource asks: open work on it
     /// continues.
     pub fn is_maintained(&self, server: ServerId) -> bool {
@@ -484,13 +473,6 @@ impl Snapshot {
 }
 
 impl Server {
-    /// Returns how many connections this process may have here: `most`, or as many as the server takes less `reserve`, at
-    /// most half of them.
-    pub fn bears(&self, most: usize, reserve: usize) -> usize {
-        let takes = self.facts.as_ref().and_then(|facts| facts.max_connections);
-        takes.map_or(most, |takes| most.min((takes - reserve.min(takes / 2)).max(1)))
-    }
-
     /// Returns a server of which only name and address are known.
     pub fn new(id: ServerId, name: Arc<str>, address: Arc<str>) -> Self {
         Server {

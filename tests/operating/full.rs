@@ -45,7 +45,7 @@ async fn full_server(cluster: Cluster) {
             let mut wrong = Vec::new();
             for sql in [
                 format!("SET @number = {number}"),
-                format!("INSERT INTO test.t VALUES (1000 + @number)"),
+                "INSERT INTO test.t VALUES (1000 + @number)".to_owned(),
                 format!("INSERT INTO test.t SELECT 2000 + @number FROM DUAL WHERE @number = {number}"),
                 "UPDATE test.t SET v = v + 1 WHERE v = 1000 + @number".to_owned(),
             ] {

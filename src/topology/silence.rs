@@ -9,6 +9,10 @@
 //! | was the primary | has been silent for `failover.silence` | is lost |
 //! | was the primary | | waits for its answer |
 
+use std::time::Duration;
+
+use super::types::{Health, Label, Server, ServerId, Snapshot};
+
 /// What is known of a server that answers no probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Silence {
@@ -26,6 +30,38 @@ impl Silence {
     /// True if what is under way waits for the server's answer, by the module's table.
     pub fn waits(self) -> bool {
         self.was_primary && !self.proven_dead && !self.candidate && !self.too_long
+    }
+}
+
+/// Decides whether what is under way on the last writer, which does not answer, waits for its answer.
+pub(super) fn decide(next: &mut Snapshot, servers: &[Server], now_ms: u64) {
+    let last = servers.iter().find(|s| Some(s.id) == next.last_writer);
+    let silent = last.filter(|s| next.writer.is_none() && s.health == Health::Down);
+    next.silent_since_ms = silent.map(|_| next.silent_since_ms.unwrap_or(now_ms));
+    let awaited = silent.filter(|silent| {
+        let others = || servers.iter().filter(|s| s.id != silent.id);
+        let since = next.silent_since_ms.unwrap_or(now_ms);
+        let facts = Silence {
+            was_primary: true,
+            proven_dead: !silent.silent,
+            candidate: others().any(|s| s.is_candidate() || s.label == Some(Label::Primary)),
+            too_long: Duration::from_millis(now_ms.saturating_sub(since)) >= next.silence,
+        };
+        facts.waits()
+    });
+    next.awaited = awaited.map(|s| s.id);
+}
+
+impl Snapshot {
+    /// True if nothing more can be expected on a connection to this server that was opened in this
+    /// generation: the server does not answer and is not awaited, or it is cut off from its group, which has another
+    /// writer.
+    pub fn has_lost(&self, server: ServerId, generation: u64, read_only: bool) -> bool {
+        let is_awaited = !read_only && generation == self.generation && self.awaited == Some(server);
+        self.server(server).is_none_or(|server| {
+            let deposed = !read_only && generation != self.generation;
+            (server.health == Health::Down && !is_awaited) || (deposed && server.is_cut_off())
+        })
     }
 }
 
