@@ -31,6 +31,7 @@ mod pods;
 mod positions;
 mod prepared;
 mod presets;
+mod refused_by_replica;
 mod replica_port;
 mod sessions;
 mod silence;

@@ -16,7 +16,7 @@ use crate::routing::{Decision, may_stay, route};
 use crate::sql::Effects;
 use crate::state::ReadingTransactions;
 use crate::terms::{Close, Disruption, Pin, Role};
-use crate::topology::ServerId;
+use crate::topology::{ServerId, Snapshot};
 use crate::upstream::{Opened, Wanted};
 
 /// A statement fails if a server ended more connections than this after a PROXY header.
@@ -106,6 +106,9 @@ impl<R: Runtime> Session<R> {
             if role == Role::Reader {
                 // Computed from this snapshot, so that `decide` and `is_still_right` exclude the same replicas.
                 tried.extend(self.reads.not_fresh(&self.state.written, &snapshot));
+                if let Some(login) = &self.client.login {
+                    context.add_refusing(&login.user, &mut tried);
+                }
                 tried.sort_unstable();
                 tried.dedup();
             }
@@ -131,9 +134,10 @@ impl<R: Runtime> Session<R> {
                         Opened::Failed(error) => {
                             self.client.budget.spend(began);
                             self.context.outside.kick(server);
-                            let failure = self.after_failed_take(error, &mut headers)?;
+                            let of_replica = role == Role::Reader && snapshot.writer != Some(server);
+                            let failure = self.after_failed_take(error, &mut headers, of_replica)?;
                             if role == Role::Reader {
-                                context.eject(server);
+                                self.avoid_replica(&snapshot, server, &failure);
                                 tried.push(server);
                             } else {
                                 self.pause(began, snapshot.version, &failure).await?;
@@ -167,12 +171,29 @@ impl<R: Runtime> Session<R> {
         may_stay(want, &snapshot, about.server, about.generation, tried)
     }
 
+    /// Has reads avoid a replica to which no connection could be opened: all reads, or those of an account that it refuses.
+    fn avoid_replica(&self, snapshot: &Snapshot, server: ServerId, failure: &Failure) {
+        match (failure, &self.client.login, snapshot.server(server)) {
+            (Failure::Server(error), Some(login), Some(found)) if !is_passing(error) => {
+                self.context.note_refusing(found, &login.user, error);
+            }
+            _ => self.context.eject(server),
+        }
+    }
+
     /// Handles a server that could not be reached, or that refused the connection. Returns Err if the client must get
-    /// the error, because it is about the account. Returns Ok if another server, or a later attempt, may succeed.
+    /// the error, because it is about the account. Returns Ok if another server, or a later attempt, may succeed: what a
+    /// replica says of an account (`of_replica`) is not the last word.
     /// `headers` counts the attempts that failed after a PROXY header.
-    fn after_failed_take(&self, error: ConnectError, headers: &mut u32) -> Result<Failure, StatementError> {
+    fn after_failed_take(
+        &self,
+        error: ConnectError,
+        headers: &mut u32,
+        of_replica: bool,
+    ) -> Result<Failure, StatementError> {
         let former = |login: &Rc<Login>| self.context.standing(login) == Standing::Former;
         match error {
+            ConnectError::Refused(e) if of_replica => Ok(Failure::Server(e)),
             ConnectError::Refused(e) if e.code == 1045 && self.client.login.as_ref().is_some_and(former) => {
                 Err(StatementError::TellAndClose(Failure::PasswordChanged, Close::CredentialGone))
             }

@@ -4,7 +4,6 @@ use super::Session;
 use super::replica_choice::Freshness;
 use super::replies::Ended;
 use super::tries::Tries;
-use crate::client::refusals::is_passing;
 use crate::client::{Failure, Request, StatementError};
 use crate::config::Fallback;
 use crate::net::{Buf, Runtime, turn_time};
@@ -80,12 +79,8 @@ impl<R: Runtime> Session<R> {
     }
 }
 
-/// True if the failure is about replicas only, so that the primary may still serve the statement. A full replica
-/// refuses connections with an ERR packet.
+/// True if the failure is about replicas only, so that the primary may still serve the statement. A replica that is full, that
+/// has not received an account yet, or that blocks this host, refuses connections with an ERR packet.
 fn is_of_the_replicas(failure: &Failure) -> bool {
-    match failure {
-        Failure::NoReplica | Failure::Unreachable(_) => true,
-        Failure::Server(error) => is_passing(error),
-        _ => false,
-    }
+    matches!(failure, Failure::NoReplica | Failure::Unreachable(_) | Failure::Server(_))
 }

@@ -12,19 +12,26 @@ use tokio::time::Instant;
 
 use super::classification::KnownTexts;
 use super::measured::micros_of;
-use crate::backend::EqualStates;
+use crate::backend::{EqualStates, ServerError};
 use crate::config::{AuditEvents, Live, UnsampledParent};
 use crate::net::Runtime;
 use crate::positions::{Commits, Positions, Seat};
 use crate::telemetry::Digests;
 use crate::telemetry::stream::{Filter, SLOW, Taps};
 use crate::telemetry::traces::Sampler;
-use crate::topology::{AcknowledgedWrites, ServerId};
+use crate::topology::{AcknowledgedWrites, Server, ServerId};
 use crate::wire::Edits;
 use crate::worker::Resources;
+use crate::worker::admission::shown;
 
 /// The least time for which a replica is avoided after it failed.
 const EJECTED: Duration = Duration::from_millis(200);
+
+/// How long the reads of an account avoid a replica that refuses it.
+const REFUSING: Duration = Duration::from_secs(5);
+
+/// The most pairs of an account and a replica that are remembered for that.
+const MOST_REFUSING: usize = 256;
 
 /// An account, and a schema that this account was let into.
 type Entry = (Arc<str>, Box<[u8]>);
@@ -103,6 +110,8 @@ pub struct Context<R: Runtime> {
     pub acknowledged: RefCell<AcknowledgedWrites>,
     /// Replicas that failed a moment ago, and until when reads avoid them.
     ejected: RefCell<Vec<(ServerId, Instant)>>,
+    /// Replicas that refuse an account, and until when its reads avoid them.
+    refusing: RefCell<Vec<(ServerId, Arc<str>, Instant)>>,
     /// The positions of the servers.
     pub positions: Rc<Positions<R>>,
     /// The number of reads on the primary that no replica could answer in time.
@@ -145,6 +154,7 @@ impl<R: Runtime> Context<R> {
             audited: Cell::new(AuditEvents::empty()),
             acknowledged: RefCell::default(),
             ejected: RefCell::default(),
+            refusing: RefCell::default(),
             diversions: Rc::default(),
             engines: RefCell::default(),
             commits: Commits::default(),
@@ -256,6 +266,32 @@ impl<R: Runtime> Context<R> {
     pub(super) fn eject(&self, server: ServerId) {
         let pause = (self.live.borrow().monitor.interval * 2).max(EJECTED);
         self.ejected.borrow_mut().push((server, Instant::now() + pause));
+    }
+
+    /// Notes that a replica refuses an account: its reads avoid the replica for a while. Perhaps the account, or its new
+    /// password, has not arrived there yet.
+    pub(super) fn note_refusing(&self, server: &Server, user: &Arc<str>, error: &ServerError) {
+        let mut refusing = self.refusing.borrow_mut();
+        let now = Instant::now();
+        let is_new = !refusing.iter().any(|(of, name, _)| *of == server.id && name == user);
+        refusing.retain(|(of, name, until)| *until > now && !(*of == server.id && name == user));
+        if refusing.len() < MOST_REFUSING {
+            refusing.push((server.id, user.clone(), now + REFUSING));
+        }
+        if is_new {
+            tracing::warn!(server = %server.name, user = shown(user.as_bytes()), %error,
+                "a replica refuses an account: its reads go to other servers");
+        }
+    }
+
+    /// Adds the replicas that refuse the account.
+    pub(super) fn add_refusing(&self, user: &str, avoid: &mut Vec<ServerId>) {
+        let refusing = self.refusing.borrow();
+        if !refusing.is_empty() {
+            let now = Instant::now();
+            let of_user = refusing.iter().filter(|(_, name, until)| **name == *user && *until > now);
+            avoid.extend(of_user.map(|(server, ..)| *server));
+        }
     }
 
     pub(super) fn add_ejected(&self, avoid: &mut Vec<ServerId>) {

@@ -49,6 +49,8 @@ struct NotOpened {
     limit: Limit,
     /// True if the server refused it, although this process has just closed one: there may be a place in a moment.
     soon: bool,
+    /// How the server refused it.
+    refused: Option<ConnectError>,
 }
 
 /// The result of one look.
@@ -157,7 +159,7 @@ impl<R: Runtime> Pool<R> {
             return Ok(Look::Leased(leased));
         }
         let quota = self.room(key, terms);
-        let (mut reached, mut soon) = (quota.err(), false);
+        let (mut reached, mut soon, mut refused) = (quota.err(), false, None);
         // A passing session lets others open first, but only for so long.
         let began = ask.deadline.checked_sub(terms.queue);
         let passing = session.passing && began.is_none_or(|began| began.elapsed() < STALLED);
@@ -168,7 +170,7 @@ impl<R: Runtime> Pool<R> {
             // Boxed: opening is rare, and its future is large, which each session in line would carry.
             match Box::pin(self.open(ask, queued)).await? {
                 Ok(leased) => return Ok(Look::Leased(leased)),
-                Err(not) => (reached, soon) = (Some(not.limit), not.soon),
+                Err(not) => (reached, soon, refused) = (Some(not.limit), not.soon, not.refused),
             }
         }
         // A session keeps its connection with state that nobody saw while there is room for another.
@@ -194,11 +196,15 @@ impl<R: Runtime> Pool<R> {
         if place_left || self.make_way(key.server, of_user, terms.connect).await {
             return Ok(Look::Again);
         }
+        // Nothing is there to wait for. Another replica, or the primary, may have room.
+        if let Some(error) = refused.filter(|_| key.class.read_only && self.open_to(key.server) == 0) {
+            return Err(error.into());
+        }
         // Other workers may not use all of their share.
         if quota.is_err() {
             match Box::pin(self.open(ask, queued)).await? {
                 Ok(leased) => return Ok(Look::Leased(leased)),
-                Err(NotOpened { limit, soon }) if soon || limit == Limit::Account => {
+                Err(NotOpened { limit, soon, .. }) if soon || limit == Limit::Account => {
                     return Ok(Look::Wait { limit, entitled: false });
                 }
                 Err(_) => {}
@@ -220,7 +226,7 @@ impl<R: Runtime> Pool<R> {
         let acquire = self.ceilings.acquire(key.server, terms.server_limit, &key.user, terms.user_limit);
         let permit = match acquire.await {
             Ok(permit) => permit,
-            Err(limit) => return Ok(Err(NotOpened { limit, soon: false })),
+            Err(limit) => return Ok(Err(NotOpened { limit, soon: false, refused: None })),
         };
         let waited = queued.take().is_some();
         self.metrics.server_connects.add(1);
@@ -261,7 +267,13 @@ impl<R: Runtime> Pool<R> {
         if waited {
             *queued = Some(self.queue(key, ask.session.passing, true));
         }
-        Ok(Err(NotOpened { limit, soon }))
+        Ok(Err(NotOpened { limit, soon, refused: Some(refused) }))
+    }
+
+    /// Returns how many connections this worker has to a server.
+    fn open_to(&self, server: ServerId) -> usize {
+        let shelves = self.shelves.borrow();
+        shelves.iter().filter(|(key, _)| key.server == server).map(|(_, shelf)| shelf.open()).sum()
     }
 
     /// Returns whose connections the server has too many of, if that is why it refuses another one.
