@@ -4,6 +4,7 @@
 mod left;
 mod settling;
 
+use std::cell::Cell;
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -154,6 +155,9 @@ pub struct Connection<S> {
     ran_opaque: bool,
     /// True if row counts and diagnostics on the connection are not from this session's last statement.
     pub has_past: bool,
+    /// True if the server answered nothing for a while since the connection was last used. If it was started again meanwhile,
+    /// only the next packet shows that nobody is at the other end.
+    pub unsure: Cell<bool>,
     /// True if FOUND_ROWS() on the connection may be about a statement of another session. No reset changes it.
     pub counted_another: bool,
     /// True if another session used the connection last, and what is set on it was not compared with this session's state
@@ -213,6 +217,7 @@ impl<S: Stream> Connection<S> {
         Connection {
             stream,
             has_past: false,
+            unsure: Cell::new(false),
             counted_another: false,
             is_taken_over: false,
             stale_diagnostics: false,
@@ -437,6 +442,12 @@ impl<S: Stream> Connection<S> {
         if self.about.flavor == Flavor::MySql {
             self.query_in_front(b"DO 0", Expect::Set, out);
         }
+    }
+
+    /// Appends COM_PING, whose answer shows that the server is there.
+    pub fn ping(&mut self, out: &mut Vec<u8>) {
+        frame_with(out, 0, |out| out.push(0x0e));
+        self.expecting.push_back(Expect::Set);
     }
 
     /// Appends a query without rows, so that FOUND_ROWS() is 0, as in a new session.

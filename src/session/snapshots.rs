@@ -34,6 +34,9 @@ impl<R: Runtime> Context<R> {
             // The session moves to the new primary at its next statement, and gets no error. Connections to
             // replicas do not count: replicas are chosen anew all the time.
             moved += u64::from(!keep && claimed && !read_only);
+            if keep && snapshot.awaited == Some(c.about.server) {
+                c.unsure.set(true);
+            }
             keep
         });
         cell_of(&self.metrics.disruptions, Disruption::Moved as usize).add(moved);

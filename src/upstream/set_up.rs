@@ -45,6 +45,7 @@ impl<R: Runtime> Upstream<R> {
             .union(Effects::OPAQUE);
         let Some(connection) = &self.connection else { return false };
         if connection.is_taken_over
+            || connection.unsure.get()
             || (connection.has_text_statements() && effects.contains(Effects::LEAVES_UNKNOWN))
         {
             return false;
@@ -99,6 +100,10 @@ impl<R: Runtime> Upstream<R> {
         if (stale || another) && state.pins.on(self.role).is_empty() {
             connection.reset(&mut self.prelude);
         }
+        let unsure = connection.unsure.take();
+        if unsure {
+            connection.ping(&mut self.prelude);
+        }
         connection.close_statements(&mut self.prelude);
         if effects.contains(Effects::OPAQUE) {
             connection.lock_for_opaque();
@@ -137,6 +142,7 @@ impl<R: Runtime> Upstream<R> {
             sure &= before == self.prelude.len();
         }
         let executes = effects.contains(Effects::EXECUTES);
+        sure &= !unsure;
         if sure || (effects.contains(Effects::REPEATABLE) && self.role == Role::Reader && !executes) {
             return Ok(Brought::Ready);
         }

@@ -18,6 +18,37 @@ pub fn switch(world: &World) {
 }
 
 #[test]
+fn a_connection_from_before_a_silence_is_asked_first() {
+    play(async {
+        let world = World::new();
+        let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
+        for alive in [true, false] {
+            client.query(SAFE);
+            db.answer_ok(SAFE).await;
+            client.expect_ok().await;
+            world.silent("db-0");
+            world.primary("db-0");
+            client.query(SAFE);
+            db.expect_ping().await;
+            if alive {
+                db.reply_ok();
+                db.answer_ok(SAFE).await;
+                client.expect_ok().await;
+                continue;
+            }
+            // Started again: the statement was not sent, and is not in doubt.
+            drop(db);
+            let mut fresh = db0.accept().await;
+            fresh.expect_set("").await;
+            fresh.answer_ok(SAFE).await;
+            client.expect_ok().await;
+            break;
+        }
+        client.quit();
+    });
+}
+
+#[test]
 fn an_idle_session_moves_silently_with_schema_charset_and_variables() {
     play(async {
         for chunk in [1, usize::MAX] {

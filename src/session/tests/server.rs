@@ -283,6 +283,11 @@ impl Db {
         self.reply_ok();
     }
 
+    /// The proxy asks whether it is alive.
+    pub async fn expect_ping(&mut self) {
+        self.peer.expect_bytes(&frames(0, &[vec![0x0e]])).await;
+    }
+
     /// A session left something on it: the connection is reset for the next.
     pub async fn expect_reset(&mut self) {
         self.peer.expect_bytes(&frames(0, &[vec![0x1f]])).await;

@@ -365,6 +365,13 @@ impl World {
         self.event(Event::Maintenance(maintenance));
     }
 
+    /// Three probes got no answer, and nothing was refused.
+    pub fn silent(&self, name: &str) {
+        for _ in 0..3 {
+            self.probed(name, ProbeOutcome::Timeout);
+        }
+    }
+
     /// A probe was refused, and so is everybody from now on.
     pub fn down(&self, name: &str) {
         self.runtime.unlisten(&format!("{name}:3306"));
