@@ -20,7 +20,7 @@ const COLLATION: u16 = 45;
 pub struct BackendConnector<R: Runtime> {
     runtime: R,
     ceilings: Arc<Ceilings>,
-    /// The servers that were full at the last attempt: the pools close a connection there.
+    /// The servers that took no more connections at the last attempt. For each mark the pools close one connection there.
     wanted: RefCell<HashMap<ServerId, WaitingMark>>,
 }
 
@@ -34,12 +34,11 @@ impl<R: Runtime> BackendConnector<R> {
     fn wants_place(&self, server: ServerId, refused: Option<&ConnectError>) {
         let full =
             matches!(refused, Some(ConnectError::Refused(e)) if Full::of(e.code) == Some(Full::Server));
-        let mark = || self.ceilings.mark_waiting(server, None);
         let mut wanted = self.wanted.borrow_mut();
-        match full {
-            true if !wanted.contains_key(&server) => drop(mark().map(|mark| wanted.insert(server, mark))),
-            true => {}
-            false => drop(wanted.remove(&server)),
+        wanted.remove(&server);
+        // Each attempt makes a mark of its own: somebody else may have taken the place that the last one freed.
+        if let Some(mark) = full.then(|| self.ceilings.mark_waiting(server, None)).flatten() {
+            wanted.insert(server, mark);
         }
     }
 }

@@ -5,8 +5,8 @@
 //! | 1040 `ER_CON_COUNT_ERROR` | the server has as many connections as it takes | uses fewer | asks for a place |
 //! | 1135 `ER_CANT_CREATE_THREAD` | the same: no thread for another one | uses fewer | asks for a place |
 //! | 1037 `ER_OUTOFMEMORY`, 1041 `ER_OUT_OF_RESOURCES` | the same: no memory for another one | uses fewer | asks for a place |
-//! | 1203 `ER_TOO_MANY_USER_CONNECTIONS` | the account has as many as it may have | uses fewer of it | asks for a place |
-//! | 1226 `ER_USER_LIMIT_REACHED` | the account has as many as it may have, or had as many logins in this hour | uses fewer of it | asks for a place |
+//! | 1203 `ER_TOO_MANY_USER_CONNECTIONS` | the account has as many as it may have | uses fewer of it | the server lives |
+//! | 1226 `ER_USER_LIMIT_REACHED` | the account has as many as it may have, or had as many logins in this hour | uses fewer of it | the server lives |
 //! | 1129 `ER_HOST_IS_BLOCKED`, 1130 `ER_HOST_NOT_PRIVILEGED` | the server takes no new connection from here | keeps what it has | the server lives |
 //! | 1053 `ER_SERVER_SHUTDOWN`, 1927 `ER_CONNECTION_KILLED` (MariaDB), 4031 `ER_CLIENT_INTERACTION_TIMEOUT` | the connection ends | | connects again |
 //! | 1142, 1143, 1227, 1044: a right is missing | the server lives | | asks for less |

@@ -139,9 +139,8 @@ fn native_by_name(name: &[u8]) -> Native {
     }
 }
 
-/// MariaDB's schemas of built-in functions: `oracle_schema.concat('a', 'b')`. Only some versions know the last one. A view that
-/// was made in SQL mode ORACLE has the second one in its text.
-/// Source: https://mariadb.com/docs/server/server-usage/stored-routines/stored-functions, `sql/sql_schema.cc`
+/// MariaDB's schemas of built-in functions: `oracle_schema.concat('a', 'b')`. A view that was made in SQL mode ORACLE has the
+/// second one in its text. Source: `Schema::find_by_name` in MariaDB's `sql/sql_schema.cc`
 const BUILT_IN_SCHEMAS: [&[u8]; 3] = [b"mariadb_schema", b"oracle_schema", b"maxdb_schema"];
 
 /// True if a built-in function may be called by this schema. On MySQL it is a schema like others.
