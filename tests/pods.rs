@@ -13,15 +13,11 @@ use api::{ApiServer, NAMESPACE};
 use mysql_async::prelude::Queryable;
 use tokio::time::sleep;
 
-const ROLE: &str = "k8s.mariadb.com/role";
+pub const ROLE: &str = "k8s.mariadb.com/role";
 
 /// An API server, a pod for each server of the cluster, and a proxy that watches them.
 async fn start(cluster: &Cluster) -> Option<(ApiServer, Proxy)> {
-    let api = ApiServer::start().await?;
-    for number in 0..cluster.servers().len() {
-        let role = if number == cluster.primary_number() { "primary" } else { "replica" };
-        api.pod(number, cluster.server(number).port(), &[(ROLE, role)]).await;
-    }
+    let api = pods_of(cluster).await?;
     cluster.primary().sql("CREATE TABLE IF NOT EXISTS test.written (n INT PRIMARY KEY)").await;
     let mut proxy = proxy(&api, "");
     proxy.wait_ready().await;
@@ -30,7 +26,17 @@ async fn start(cluster: &Cluster) -> Option<(ApiServer, Proxy)> {
     Some((api, proxy))
 }
 
-fn proxy(api: &ApiServer, more: &str) -> Proxy {
+/// An API server with a pod for each server of the cluster.
+pub async fn pods_of(cluster: &Cluster) -> Option<ApiServer> {
+    let api = ApiServer::start().await?;
+    for number in 0..cluster.servers().len() {
+        let role = if number == cluster.primary_number() { "primary" } else { "replica" };
+        api.pod(number, cluster.server(number).port(), &[(ROLE, role)]).await;
+    }
+    Some(api)
+}
+
+pub fn proxy(api: &ApiServer, more: &str) -> Proxy {
     Proxy::start_with(&config(more), &[("KUBECONFIG", &api.kubeconfig())])
 }
 

@@ -87,6 +87,8 @@ fn facts(read_only: bool, replication: Option<Replication>) -> Facts {
         gtid: Arc::new(GtidSet::parse(Flavor::MariaDb, "0-1-42").unwrap()),
         gtid_on: true,
         wait_timeout: None,
+        life: Default::default(),
+        binlog_state: Default::default(),
         max_packet: None,
         max_connections: None,
         modes: crate::topology::TextModes::empty(),

@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 use super::client::{Connection, Connector, Encryption, Error, Target};
 use super::statement::{self, Wsrep};
 use crate::config;
-use crate::topology::{Event, MISSED_UNTIL_DOWN, ProbeOutcome, ServerId};
+use crate::topology::{Event, Life, MISSED_UNTIL_DOWN, ProbeOutcome, ServerId};
 
 /// Kicks start at most one probe in this period.
 const KICK_FLOOR: Duration = Duration::from_millis(5);
@@ -172,6 +172,7 @@ impl<C: Connector> Prober<C> {
         let mut trip = (self.started.elapsed() / LOGIN_TRIPS).min(LONGEST_TRIP);
         self.log_unencrypted(connection.greeting().encryption);
         let mut wsrep = Wsrep::Unknown;
+        let mut life = Life::default();
         loop {
             self.started = Instant::now();
             let flavor = statement::flavor(connection.greeting());
@@ -186,11 +187,12 @@ impl<C: Connector> Prober<C> {
                     trip = if answers == 0 { round_trip } else { trip.min(round_trip) };
                     let queried = wsrep;
                     wsrep = Wsrep::of(queried, &sets);
+                    life = statement::life(&sets).unwrap_or(life);
                     if (queried, wsrep) == (Wsrep::Unknown, Wsrep::Node) {
                         // Without its state in the cluster the server would be taken for a standalone one.
                         continue;
                     }
-                    match statement::outcome(connection.greeting(), &sets, self.started.elapsed()) {
+                    match statement::outcome(connection.greeting(), &sets, &life, self.started.elapsed()) {
                         Ok(outcome) => {
                             answers = answers.saturating_add(1);
                             self.refused = 0;

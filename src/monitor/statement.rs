@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::client::{Error, Greeting, ResultSet, Row};
 use super::member;
 use crate::terms::Proof;
-use crate::topology::{Facts, Flavor, GtidSet, LoginFlags, ProbeOutcome, Replication, TextModes};
+use crate::topology::{Facts, Flavor, GtidSet, Life, LoginFlags, ProbeOutcome, Replication, TextModes};
 
 /// MySQL 8.0 and later: one SELECT returns everything, with a row per replication channel, or one row with
 /// NULLs if there is no channel. It needs `GRANT SELECT ON performance_schema.*`; the global variables need
@@ -53,13 +53,13 @@ LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout, \
 /// covers the server's own writes; see `GtidSet::applied_by_mariadb`.
 const MARIADB: &str = "SELECT @@global.read_only AS read_only, @@global.innodb_read_only AS innodb_read_only, \
 @@global.server_id AS identity, @@global.gtid_slave_pos AS gtid_slave_pos, \
-@@global.gtid_current_pos AS gtid, \
+@@global.gtid_current_pos AS gtid, @@global.gtid_binlog_state AS binlog_state, \
 LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout, \
 @@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.autocommit AS autocommit, @@global.character_set_client AS charset, @@global.max_allowed_packet AS max_packet, @@global.max_connections AS max_connections; SHOW ALL SLAVES STATUS";
 
 const MARIADB_BARE: &str = "SELECT @@global.read_only AS read_only, @@global.innodb_read_only AS innodb_read_only, \
 @@global.server_id AS identity, @@global.gtid_slave_pos AS gtid_slave_pos, \
-@@global.gtid_current_pos AS gtid, \
+@@global.gtid_current_pos AS gtid, @@global.gtid_binlog_state AS binlog_state, \
 LEAST(@@global.wait_timeout, @@global.interactive_timeout) AS wait_timeout, \
 @@global.sql_mode AS sql_mode, @@global.init_connect AS init_connect, @@global.autocommit AS autocommit, @@global.character_set_client AS charset, @@global.max_allowed_packet AS max_packet, @@global.max_connections AS max_connections";
 
@@ -88,6 +88,15 @@ pub(super) fn flavor(greeting: &Greeting) -> Flavor {
     let is_mariadb = version.windows(7).any(|part| part.eq_ignore_ascii_case(b"mariadb"));
     if is_mariadb { Flavor::MariaDb } else { Flavor::MySql }
 }
+
+/// Asked once on each connection: which process answers. The host name, port and data directory need no privilege; nor do
+/// the status variables, in either table.
+const MYSQL_LIFE: &str = "SELECT UNIX_TIMESTAMP() - CAST(VARIABLE_VALUE AS UNSIGNED) AS started, \
+CONCAT_WS('/', @@global.server_uuid, @@global.hostname, @@global.port, @@global.datadir) AS instance \
+FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Uptime'";
+const MARIADB_LIFE: &str = "SELECT UNIX_TIMESTAMP() - CAST(VARIABLE_VALUE AS UNSIGNED) AS started, \
+CONCAT_WS('/', @@global.server_id, @@global.hostname, @@global.port, @@global.datadir) AS instance \
+FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'UPTIME'";
 
 /// What else a probe asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,7 +129,10 @@ pub(super) fn text(flavor: Flavor, with_replication: bool, wsrep: Wsrep) -> Cow<
         (Flavor::MariaDb, false) => MARIADB_BARE,
     };
     match wsrep {
-        Wsrep::Unknown => format!("{text}; {}", member::WSREP).into(),
+        Wsrep::Unknown => {
+            let life = if flavor == Flavor::MySql { MYSQL_LIFE } else { MARIADB_LIFE };
+            format!("{text}; {}; {life}", member::WSREP).into()
+        }
         Wsrep::Node => format!("{text}; {}", member::GALERA).into(),
         Wsrep::None => text.into(),
     }
@@ -140,13 +152,22 @@ pub(super) fn grant(flavor: Flavor, user: &str) -> String {
     }
 }
 
+/// Returns which process gave the first answer on a connection; None: this is not the first answer.
+pub(super) fn life(sets: &[ResultSet]) -> Option<Life> {
+    let set = sets.iter().find(|set| set.columns.iter().any(|name| name == "started"))?;
+    let row = set.rows.first()?;
+    let started = value(set, row, "started").and_then(|text| text.parse().ok());
+    Some(Life { instance: Arc::from(value(set, row, "instance").unwrap_or_default()), started })
+}
+
 /// Converts the answer to an outcome.
 pub(super) fn outcome(
     greeting: &Greeting,
     sets: &[ResultSet],
+    life: &Life,
     round_trip: Duration,
 ) -> Result<ProbeOutcome, Error> {
-    let facts = facts(greeting, sets, round_trip)?;
+    let facts = Facts { life: life.clone(), ..facts(greeting, sets, round_trip)? };
     Ok(match member::member(sets) {
         Some(member) => ProbeOutcome::Member(facts, member),
         None => ProbeOutcome::Facts(facts),
@@ -188,6 +209,8 @@ pub(super) fn facts(greeting: &Greeting, sets: &[ResultSet], round_trip: Duratio
         gtid_on: position.is_some() && (flavor == Flavor::MariaDb || is_on(value(first, row, "gtid_mode"))),
         gtid: Arc::new(position.unwrap_or(GtidSet::empty(flavor))),
         identity: Arc::from(value(first, row, "identity").unwrap_or_default()),
+        life: Life::default(),
+        binlog_state: Arc::from(value(first, row, "binlog_state").unwrap_or_default()),
         modes: TextModes::of_server(
             value(first, row, "sql_mode"),
             value(first, row, "init_connect"),

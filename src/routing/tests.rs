@@ -27,6 +27,8 @@ fn facts(read_only: bool) -> Facts {
         gtid: Arc::new(GtidSet::empty(Flavor::MariaDb)),
         gtid_on: true,
         wait_timeout: None,
+        life: Default::default(),
+        binlog_state: Default::default(),
         max_packet: None,
         max_connections: None,
         modes: crate::topology::TextModes::empty(),

@@ -195,7 +195,6 @@ fn holds_all_writes(
     before: &Snapshot,
     acknowledged: Option<&Acknowledged>,
 ) -> bool {
-    let Some(facts) = server.facts.as_ref().filter(|facts| facts.gtid_on) else { return false };
     if before.last_writer.is_none() || server.replicated != Some(before.generation) {
         return false;
     }
@@ -203,8 +202,8 @@ fn holds_all_writes(
     let handed_over = last.and_then(|last| last.facts.as_ref()).filter(|facts| facts.gtid_on);
     let acknowledged = acknowledged.filter(|writes| writes.generation == before.generation);
     match (handed_over, acknowledged) {
-        (Some(old), _) => !old.gtid.is_empty() && facts.gtid.contains(&old.gtid),
-        (None, Some(writes)) => facts.gtid.contains(&writes.set),
+        (Some(old), _) => !old.gtid.is_empty() && server.has(&old.gtid),
+        (None, Some(writes)) => server.has(&writes.set),
         (None, None) => false,
     }
 }

@@ -7,6 +7,7 @@ mod departed_pods;
 mod drains;
 mod elect;
 mod gtid;
+mod held;
 mod lag;
 mod modes;
 mod outside;

@@ -61,6 +61,9 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
         if next.writer.is_some() && server.replicates() {
             server.replicated = Some(next.generation);
         }
+        if let Some(facts) = server.applies_to().filter(|_| probe == Some(server.id)) {
+            server.held = Some(facts.gtid.clone());
+        }
         if writer_answers {
             server.last_source = server.replication().and_then(|r| r.source.clone());
         }
@@ -134,10 +137,12 @@ fn same_role(old: &Server, new: &Server) -> bool {
         lag: old.lag,
         freshness: old.freshness,
         stalled_since_ms: old.stalled_since_ms,
+        held: old.held.clone(),
         ..new.clone()
     };
     if let (Some(still), Some(old)) = (&mut still.facts, &old.facts) {
         still.gtid = old.gtid.clone();
+        still.binlog_state = old.binlog_state.clone();
         still.round_trip = old.round_trip;
         still.tls = old.tls;
         if let (Some(still), Some(old)) = (&mut still.replication, &old.replication) {
@@ -248,6 +253,10 @@ fn answered(server: &mut Server, facts: &Facts, member: Option<Member>, next_id:
     }
     let mut facts = facts.clone();
     if let Some(old) = &server.facts {
+        if facts.life.began_again(&old.life) {
+            // Its data may be older than before: it may have been restored.
+            server.held = None;
+        }
         facts.round_trip = steady(old.round_trip, facts.round_trip);
     }
     let replication = facts.replication.as_ref();
@@ -278,7 +287,8 @@ fn missed(server: &mut Server, error: &str) {
 
 /// True if two answers come from different servers. An unknown (empty) identity proves nothing.
 fn is_other_server(old: &Facts, new: &Facts) -> bool {
-    !old.identity.is_empty() && !new.identity.is_empty() && old.identity != new.identity
+    let same_identity = old.identity.is_empty() || new.identity.is_empty() || old.identity == new.identity;
+    !same_identity || new.life.is_of_another(&old.life)
 }
 
 fn steady(old: Duration, new: Duration) -> Duration {

@@ -115,6 +115,9 @@ pub struct Server {
     pub member: Option<Member>,
     /// The last generation in which it was seen as a working replica.
     pub replicated: Option<u64>,
+    /// What it had applied when it was last seen as a replica that applies. Operators empty a new primary's
+    /// `gtid_slave_pos`: then its own answers do not show that it has these writes.
+    pub held: Option<Arc<GtidSet>>,
     /// Its source when the writer last answered.
     pub last_source: Option<Arc<str>>,
     /// True if another server took over from it as the writer, and it has not been seen read-only or
@@ -240,6 +243,10 @@ pub struct Facts {
     pub max_connections: Option<usize>,
     /// `server_uuid` (MySQL) or `server_id` (MariaDB), which reveals that the server was replaced.
     pub identity: Arc<str>,
+    /// Which process answers.
+    pub life: Life,
+    /// `gtid_binlog_state`: the last write of each origin in the binary log. Empty on MySQL.
+    pub binlog_state: Arc<str>,
     /// How it parses the texts of sessions that have set nothing.
     pub modes: TextModes,
     /// What the status flags of a new session show.
@@ -247,6 +254,16 @@ pub struct Facts {
     /// The round trip of the probe. The reducer keeps the old value while the new one is within a factor of
     /// two, so that noise makes no new snapshot.
     pub round_trip: Duration,
+}
+
+/// A process of a server.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Life {
+    /// Identity, host name, port and data directory, as the server reports them: two servers that live at the same time
+    /// have different ones. Empty if unknown.
+    pub instance: Arc<str>,
+    /// When it was started, by its own clock (Unix time in seconds; up to a second too late). None: unknown.
+    pub started: Option<u64>,
 }
 
 /// MySQL or MariaDB.
@@ -497,6 +514,7 @@ impl Server {
             tls_names: Arc::default(),
             member: None,
             replicated: None,
+            held: None,
             last_source: None,
             deposed: false,
             stalled_since_ms: None,

@@ -4,6 +4,7 @@
 //! primary waits for no replica as long as none is connected.
 
 use crate::dialogue::{eventually, patient, topology, value, writer_is};
+use crate::pods::{self, ROLE, api::ApiServer};
 use crate::support::{Cluster, Proxy, connect, number, proxy_config};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
@@ -62,7 +63,12 @@ impl Change {
                 assert_eq!(server.value(&wait).await, "0", "db-{at} lacks {}", self.position);
             }
         }
-        new.sql("STOP SLAVE; RESET SLAVE ALL; SET GLOBAL read_only = 0").await;
+        // The operator's own statements, each over a connection of its own.
+        for sql in
+            ["STOP SLAVE", "RESET SLAVE ALL", "SET GLOBAL gtid_slave_pos = ''", "SET GLOBAL read_only = 0"]
+        {
+            new.sql(sql).await;
+        }
         let promoted = Instant::now();
         new.sql("SET GLOBAL rpl_semi_sync_master_enabled = ON").await;
         let port = new.port();
@@ -99,8 +105,9 @@ impl Change {
         .await;
     }
 
-    /// The former primary is unlocked, and becomes a replica: what it wrote since then is hidden.
-    async fn end(mut self, cluster: &Cluster) -> Vec<String> {
+    /// The former primary is unlocked, and becomes a replica: what it wrote since then is hidden. The labels move at the
+    /// end.
+    async fn end(mut self, cluster: &Cluster, api: Option<&ApiServer>) -> Vec<String> {
         self.lock.query_drop("UNLOCK TABLES").await.expect("the end of the lock");
         sleep(Duration::from_millis(300)).await;
         let old = cluster.server(self.old);
@@ -108,6 +115,10 @@ impl Change {
         old.sql(&format!("RESET MASTER; SET GLOBAL gtid_slave_pos = '{}'", self.position)).await;
         old.sql("SET GLOBAL rpl_semi_sync_master_enabled = OFF").await;
         old.follow(cluster.server(self.new).port()).await;
+        if let Some(api) = api {
+            api.label(self.old, ROLE, "replica").await;
+            api.label(self.new, ROLE, "primary").await;
+        }
         rows.into_keys().collect()
     }
 }
@@ -234,9 +245,7 @@ fn longest_stall(books: &[(String, Book)], moments: &[Instant]) -> (Duration, St
 
 #[tokio::test]
 async fn no_acknowledged_write_stays_behind_at_the_operators_change() {
-    let mut config = String::new();
-    let cluster = scene(&mut config).await;
-    let proxy = Proxy::start(&config).await;
+    let Scene { cluster, api, proxy } = scene("").await;
     let writers = Writers::start(&proxy).await;
     let pause = Duration::from_millis(number("PAUSE_MS", 1_000) as u64);
     let (mut behind, mut moments) = (Vec::new(), Vec::new());
@@ -249,7 +258,7 @@ async fn no_acknowledged_write_stays_behind_at_the_operators_change() {
         moments.push(promoted);
         tokio::time::sleep_until(promoted + pause).await;
         change.is_left(&proxy).await;
-        behind.extend(change.end(&cluster).await);
+        behind.extend(change.end(&cluster, api.as_ref()).await);
         writer_is(&proxy, new).await;
         writers.all_write().await;
     }
@@ -293,7 +302,15 @@ async fn judge(cluster: &Cluster, primary: usize, books: &[(String, Book)], behi
     .await;
 }
 
-async fn scene(config: &mut String) -> Cluster {
+/// A primary and two replicas, which are pods with labels if there is an API server.
+struct Scene {
+    cluster: Cluster,
+    api: Option<ApiServer>,
+    proxy: Proxy,
+}
+
+/// `more`: further lines of the configuration.
+async fn scene(more: &str) -> Scene {
     let cluster = Cluster::mariadb(2).await;
     cluster.primary().sql(TABLES).await;
     cluster.wait_caught_up().await;
@@ -303,8 +320,17 @@ async fn scene(config: &mut String) -> Cluster {
             .await;
         server.sql(&format!("{SEMI_SYNC}{}", if at == 0 { "ON" } else { "OFF" })).await;
     }
-    *config = patient(&proxy_config(&cluster));
-    cluster
+    let api = pods::pods_of(&cluster).await;
+    let proxy = match &api {
+        Some(api) => {
+            let mut proxy = pods::proxy(api, more);
+            proxy.wait_ready().await;
+            proxy
+        }
+        None => Proxy::start(&(patient(&proxy_config(&cluster)) + more)).await,
+    };
+    writer_is(&proxy, 0).await;
+    Scene { cluster, api, proxy }
 }
 
 /// What a client may be told of a statement that was under way, if not that it is done.
@@ -353,12 +379,10 @@ const NARROW: &str = "CREATE USER narrow@'%' IDENTIFIED BY 'narrow' WITH MAX_USE
 
 #[tokio::test]
 async fn whatever_was_under_way_is_told_as_it_is() {
-    let mut config = String::new();
-    let cluster = scene(&mut config).await;
+    let Scene { cluster, api, proxy } =
+        scene("\n[[users]]\nname = \"narrow\"\npassword = \"narrow\"\n").await;
     cluster.primary().sql(NARROW).await;
     cluster.wait_caught_up().await;
-    config.push_str("\n[[users]]\nname = \"narrow\"\npassword = \"narrow\"\n");
-    let proxy = Proxy::start(&config).await;
     let mut under_way = JoinSet::new();
     let mut clients = Vec::new();
     for user in ["app", "super", "narrow"] {
@@ -389,7 +413,7 @@ async fn whatever_was_under_way_is_told_as_it_is() {
     let promoted = change.promote(&cluster, false).await;
     tokio::time::sleep_until(promoted + Duration::from_secs(1)).await;
     change.is_left(&proxy).await;
-    let behind = change.end(&cluster).await;
+    let behind = change.end(&cluster, api.as_ref()).await;
     writer_is(&proxy, 1).await;
     let mut all: Vec<_> = under_way.join_all().await;
     all.sort_by(|a, b| a.0.cmp(&b.0));
@@ -423,12 +447,10 @@ async fn whatever_was_under_way_is_told_as_it_is() {
 
 #[tokio::test]
 async fn a_new_primary_that_waits_for_its_replicas() {
-    let mut config = String::new();
-    let cluster = scene(&mut config).await;
+    let Scene { cluster, api, proxy } = scene("").await;
     for server in cluster.servers() {
         server.sql("SET GLOBAL rpl_semi_sync_master_timeout = 4000").await;
     }
-    let proxy = Proxy::start(&config).await;
     let writers = Writers::start(&proxy).await;
     let alarms = Arc::new(AtomicBool::new(false));
     let mut change = Change::begin(&cluster, 0, 1).await;
@@ -443,7 +465,7 @@ async fn a_new_primary_that_waits_for_its_replicas() {
     let followed = promoted.elapsed();
     eprintln!("ALTER USER and the replicas took {followed:?}");
     change.is_left(&proxy).await;
-    let behind = change.end(&cluster).await;
+    let behind = change.end(&cluster, api.as_ref()).await;
     writers.all_write().await;
     let books = writers.end().await;
     let (stall, whose) = longest_stall(&books, &[promoted]);

@@ -28,6 +28,8 @@ pub fn with_primary(before: &Snapshot, name: &str) -> Snapshot {
             gtid: Arc::new(GtidSet::empty(Flavor::MariaDb)),
             gtid_on: true,
             wait_timeout: None,
+            life: Default::default(),
+            binlog_state: Default::default(),
             max_packet: None,
             max_connections: None,
             modes: TextModes::empty(),

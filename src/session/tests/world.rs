@@ -294,6 +294,8 @@ impl World {
             ),
             gtid_on: true,
             wait_timeout: None,
+            life: Default::default(),
+            binlog_state: Default::default(),
             max_packet: None,
             max_connections: None,
             modes: crate::topology::TextModes::empty(),

@@ -448,3 +448,49 @@ fn a_galera_cluster_of_primaries_has_one_writer() {
     assert_eq!((s.writer(), s.snapshot.generation, s.snapshot.alarm), (Some("db-1"), 2, None));
     assert_eq!(s.replicas(), ["db-0", "db-2"]);
 }
+
+/// The promoted replica with what mariadb-operator leaves of its position: its own writes alone.
+fn emptied(own: &str) -> Facts {
+    let gtid = GtidSet::applied_by_mariadb("", own, 11).expect("a position");
+    Facts { gtid: Arc::new(gtid), ..writable() }
+}
+
+#[test]
+fn a_position_that_the_operator_empties_is_remembered() {
+    let locked = at(read_only(), "0-10-70");
+    let mut s = cluster();
+    s.says("db-0", locked.clone()).says("db-1", at(replica_of("db-0"), "0-10-70"));
+    s.says("db-1", emptied("0-11-71"));
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    // The primary is gone, and clients were told of these writes.
+    let mut s = cluster();
+    s.says("db-1", at(replica_of("db-0"), "0-10-70")).refuses("db-0");
+    s.event(Event::Acknowledged(Acknowledged { generation: 1, set: gtid("0-10-70") }));
+    s.says("db-1", emptied("0-11-71"));
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    // A write that it was not seen to have.
+    let mut s = cluster();
+    s.says("db-0", locked.clone()).says("db-1", at(replica_of("db-0"), "0-10-69"));
+    s.says("db-1", emptied("0-11-70"));
+    assert_eq!(s.writer(), None);
+    // Its binary log has it.
+    s.says("db-1", Facts { binlog_state: "0-10-70,0-11-71".into(), ..emptied("0-11-71") });
+    assert_eq!(s.writer(), Some("db-1"));
+    // It was started again since: its data may be others.
+    let began = |started, facts: Facts| {
+        let life = Life { instance: "11/db-1/3306/data".into(), started: Some(started) };
+        Facts { life, ..facts }
+    };
+    for (started, writer) in [(1_000, Some("db-1")), (1_001, Some("db-1")), (1_060, None)] {
+        let mut s = cluster();
+        s.says("db-1", began(1_000, at(replica_of("db-0"), "0-10-70"))).says("db-0", locked.clone());
+        s.says("db-1", began(started, emptied("0-11-71")));
+        assert_eq!(s.writer(), writer, "{started}");
+    }
+    // Another server answers at its address.
+    let mut s = cluster();
+    s.says("db-1", began(1_000, at(replica_of("db-0"), "0-10-70"))).says("db-0", locked);
+    let life = Life { instance: "11/db-1/3306/other".into(), started: Some(1_000) };
+    s.says("db-1", Facts { life, ..emptied("0-11-71") });
+    assert_eq!(s.writer(), None);
+}

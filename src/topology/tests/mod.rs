@@ -108,6 +108,8 @@ pub fn writable() -> Facts {
         gtid: gtid("0-1-1"),
         gtid_on: true,
         wait_timeout: None,
+        life: Default::default(),
+        binlog_state: Default::default(),
         max_packet: None,
         max_connections: None,
         modes: crate::topology::TextModes::empty(),

@@ -1,0 +1,46 @@
+//! What a server has, beyond what its last answer shows.
+//!
+//! Before an operator makes a replica the primary, some operators (mariadb-operator) empty its `gtid_slave_pos`. From then on
+//! its answers show its own writes alone, until the former primary follows it. What it had applied as a replica it still has,
+//! as long as the same process runs on the same data.
+
+use super::gtid::GtidSet;
+use super::types::{Facts, Health, Life, Server};
+
+/// Two reports of when a server was started differ by up to a second each if they are about the same start.
+const SAME_START_S: u64 = 2;
+
+impl Life {
+    /// True if another server reports this. Unknown instances prove nothing.
+    pub fn is_of_another(&self, other: &Life) -> bool {
+        !self.instance.is_empty() && !other.instance.is_empty() && self.instance != other.instance
+    }
+
+    /// True if the server was started again between the two reports.
+    pub(super) fn began_again(&self, before: &Life) -> bool {
+        self.started.zip(before.started).is_some_and(|(now, before)| now.abs_diff(before) > SAME_START_S)
+    }
+}
+
+impl Server {
+    /// Returns its answer, if it applies what it replicates and its position says what it has.
+    pub(super) fn applies_to(&self) -> Option<&Facts> {
+        let applies =
+            |facts: &&Facts| facts.gtid_on && facts.replication.as_ref().is_some_and(|r| r.applying);
+        self.facts.as_ref().filter(|_| self.health == Health::Up).filter(applies)
+    }
+
+    /// True if it has these writes: by its position, by what it had applied as a replica, or because its
+    /// binary log has the rest.
+    pub(super) fn has(&self, writes: &GtidSet) -> bool {
+        let Some(facts) = self.facts.as_ref().filter(|facts| facts.gtid_on) else { return false };
+        if facts.gtid.contains(writes) {
+            return true;
+        }
+        let mut all = GtidSet::clone(&facts.gtid);
+        if let Some(held) = &self.held {
+            all.union(held);
+        }
+        all.contains(writes) || writes.subtract(&all).is_in_binlog_state(facts.binlog_state.as_bytes())
+    }
+}
