@@ -23,6 +23,7 @@ mod groups;
 mod knowledge;
 mod kubernetes;
 mod levels;
+mod moved;
 mod operating;
 mod orders;
 mod origins;

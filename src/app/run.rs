@@ -328,6 +328,7 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
     std::thread::spawn(OwnKey::of_process);
     let kick = move |kick| match kick {
         Kick::One(server) => kicker.kick(server),
+        Kick::Anew(server) => kicker.kick_anew(server),
         Kick::All => kicker.kick_all(),
         Kick::Routines => routines.changed(),
         Kick::Accounts => accounts.doubted(),

@@ -53,6 +53,8 @@ pub struct Target {
     pub resets: bool,
     /// What the monitor found there; None: it did not look yet.
     pub flavor: Option<Flavor>,
+    /// The server that the monitor sees there (see `Life`); empty: unknown.
+    pub instance: Arc<str>,
 }
 
 impl Target {
@@ -67,6 +69,7 @@ impl Target {
             autocommit: server.facts.as_ref().is_none_or(|f| f.login.contains(LoginFlags::AUTOCOMMIT)),
             resets: server.facts.as_ref().is_none_or(|f| !f.login.contains(LoginFlags::UNCERTAIN)),
             flavor: server.facts.as_ref().map(|facts| facts.flavor),
+            instance: server.facts.as_ref().map(|facts| facts.life.instance.clone()).unwrap_or_default(),
         }
     }
 
@@ -137,6 +140,17 @@ pub enum ConnectError {
     /// Authentication is not possible.
     #[error("{0}")]
     Auth(#[from] AuthError),
+    /// Another server answered than the one that the monitor sees. It gets no statement.
+    #[error(
+        "at {address} answers another server than the one that is known as {server}: its name or address has moved, or leads \
+         to several servers"
+    )]
+    AnotherServer {
+        /// The server's name.
+        server: Arc<str>,
+        /// Its address.
+        address: Arc<str>,
+    },
     /// The server ended a connection that began with a PROXY header.
     #[error(
         "server {server} ends connections that begin with a PROXY header ({error}): users.send_proxy_protocol is on for \
@@ -183,6 +197,7 @@ pub async fn connect<R: Runtime>(
             }
             Ok((mut connection, greeting)) => {
                 connection.fell_back = wanted && connection.encrypted.is_none();
+                connection.check_instance(target).await?;
                 return Ok((connection, greeting));
             }
             Err(error) if introduction.announced.is_some() && greeted && may_be_the_header(&error) => {

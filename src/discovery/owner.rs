@@ -5,14 +5,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Instant, sleep_until};
 
 use super::kubernetes::PodServers;
 use super::log::Log;
 use crate::config::Live;
-use crate::monitor::{Connector, Kicker, Kicks, Orders, Prober};
+use crate::monitor::{Connector, Kicker, Kicks, Orders, ProbePermit, Prober};
 use crate::topology::{
     Acknowledged, Discovered, Drain, Event, Maintenance, Server, ServerId, Snapshot, reduce,
 };
@@ -172,7 +172,7 @@ struct Owner<C: Connector> {
 /// A running monitor. Dropping it ends the task.
 struct Monitor {
     task: JoinHandle<()>,
-    kick: Arc<Notify>,
+    kick: Arc<ProbePermit>,
     tls_names: Arc<[Arc<str>]>,
 }
 
@@ -251,7 +251,7 @@ impl<C: Connector> Owner<C> {
             hinted.extend(after.writer);
         }
         for monitor in hinted.iter().filter_map(|id| self.monitors.get(id)) {
-            monitor.kick.notify_one();
+            monitor.kick.give();
         }
     }
 
@@ -317,7 +317,7 @@ impl<C: Connector> Owner<C> {
     }
 
     fn monitor(&self, server: &Server) -> Monitor {
-        let kick = Arc::new(Notify::new());
+        let kick = Arc::<ProbePermit>::default();
         let prober = Prober::new(
             server.id,
             (server.name.clone(), server.address.clone(), server.tls_names.clone()),

@@ -4,12 +4,13 @@ use std::cell::RefCell;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::client::{Connection, Connector, Encryption, Error, Greeting, ResultSet, Target};
+use super::client::{Closed, Connection, Connector, Encryption, Error, Greeting, ResultSet, Target};
+use super::name_watch::NameWatch;
 use crate::backend::{
     self, Announced, Ceilings, ConnectError, Full, Introduction, Login, QueryError, WaitingMark, connect,
     own_class,
 };
-use crate::net::{Runtime, TlsError};
+use crate::net::{Runtime, Stream, TlsError};
 use crate::topology::ServerId;
 
 /// Probes need no particular character set: utf8mb4_general_ci, which every server has.
@@ -47,6 +48,8 @@ impl<R: Runtime> BackendConnector<R> {
 pub struct BackendConnection<S> {
     connection: backend::Connection<S>,
     greeting: Greeting,
+    /// None: the server's address is no name.
+    name: Option<NameWatch>,
 }
 
 impl<R: Runtime> Connector for BackendConnector<R> {
@@ -58,6 +61,7 @@ impl<R: Runtime> Connector for BackendConnector<R> {
             autocommit: true,
             resets: true,
             flavor: None,
+            instance: Arc::default(),
             server: ServerId(0),
             name: target.name.clone(),
             address: target.address.clone(),
@@ -80,11 +84,12 @@ impl<R: Runtime> Connector for BackendConnector<R> {
                 None => Encryption::Plain,
             },
         };
-        Ok(BackendConnection { connection, greeting })
+        let name = NameWatch::of(&target.address, connection.stream.peer_address());
+        Ok(BackendConnection { connection, greeting, name })
     }
 }
 
-impl<S: crate::net::Stream> Connection for BackendConnection<S> {
+impl<S: Stream> Connection for BackendConnection<S> {
     fn greeting(&self) -> &Greeting {
         &self.greeting
     }
@@ -99,8 +104,15 @@ impl<S: crate::net::Stream> Connection for BackendConnection<S> {
         Ok(refused.into_iter().map(|error| error.as_ref().map(server_error)).collect())
     }
 
-    async fn closed(&mut self) {
-        self.connection.closed().await;
+    async fn closed(&mut self) -> Closed {
+        let Some(name) = &mut self.name else {
+            self.connection.closed().await;
+            return Closed::ByServer;
+        };
+        tokio::select! {
+            () = self.connection.closed() => Closed::ByServer,
+            () = name.moved() => Closed::Moved,
+        }
     }
 
     async fn quit(self) {

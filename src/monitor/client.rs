@@ -67,10 +67,10 @@ pub trait Connection {
         }
     }
 
-    /// Returns when the server has closed or reset the idle connection, so that a crash is noticed between
-    /// two probes. The future may be dropped, and a query may follow. If a close cannot be detected, it never
-    /// returns.
-    fn closed(&mut self) -> impl Future<Output = ()> {
+    /// Returns when the idle connection is of no more use: the server has closed or reset it, so that a crash is noticed
+    /// between two probes, or the server's name leads elsewhere. The future may be dropped, and a query may follow. If neither
+    /// can be detected, it never returns.
+    fn closed(&mut self) -> impl Future<Output = Closed> {
         std::future::pending()
     }
 
@@ -81,6 +81,15 @@ pub trait Connection {
     {
         std::future::ready(())
     }
+}
+
+/// Why an idle connection is of no more use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closed {
+    /// The server closed or reset it.
+    ByServer,
+    /// The server's name does not lead to this address any more.
+    Moved,
 }
 
 /// The facts of the initial handshake packet.

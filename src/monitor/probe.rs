@@ -10,16 +10,19 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::client::{Connection, Connector, Encryption, Error, Target};
+use super::client::{Closed, Connection, Connector, Encryption, Error, Target};
+use super::kick::ProbePermit;
 use super::statement::{self, Wsrep};
 use crate::config;
 use crate::topology::{Event, Life, MISSED_UNTIL_DOWN, ProbeOutcome, ServerId};
 
 /// Kicks start at most one probe in this period.
 const KICK_FLOOR: Duration = Duration::from_millis(5);
+/// Probes connect anew at most once in this period because another server was found at the address.
+const MOVED_FLOOR: Duration = Duration::from_millis(500);
 /// The longest interval while there is no writer, so that a promotion is noticed soon.
 const URGENT_INTERVAL: Duration = Duration::from_millis(20);
 /// The interval for a server that has answered with errors (a bad password) three times in a row.
@@ -59,10 +62,12 @@ pub struct Prober<C: Connector> {
     target: Target,
     connector: Rc<C>,
     orders: watch::Receiver<Orders>,
-    kick: Arc<Notify>,
+    kick: Arc<ProbePermit>,
     events: mpsc::Sender<Event>,
     /// When the last probe or attempt to connect began; the next one is due one period later.
     started: Instant,
+    /// When the current connection was opened.
+    connected: Instant,
     /// The number of consecutive answers that were errors.
     refused: u32,
     /// Since when the current connection may not see replication.
@@ -87,6 +92,8 @@ enum End {
     Silent,
     /// The server answered with errors; reported. Try again when the next probe is due.
     Errors,
+    /// The server's name or address leads elsewhere now: connect anew.
+    Moved,
 }
 
 /// How the wait between two probes ended.
@@ -94,6 +101,7 @@ enum Next {
     Probe,
     Closed,
     Renew,
+    Moved,
 }
 
 impl<C: Connector> Prober<C> {
@@ -103,7 +111,7 @@ impl<C: Connector> Prober<C> {
         (name, address, tls_names): (Arc<str>, Arc<str>, Arc<[Arc<str>]>),
         connector: Rc<C>,
         orders: watch::Receiver<Orders>,
-        kick: Arc<Notify>,
+        kick: Arc<ProbePermit>,
         events: mpsc::Sender<Event>,
     ) -> Self {
         let monitor = orders.borrow().monitor.clone();
@@ -118,6 +126,7 @@ impl<C: Connector> Prober<C> {
             kick,
             events,
             started,
+            connected: started,
             refused: 0,
             degraded: None,
             fleeting: false,
@@ -159,7 +168,7 @@ impl<C: Connector> Prober<C> {
                 End::Lost(error) => {
                     lost = Some(error);
                 }
-                End::Silent => {}
+                End::Silent | End::Moved => {}
                 End::Errors => return self.pause().await,
             }
         }
@@ -168,6 +177,7 @@ impl<C: Connector> Prober<C> {
     /// Probes on one connection until it ends.
     async fn serve(&mut self, mut connection: C::Connection) -> Result<End, Over> {
         let mut answers: u32 = 0;
+        self.connected = Instant::now();
         // The quickest answer so far, or, before the first answer, a fraction of the login's time.
         let mut trip = (self.started.elapsed() / LOGIN_TRIPS).min(LONGEST_TRIP);
         self.log_unencrypted(connection.greeting().encryption);
@@ -218,6 +228,7 @@ impl<C: Connector> Prober<C> {
             }
             match self.wait(&mut connection).await {
                 Next::Probe => {}
+                Next::Moved => return Ok(End::Moved),
                 Next::Closed => {
                     let error = Error::Lost("the server closed the connection".to_owned());
                     return Ok(self.lost(error, answers).await);
@@ -273,11 +284,17 @@ impl<C: Connector> Prober<C> {
             let due = self.started + self.orders.borrow().period();
             tokio::select! {
                 () = sleep_until(due) => return Next::Probe,
-                () = self.kick.notified() => {
+                anew = self.kick.taken() => {
+                    let floor = if anew { MOVED_FLOOR } else { KICK_FLOOR };
                     sleep_until(self.started + KICK_FLOOR).await;
-                    return Next::Probe;
+                    // A name that leads to several servers must not make the probes connect all the time.
+                    let anew = anew && self.connected.elapsed() >= floor;
+                    return if anew { Next::Moved } else { Next::Probe };
                 }
-                () = connection.closed() => return Next::Closed,
+                end = connection.closed() => return match end {
+                    Closed::ByServer => Next::Closed,
+                    Closed::Moved => Next::Moved,
+                },
                 Ok(()) = self.orders.changed() => {}
             }
         }
@@ -294,7 +311,7 @@ impl<C: Connector> Prober<C> {
             }
             tokio::select! {
                 () = sleep_until(self.started + period) => return Ok(()),
-                () = self.kick.notified() => {
+                _ = self.kick.taken() => {
                     sleep_until(self.started + KICK_FLOOR).await;
                     return Ok(());
                 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::client::{Error, Greeting, ResultSet, Row};
 use super::member;
+use crate::backend::instance_question;
 use crate::terms::Proof;
 use crate::topology::{Facts, Flavor, GtidSet, Life, LoginFlags, ProbeOutcome, Replication, TextModes};
 
@@ -89,13 +90,10 @@ pub(super) fn flavor(greeting: &Greeting) -> Flavor {
     if is_mariadb { Flavor::MariaDb } else { Flavor::MySql }
 }
 
-/// Asked once on each connection: which process answers. The host name, port and data directory need no privilege; nor do
-/// the status variables, in either table.
-const MYSQL_LIFE: &str = "SELECT UNIX_TIMESTAMP() - CAST(VARIABLE_VALUE AS UNSIGNED) AS started, \
-CONCAT_WS('/', @@global.server_uuid, @@global.hostname, @@global.port, @@global.datadir) AS instance \
+/// Asked once on each connection, with `instance_question`: when the server was started. Needs no privilege.
+const MYSQL_STARTED: &str = "SELECT UNIX_TIMESTAMP() - CAST(VARIABLE_VALUE AS UNSIGNED) AS started \
 FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Uptime'";
-const MARIADB_LIFE: &str = "SELECT UNIX_TIMESTAMP() - CAST(VARIABLE_VALUE AS UNSIGNED) AS started, \
-CONCAT_WS('/', @@global.server_id, @@global.hostname, @@global.port, @@global.datadir) AS instance \
+const MARIADB_STARTED: &str = "SELECT UNIX_TIMESTAMP() - CAST(VARIABLE_VALUE AS UNSIGNED) AS started \
 FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'UPTIME'";
 
 /// What else a probe asks.
@@ -130,8 +128,8 @@ pub(super) fn text(flavor: Flavor, with_replication: bool, wsrep: Wsrep) -> Cow<
     };
     match wsrep {
         Wsrep::Unknown => {
-            let life = if flavor == Flavor::MySql { MYSQL_LIFE } else { MARIADB_LIFE };
-            format!("{text}; {}; {life}", member::WSREP).into()
+            let started = if flavor == Flavor::MySql { MYSQL_STARTED } else { MARIADB_STARTED };
+            format!("{text}; {}; {started}; {}", member::WSREP, instance_question(flavor)).into()
         }
         Wsrep::Node => format!("{text}; {}", member::GALERA).into(),
         Wsrep::None => text.into(),
@@ -154,10 +152,12 @@ pub(super) fn grant(flavor: Flavor, user: &str) -> String {
 
 /// Returns which process gave the first answer on a connection; None: this is not the first answer.
 pub(super) fn life(sets: &[ResultSet]) -> Option<Life> {
-    let set = sets.iter().find(|set| set.columns.iter().any(|name| name == "started"))?;
-    let row = set.rows.first()?;
-    let started = value(set, row, "started").and_then(|text| text.parse().ok());
-    Some(Life { instance: Arc::from(value(set, row, "instance").unwrap_or_default()), started })
+    let only = |column: &str| {
+        let set = sets.iter().find(|set| set.columns.first().is_some_and(|name| name == column))?;
+        value(set, set.rows.first()?, column)
+    };
+    let instance = Arc::from(only("instance")?);
+    Some(Life { instance, started: only("started").and_then(|text| text.parse().ok()) })
 }
 
 /// Converts the answer to an outcome.

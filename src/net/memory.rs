@@ -4,6 +4,7 @@ use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -137,6 +138,10 @@ impl Stream for MemoryStream {
 
     async fn accept_tls(&mut self, _: &TlsAcceptor, _: &[u8]) -> Result<ClientTls, TlsError> {
         Err(io::Error::from(io::ErrorKind::Unsupported).into())
+    }
+
+    fn peer_address(&self) -> Option<IpAddr> {
+        None
     }
 
     /// Has no effect: scripted peers do not compress.

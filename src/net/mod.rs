@@ -56,6 +56,7 @@ pub use turn::turn_time;
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -139,6 +140,9 @@ pub trait Stream: 'static {
 
     /// Ends writing: the peer reads an end behind the bytes that were written. Bytes that were held back are sent, too.
     fn shut(&mut self);
+
+    /// Returns the IP address of the other end. None: it has none, or the connection has ended.
+    fn peer_address(&self) -> Option<IpAddr>;
 
     /// Returns the name of the operating system's user at the other end of a unix socket. None: another socket, or a user
     /// that this system does not know.

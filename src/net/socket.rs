@@ -2,6 +2,7 @@
 
 use std::io;
 use std::mem::MaybeUninit;
+use std::net::IpAddr;
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -41,6 +42,15 @@ impl Socket {
             Socket::Tcp(_) => false,
             Socket::Unix(_) => true,
             Socket::Ring(s) => s.is_unix(),
+        }
+    }
+
+    /// Returns the IP address of the other end. None: a unix socket, or the connection has ended.
+    pub fn peer_address(&self) -> Option<IpAddr> {
+        match self {
+            Socket::Tcp(s) => s.peer_addr().ok().map(|peer| peer.ip()),
+            Socket::Unix(_) => None,
+            Socket::Ring(s) => s.options().peer_addr().ok()?.as_socket().map(|peer| peer.ip()),
         }
     }
 

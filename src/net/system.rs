@@ -3,6 +3,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::net::IpAddr;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker, ready};
@@ -268,6 +269,10 @@ impl Stream for SystemStream {
             tls.close(&mut AtOnce(socket));
         }
         self.socket.shut();
+    }
+
+    fn peer_address(&self) -> Option<IpAddr> {
+        self.socket.peer_address()
     }
 
     fn os_user(&self) -> Option<Box<str>> {

@@ -120,10 +120,15 @@ pub async fn open<R: Runtime>(
     let connecting = connect(&resources.runtime, &target, &login, own_class(), &introduction);
     let failed = match resources.runtime.timeout(limit, connecting).await {
         Some(Ok((connection, _))) => return Some(connection),
-        Some(Err(error)) => error.to_string(),
-        None => format!("no answer within {limit:?}"),
+        Some(Err(error)) => {
+            resources.doubt(server.id, &error);
+            error.to_string()
+        }
+        None => {
+            resources.outside.kick(server.id);
+            format!("no answer within {limit:?}")
+        }
     };
-    resources.outside.kick(server.id);
     tracing::debug!(server = %server.name, error = failed, "a server cannot be asked for its position");
     None
 }

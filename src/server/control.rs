@@ -32,6 +32,8 @@ use crate::worker::{Entrance, KillRequest, KilledBy, SessionReport};
 pub enum Kick {
     /// This server.
     One(ServerId),
+    /// This server, over a new connection.
+    Anew(ServerId),
     /// All servers.
     All,
     /// No server, but the catalogue of routines must be read again: a session changed a routine.

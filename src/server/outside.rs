@@ -80,6 +80,10 @@ impl Outside for WorkerOutside {
         (self.0.kick)(Kick::One(server));
     }
 
+    fn kick_anew(&self, server: ServerId) {
+        (self.0.kick)(Kick::Anew(server));
+    }
+
     fn kick_all(&self) {
         (self.0.kick)(Kick::All);
     }

@@ -133,7 +133,7 @@ impl<R: Runtime> Session<R> {
                         }
                         Opened::Failed(error) => {
                             self.client.budget.spend(began);
-                            self.context.outside.kick(server);
+                            self.context.doubt(server, &error);
                             let of_replica = role == Role::Reader && snapshot.writer != Some(server);
                             let failure = self.after_failed_take(error, &mut headers, of_replica)?;
                             if role == Role::Reader {

@@ -10,8 +10,8 @@ use zeroize::Zeroizing;
 use super::Session;
 use crate::auth::{BothLegs, FromServer, PassedLogin};
 use crate::backend::{
-    ConnectError, Introduction, Leased, Login, Passing, PassingLogin, Place, PoolKey, ServerError, TakeError,
-    Target, Terms, refusal, take_packet,
+    ConnectError, Connection, Introduction, Leased, Login, Passing, PassingLogin, Place, PoolKey,
+    ServerError, TakeError, Target, Terms, refusal, take_packet,
 };
 use crate::client::refusals::is_passing;
 use crate::client::{Failure, StatementError, ended_by};
@@ -132,12 +132,30 @@ impl<R: Runtime> Session<R> {
                 if !may_stay(want, &context.topology.get(), server, generation, &[]) {
                     return Err(unreachable(&name, &"it lost its role during the login"));
                 }
-                let connection = passing.finish(&ok).map_err(|error| broken(&error))?;
+                let mut connection = passing.finish(&ok).map_err(|error| broken(&error))?;
+                self.check_instance(&mut connection, server).await?;
                 let leased = context.pool.move_in(place, connection);
                 Ok(PassedIn { login, on_server: OnServer { role, leased } })
             }
             Ended::Refused(error) => Err(self.refused_by_server(applicant.user, error)),
         }
+    }
+
+    /// Checks that the connection leads to the server that the monitor sees.
+    async fn check_instance(
+        &self,
+        connection: &mut Connection<R::Stream>,
+        server: ServerId,
+    ) -> Result<(), NotPassed> {
+        let (context, snapshot) = (&self.context, self.context.topology.get());
+        let Some(found) = snapshot.server(server) else { return Ok(()) };
+        let (target, limit) = (Target::new(found, snapshot.generation), context.live().timeouts.connect);
+        let checked = context.runtime.timeout(limit, connection.check_instance(&target)).await;
+        let checked = checked.unwrap_or(Err(ConnectError::Timeout(limit)));
+        checked.map_err(|error| {
+            context.doubt(server, &error);
+            unreachable(&target.name, &error)
+        })
     }
 
     /// Makes the server connection of the login the session's only one.
@@ -271,7 +289,7 @@ impl<R: Runtime> Session<R> {
                     }
                 }
                 Some(Err(error)) => {
-                    context.outside.kick(server);
+                    context.doubt(server, &error);
                     return Err(unreachable(&name, &error));
                 }
                 None => return Err(unreachable(&name, &ConnectError::Timeout(terms.connect))),

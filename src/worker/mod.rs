@@ -32,7 +32,7 @@ use std::time::Duration;
 use admission::Pass;
 use timeouts::Limits;
 
-use crate::backend::{Announced, Lesson, Login, Pool, Standing};
+use crate::backend::{Announced, ConnectError, Lesson, Login, Pool, Standing};
 use crate::config::{Fallback, Live};
 use crate::net::{BufferPool, Runtime};
 use crate::routing::Want;
@@ -94,6 +94,8 @@ pub enum KilledBy {
 pub trait Outside {
     /// Requests a probe of this server now, because the server refused a connection or vanished.
     fn kick(&self, server: ServerId);
+    /// Requests a probe of this server now over a new connection, because another server answers at its address.
+    fn kick_anew(&self, server: ServerId);
     /// Requests a probe of all servers now, because the writer is missing or has changed.
     fn kick_all(&self);
     /// Reports that a stored routine was created, changed or dropped.
@@ -147,6 +149,14 @@ pub struct Resources<R: Runtime> {
 }
 
 impl<R: Runtime> Resources<R> {
+    /// Requests a probe of a server to which no connection could be opened.
+    pub fn doubt(&self, server: ServerId, error: &ConnectError) {
+        match error {
+            ConnectError::AnotherServer { .. } => self.outside.kick_anew(server),
+            _ => self.outside.kick(server),
+        }
+    }
+
     /// Creates the resources of a worker without sessions.
     pub fn new(
         runtime: R,

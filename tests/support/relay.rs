@@ -2,6 +2,8 @@
 
 use std::io;
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -40,6 +42,8 @@ pub enum Way {
 pub struct Relay {
     port: u16,
     line: watch::Sender<Line>,
+    /// The server's port, for new connections.
+    server: Arc<AtomicU16>,
     accepting: JoinHandle<()>,
 }
 
@@ -54,20 +58,29 @@ impl Relay {
         let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("cannot listen");
         let port = listener.local_addr().expect("a bound socket has an address").port();
         let (line, seen) = watch::channel(Line::Through);
+        let server = Arc::new(AtomicU16::new(server));
+        let leads_to = server.clone();
         let accepting = tokio::spawn(async move {
             loop {
                 match listener.accept().await {
-                    Ok((client, _)) => drop(tokio::spawn(relay(client, server, seen.clone()))),
+                    Ok((client, _)) => {
+                        drop(tokio::spawn(relay(client, leads_to.load(Ordering::Relaxed), seen.clone())));
+                    }
                     Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
                 }
             }
         });
-        Relay { port, line, accepting }
+        Relay { port, line, server, accepting }
     }
 
     /// Where it listens on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// New connections lead to this port from now on. What is connected stays.
+    pub fn lead_to(&self, server: u16) {
+        self.server.store(server, Ordering::Relaxed);
     }
 
     /// Also for what is connected.

@@ -40,6 +40,7 @@ async fn connect_as(
         autocommit: true,
         resets: true,
         flavor,
+        instance: Arc::default(),
         server: ServerId(0),
         name: "db-0".into(),
         address: at.into(),

@@ -224,11 +224,12 @@ impl Connection for Link {
         Ok(sets)
     }
 
-    async fn closed(&mut self) {
+    async fn closed(&mut self) -> Closed {
         let mut changes = self.cluster.changes.subscribe();
         while self.cluster.hosts.borrow()[&self.address].life == self.life {
             changes.changed().await.unwrap();
         }
+        Closed::ByServer
     }
 }
 

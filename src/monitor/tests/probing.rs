@@ -1,6 +1,7 @@
 //! When probes are sent and what they report.
 
-use tokio::sync::{Notify, mpsc};
+use crate::monitor::ProbePermit;
+use tokio::sync::mpsc;
 use tokio::task::{LocalSet, spawn_local};
 
 use super::*;
@@ -10,7 +11,7 @@ use crate::topology::{Event, ProbeOutcome, ServerId};
 struct Watch {
     cluster: Cluster,
     orders: watch::Sender<Orders>,
-    kick: Arc<Notify>,
+    kick: Arc<ProbePermit>,
     events: mpsc::Receiver<Event>,
     began: Instant,
 }
@@ -19,7 +20,7 @@ impl Watch {
     fn start() -> Self {
         let cluster = Cluster::of(&["db-0", "db-1"]);
         let (orders, seen) = watch::channel(Orders { monitor: monitor_account("monitor"), urgent: false });
-        let (kick, (reports, events)) = (Arc::new(Notify::new()), mpsc::channel(10_000));
+        let (kick, (reports, events)) = (Arc::<ProbePermit>::default(), mpsc::channel(10_000));
         let prober = Prober::new(
             ServerId(0),
             ("db-0".into(), "db-0:3306".into(), Arc::default()),
@@ -195,11 +196,11 @@ async fn a_server_that_ends_every_connection_is_not_stormed() {
 async fn kicks_start_a_probe_at_once_and_a_storm_of_them_few() {
     play(async |mut w| {
         w.pass(150).await;
-        w.kick.notify_one();
+        w.kick.give();
         assert_eq!(w.next().await, ("facts", 1));
         let before = w.probes();
         for _ in 0..50 {
-            (0..100).for_each(|_| w.kick.notify_one());
+            (0..100).for_each(|_| w.kick.give());
             sleep(Duration::from_millis(1)).await;
         }
         let probes = w.probes() - before;
@@ -215,7 +216,7 @@ async fn a_kick_during_a_probe_starts_another_after_it() {
         w.cluster.host("db-0", |h| h.latency = Duration::from_millis(30));
         w.pass(135).await;
         // The current probe has been in flight since 130 ms.
-        w.kick.notify_one();
+        w.kick.give();
         assert_eq!(w.next().await, ("facts", 25));
         assert_eq!(w.next().await, ("facts", 55));
     })
@@ -228,7 +229,7 @@ async fn a_kick_asks_a_dead_server_again() {
         w.cluster.kill("db-0");
         w.pass(150).await;
         w.cluster.power("db-0", Power::On);
-        w.kick.notify_one();
+        w.kick.give();
         assert_eq!(w.next().await, ("facts", 2));
     })
     .await;

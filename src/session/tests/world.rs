@@ -33,6 +33,7 @@ use crate::worker::{Entrance, KillRequest, Outside, Resources};
 #[derive(Default)]
 pub struct Recorded {
     pub kicks: RefCell<Vec<ServerId>>,
+    pub kicks_anew: RefCell<Vec<ServerId>>,
     pub kicks_all: Cell<u32>,
     pub routines_changed: Cell<u32>,
     pub accounts_doubted: Cell<u32>,
@@ -50,6 +51,10 @@ struct Recorder(Rc<Recorded>);
 impl Outside for Recorder {
     fn kick(&self, server: ServerId) {
         self.0.kicks.borrow_mut().push(server);
+    }
+
+    fn kick_anew(&self, server: ServerId) {
+        self.0.kicks_anew.borrow_mut().push(server);
     }
 
     fn kick_all(&self) {
