@@ -105,6 +105,35 @@ async fn a_crash_and_the_label_after_the_promotion() {
     );
 }
 
+/// The operator promotes another server while the former primary goes on, and moves the label.
+#[tokio::test]
+async fn a_label_that_moves_while_both_are_writable() {
+    let cluster = Cluster::mariadb(2).await;
+    let Some((api, proxy)) = start(&cluster).await else { return };
+    write(&proxy, 1).await.unwrap().unwrap();
+    cluster.wait_caught_up().await;
+    let next = cluster.server(1);
+    next.sql("STOP SLAVE").await;
+    write(&proxy, 2).await.unwrap().unwrap();
+    next.sql("RESET SLAVE ALL; SET GLOBAL read_only = 0").await;
+    eventually("both are seen writable", async || {
+        let now = topology(&proxy).await;
+        let detail = now["alarm_detail"].as_str().unwrap_or_default().to_owned();
+        (detail == "db-1 is writable besides the primary db-0").then_some(())
+    })
+    .await;
+    api.label(1, ROLE, "primary").await;
+    api.label(0, ROLE, "replica").await;
+    assert_eq!(writer_is(&proxy, 1).await, 2);
+    assert_eq!(write(&proxy, 3).await.unwrap().unwrap(), next.port());
+    // The second write is on the former primary alone.
+    let now = topology(&proxy).await;
+    let reason = now["history"].as_array().and_then(|all| all.last()).expect("a change")["reason"].to_string();
+    assert!(reason.contains("up to 1 acknowledged writes are not known to be there"), "{reason}");
+    assert_eq!(metric(&proxy, "pointsman_writes_in_question_total").await, 1.0);
+    proxy.told("acknowledged writes may be lost").await;
+}
+
 #[tokio::test]
 async fn a_crash_and_the_label_before_the_promotion() {
     let mut cluster = Cluster::mariadb(2).await;

@@ -32,6 +32,9 @@ pub struct Report {
     pub writer: Option<String>,
     /// `several_candidates`, `no_candidate` or `former_primary`: why there is no writer.
     pub alarm: Option<String>,
+    /// What the alarm is about: the state of each server, with positions; absent without an alarm.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alarm_detail: Option<String>,
     /// Users of the configuration that pass `read_only` by their privileges, according to the primary; empty if no
     /// other server can become the primary.
     #[serde(default)]
@@ -297,6 +300,7 @@ impl AdminState {
             generation: snapshot.generation,
             writer: snapshot.writer().map(|server| server.name.to_string()),
             alarm: snapshot.alarm.map(|alarm| alarm_word(alarm).to_owned()),
+            alarm_detail: snapshot.why_alarm(),
             drain_orders: snapshot.drain_orders.iter().map(|name| name.to_string()).collect(),
             users_passing_read_only: names(&self.passing).iter().map(|user| user.to_string()).collect(),
             server_accounts: self.account_tables.borrow().known(),

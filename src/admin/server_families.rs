@@ -113,6 +113,11 @@ impl Collector for ServerFamilies {
                 .map(|(word, on)| ([("asked", word)], f64::from(u8::from(on)))),
         )?;
         families.counter(
+            "pointsman_writes_in_question",
+            "Acknowledged writes that a new writer was not known to have, at most.",
+            snapshot.writes_in_question,
+        )?;
+        families.counter(
             "pointsman_writer_changes",
             "How often another server became the writer, the first one included.",
             snapshot.generation,

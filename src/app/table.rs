@@ -81,8 +81,9 @@ fn headline(now: &Report) -> String {
     } else {
         format!(" · IN MAINTENANCE: {}", maintenance.join(", "))
     };
+    let detail = now.alarm_detail.as_deref().map(|detail| format!("{}\n", plain(detail))).unwrap_or_default();
     format!(
-        "pointsman {} · {} · up {} · {writer} · generation {}{maintenance}\n",
+        "pointsman {} · {} · up {} · {writer} · generation {}{maintenance}\n{detail}",
         plain(&now.pointsman),
         plain(&now.state),
         span(now.uptime_ms),

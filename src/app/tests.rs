@@ -343,6 +343,7 @@ fn report(uptime_ms: u64, statements: u64) -> Report {
         generation: 2,
         writer: Some("db-1".to_owned()),
         alarm: None,
+        alarm_detail: None,
         users_passing_read_only: vec!["root\x1b".to_owned()],
         drain_orders: Vec::new(),
         server_accounts: None,
@@ -408,7 +409,10 @@ fn the_table_says_why_there_is_no_primary() {
     none.writer = None;
     assert!(render(&none, None, 0).contains("· NO PRIMARY · generation 2\n"));
     none.alarm = Some("several_candidates".to_owned());
+    none.alarm_detail = Some("db-0 is writable, but not alone, db-1 is writable, but not alone".to_owned());
     assert!(render(&none, None, 0).contains("NO PRIMARY: several servers are writable"));
+    assert!(render(&none, None, 0).contains("\ndb-0 is writable, but not alone, db-1"));
+    none.alarm_detail = None;
     none.alarm = None;
     none.maintenance = ["cordoned", "read_only"].map(str::to_owned).to_vec();
     assert!(

@@ -28,11 +28,14 @@ impl Log {
     /// Logs what changed.
     pub fn changed(&mut self, before: &Snapshot, after: &Snapshot) {
         if before.writer != after.writer {
-            writer_changed(after);
+            writer_changed(before, after);
         }
         if before.alarm != after.alarm {
             match after.alarm {
-                Some(alarm) => tracing::warn!(alarm = alarm.as_str(), "the servers need attention"),
+                Some(alarm) => {
+                    let why = after.why_alarm();
+                    tracing::warn!(alarm = alarm.as_str(), why, "the servers need attention");
+                }
                 None => tracing::info!("the servers need no attention any more"),
             }
         }
@@ -116,11 +119,21 @@ impl Budget {
     }
 }
 
-fn writer_changed(after: &Snapshot) {
+fn writer_changed(before: &Snapshot, after: &Snapshot) {
     let Some(change) = after.history.back() else { return };
     let (from, to) = (change.from.as_deref(), change.to.as_deref());
     let (generation, reason) = (change.generation, &*change.reason);
-    if to.is_some() {
+    if after.writes_in_question > before.writes_in_question {
+        let writes = after.writes_in_question - before.writes_in_question;
+        tracing::warn!(
+            generation,
+            from,
+            to,
+            writes,
+            reason,
+            "the writer changed, and acknowledged writes may be lost"
+        );
+    } else if to.is_some() {
         tracing::info!(generation, from, to, reason, "the writer changed");
     } else {
         tracing::warn!(generation, from, to, reason, "the writer is lost");

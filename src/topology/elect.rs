@@ -4,15 +4,23 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use super::candidates::{candidates, successor};
 use super::departed_pods;
+use super::in_question::InQuestion;
 use super::outside::replicates_from_outside;
 use super::types::*;
 
 const HISTORY_MAX: usize = 32;
 
+/// When the label has moved, nobody writes until it is known which writes were acknowledged, but at most for this long.
+const HANDOVER_MS: u64 = 200;
+
 /// Decides on the writer of `next` and updates its generation, history and deposed servers.
 pub(super) fn settle(before: &Snapshot, next: &mut Snapshot, servers: &mut [Server], now_ms: u64) {
-    let (writer, alarm) = elect(servers, before, next.acknowledged.as_ref());
+    next.handover_since_ms = successor(before, &candidates(servers, before.last_writer))
+        .map(|_| before.handover_since_ms.unwrap_or(now_ms));
+    let waited = next.handover_since_ms.is_some_and(|since| now_ms.saturating_sub(since) >= HANDOVER_MS);
+    let (writer, alarm) = elect(servers, before, next.acknowledged.as_ref(), waited);
     // A read-only primary is what the operator asked for.
     let as_asked = next.maintenance.read_only && primary_is_read_only(servers, before.last_writer);
     let in_order = as_asked || (writer.is_none() && replicates_from_outside(|| servers.iter(), before));
@@ -20,13 +28,21 @@ pub(super) fn settle(before: &Snapshot, next: &mut Snapshot, servers: &mut [Serv
     if writer == before.writer {
         return;
     }
-    let reason = match writer {
+    let mut reason = match writer {
         Some(id) => gained(before, servers, id),
         None => lost(before, servers),
     };
     let from = before.writer().map(|s| s.name.clone());
     let to = writer.and_then(|id| find(servers, id)).map(|s| s.name.clone());
     if let Some(new) = writer.filter(|_| writer != before.last_writer) {
+        let old = before.last_writer.and_then(|old| find(servers, old));
+        let in_question = find(servers, new)
+            .filter(|_| before.last_writer.is_some())
+            .and_then(|new| InQuestion::of(before, next.acknowledged.as_ref(), old, new));
+        if let Some(in_question) = in_question {
+            next.writes_in_question = next.writes_in_question.saturating_add(in_question.writes);
+            reason = format!("{reason}; {in_question}");
+        }
         next.generation += 1;
         if let Some(old) = before.last_writer {
             depose(next, servers, old, new);
@@ -67,17 +83,21 @@ fn elect(
     servers: &[Server],
     before: &Snapshot,
     acknowledged: Option<&Acknowledged>,
+    waited: bool,
 ) -> (Option<ServerId>, Option<Alarm>) {
     let (current, last) = (before.writer, before.last_writer);
-    // If there is a group, a server outside it is no candidate: it is being set up, or was expelled.
     let group = servers.iter().any(|s| s.member.is_some());
-    let candidates: Vec<&Server> =
-        servers.iter().filter(|s| s.is_candidate() && (!group || s.member.is_some())).collect();
+    let candidates = candidates(servers, last);
     if group && !candidates.is_empty() {
         return among_members(servers, &candidates, before);
     }
     let several = (candidates.len() > 1).then_some(Alarm::SeveralCandidates);
 
+    // The operator's decision counts, although both are writable.
+    if let Some(successor) = successor(before, &candidates) {
+        let known = acknowledged.is_some_and(|writes| writes.generation == before.generation);
+        return ((known || waited).then_some(successor.id), None);
+    }
     // Rule 5, first half: never alternate.
     if let Some(writer) = candidates.iter().find(|s| Some(s.id) == current) {
         return (Some(writer.id), several);
@@ -234,6 +254,11 @@ fn among_several<'a>(
 /// host is not recognised, and the result is no writer and an alarm. A pod's name in DNS begins with the name
 /// of the pod.
 pub(super) fn replicates_from(replica: &Server, source: &Server) -> bool {
+    replica.health == Health::Up && has_source(replica, source)
+}
+
+/// True if `replica` was configured as a replica of `source` when it last answered.
+pub(super) fn has_source(replica: &Server, source: &Server) -> bool {
     let is_source = |at: &str| {
         let of_pod = || {
             let (host, port) = at.rsplit_once(':')?;
@@ -242,9 +267,7 @@ pub(super) fn replicates_from(replica: &Server, source: &Server) -> bool {
         };
         at == &*source.address || (!source.uid.is_empty() && of_pod().is_some())
     };
-    replica.id != source.id
-        && replica.health == Health::Up
-        && replica.replication().and_then(|r| r.source.as_deref()).is_some_and(is_source)
+    replica.id != source.id && replica.replication().and_then(|r| r.source.as_deref()).is_some_and(is_source)
 }
 
 /// True if the primary is read-only: the last writer or, at start, the labelled server.
@@ -277,7 +300,10 @@ fn gained(before: &Snapshot, servers: &[Server], id: ServerId) -> String {
         Some(last) if last != id => {
             let fate = match before.server(last) {
                 Some(old) => fate(old, servers),
-                None => "the last writer is gone".to_owned(),
+                None => {
+                    let names = before.history.iter().rev().find_map(|change| change.to.as_deref());
+                    format!("{}, the last writer, is gone", names.unwrap_or("a server"))
+                }
             };
             format!("{fate}, {} {how}", new.name)
         }

@@ -156,6 +156,19 @@ impl GtidSet {
         }
     }
 
+    /// Returns how many writes this set contains beyond `other`. MariaDB: by the sequence numbers of the domains, so writes of
+    /// others count, too.
+    pub fn count_beyond(&self, other: &GtidSet) -> u64 {
+        match (self, other) {
+            (GtidSet::MySql(set), GtidSet::MySql(other)) => set.subtract(other).count(),
+            (GtidSet::MySql(set), GtidSet::MariaDb(_)) => set.count(),
+            (GtidSet::MariaDb(position), GtidSet::MariaDb(other)) => position.count_beyond(other),
+            (GtidSet::MariaDb(position), GtidSet::MySql(_)) => {
+                position.count_beyond(&mariadb::Position::EMPTY)
+            }
+        }
+    }
+
     /// True if a server of this identity (see `Facts::identity`) made any of the writes. MariaDB: the last
     /// write of a domain.
     pub fn has_writes_of(&self, identity: &str) -> bool {

@@ -37,10 +37,16 @@ impl Server {
         if facts.gtid.contains(writes) {
             return true;
         }
+        let all = self.all_held(facts);
+        all.contains(writes) || writes.subtract(&all).is_in_binlog_state(facts.binlog_state.as_bytes())
+    }
+
+    /// Returns its position, with what it had applied as a replica.
+    pub(super) fn all_held(&self, facts: &Facts) -> GtidSet {
         let mut all = GtidSet::clone(&facts.gtid);
         if let Some(held) = &self.held {
             all.union(held);
         }
-        all.contains(writes) || writes.subtract(&all).is_in_binlog_state(facts.binlog_state.as_bytes())
+        all
     }
 }

@@ -3,11 +3,13 @@
 //! "who is the primary".
 
 mod acknowledged_writes;
+mod candidates;
 mod departed_pods;
 mod drains;
 mod elect;
 mod gtid;
 mod held;
+mod in_question;
 mod lag;
 mod modes;
 mod outside;

@@ -191,6 +191,12 @@ fn discovered(servers: &[Server], list: &[Discovered], next_id: &mut u32) -> Vec
 fn labelled(server: &mut Server, before: &Snapshot, is_back: bool, now: (u64, u64)) {
     let same_pod = |old: &&Arc<Server>| !old.uid.is_empty() && old.uid == server.uid;
     let old = before.server(server.id).or_else(|| before.servers.iter().find(same_pod));
+    server.unlabelled = match old {
+        _ if server.label != Some(Label::Replica) => None,
+        Some(old) if old.label == Some(Label::Primary) => Some(before.generation),
+        Some(old) => old.unlabelled,
+        None => None,
+    };
     server.labelled = match old {
         _ if server.label != Some(Label::Primary) => None,
         Some(old) if old.label == server.label => old.labelled,
@@ -247,9 +253,10 @@ fn answered(server: &mut Server, facts: &Facts, member: Option<Member>, next_id:
         // Same address, other data: it gets a new identity and keeps nothing that was known of the old
         // server.
         let fresh = Server::new(new_id(next_id), server.name.clone(), server.address.clone());
-        let Server { label, labelled, deleting, drain, weight, .. } = *server;
+        let Server { label, labelled, unlabelled, deleting, drain, weight, .. } = *server;
         let (zone, uid, tls_names) = (server.zone.take(), server.uid.clone(), server.tls_names.clone());
-        *server = Server { label, labelled, deleting, drain, weight, zone, uid, tls_names, ..fresh };
+        *server =
+            Server { label, labelled, unlabelled, deleting, drain, weight, zone, uid, tls_names, ..fresh };
     }
     let mut facts = facts.clone();
     if let Some(old) = &server.facts {
@@ -267,6 +274,8 @@ fn answered(server: &mut Server, facts: &Facts, member: Option<Member>, next_id:
     if elect::gives_up(&facts) {
         server.deposed = false;
     }
+    let was_read_only = server.facts.as_ref().is_some_and(Facts::is_read_only);
+    server.made_writable = !facts.is_read_only() && (server.made_writable || was_read_only);
     server.facts = Some(facts);
     server.member = member;
     server.health = Health::Up;

@@ -11,6 +11,7 @@
 
 use std::time::Duration;
 
+use super::candidates::may_be_writer;
 use super::types::{Health, Label, Server, ServerId, Snapshot};
 
 /// What is known of a server that answers no probe.
@@ -44,7 +45,8 @@ pub(super) fn decide(next: &mut Snapshot, servers: &[Server], now_ms: u64) {
         let facts = Silence {
             was_primary: true,
             proven_dead: !silent.silent,
-            candidate: others().any(|s| s.is_candidate() || s.label == Some(Label::Primary)),
+            candidate: others()
+                .any(|s| may_be_writer(servers, s, next.last_writer) || s.label == Some(Label::Primary)),
             too_long: Duration::from_millis(now_ms.saturating_sub(since)) >= next.silence,
         };
         facts.waits()

@@ -35,6 +35,10 @@ pub struct Snapshot {
     /// The writer, or the last one while there is none: distinguishes a writer's return from a change of
     /// writer.
     pub last_writer: Option<ServerId>,
+    /// Since when the last writer's label has been another server's, while both are writable (Unix time in milliseconds).
+    pub handover_since_ms: Option<u64>,
+    /// How many acknowledged writes new writers were not known to have, since the process began.
+    pub writes_in_question: u64,
     /// Since when there is no writer (Unix time in milliseconds), if the last one lives and is read-only or
     /// being deleted, so that another one is to be expected.
     pub lost_at_ms: Option<u64>,
@@ -99,6 +103,10 @@ pub struct Server {
     pub label: Option<Label>,
     /// When the label became `Primary`: the generation and the snapshot's version at that time.
     pub labelled: Option<(u64, u64)>,
+    /// The generation in which its label became `Replica` after it was `Primary`.
+    pub unlabelled: Option<u64>,
+    /// True if it was read-only when it last was not writable: somebody made it writable.
+    pub made_writable: bool,
     /// True if its pod is being deleted: it is no candidate and gets no new reads.
     pub deleting: bool,
     /// Who, apart from orders to this process, asks that it gets no new reads.
@@ -425,6 +433,8 @@ impl Snapshot {
             alarm: None,
             history: Arc::default(),
             last_writer: None,
+            handover_since_ms: None,
+            writes_in_question: 0,
             lost_at_ms: None,
             grace: Duration::from_secs(5),
             grace_over: false,
@@ -506,6 +516,8 @@ impl Server {
             last_error: None,
             label: None,
             labelled: None,
+            unlabelled: None,
+            made_writable: false,
             deleting: false,
             drain: None,
             weight: DEFAULT_WEIGHT,

@@ -14,6 +14,7 @@ FIRES = {
     "PointsmanNoPrimary": ([("pointsman_writer_known", "0x10")], "5m"),
     "PointsmanPrimariesDiffer": ([('pointsman_server_writer{server="db-0"}', "1x10"),
                                   ('pointsman_server_writer{server="db-1"}', "1x10")], "5m"),
+    "PointsmanWritesInQuestion": ([("pointsman_writes_in_question_total", "0 0 125x30")], "10m"),
     "PointsmanPrimaryUnsettled": ([("pointsman_writer_changes_total", "0+1x30")], "20m"),
     "PointsmanServerDown": ([('pointsman_server_up{server="db-1"}', "0x10")], "5m"),
     "PointsmanNoReplica": ([('pointsman_server_serves_reads{server="db-1"}', "0x20")], "10m"),

@@ -21,9 +21,10 @@ function alarms(report) {
   if (!report.writer) {
     const reading = report.maintenance.includes('read_only');
     const why = reading ? 'a read-only maintenance was asked for' : ALARMS[report.alarm] || report.alarm || 'none was found yet';
-    all.push({ bad: !reading, text: `No primary: ${why}. Statements that write wait.` });
+    const detail = report.alarm_detail ? ` (${report.alarm_detail})` : '';
+    all.push({ bad: !reading, text: `No primary: ${why}${detail}. Statements that write wait.` });
   } else if (report.alarm) {
-    all.push({ bad: true, text: `Alarm: ${ALARMS[report.alarm] || report.alarm}.` });
+    all.push({ bad: true, text: `Alarm: ${report.alarm_detail || ALARMS[report.alarm] || report.alarm}.` });
   }
   for (const server of report.servers) {
     if (server.health === 'down') all.push({ bad: false, text: `${server.name} is down: ${server.last_error || 'no answer'}` });

@@ -2,6 +2,7 @@
 //! posted one after the other. An Event that the API server does not accept in a few tries is dropped and
 //! logged.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,7 +14,7 @@ use tokio::task::spawn_local;
 use tokio::time::sleep;
 
 use super::api::{Access, Api, ApiError};
-use super::watcher::{Resource, forbidden, random};
+use super::watcher::{Resource, forbidden};
 
 /// The maximum number of Events that wait.
 const QUEUE: usize = 64;
@@ -26,6 +27,9 @@ const LONGEST_MESSAGE: usize = 1024;
 const COMPONENT: &str = "pointsman";
 /// The action. The API server requires it with an exact time; no command shows it.
 const ACTION: &str = "FollowPrimary";
+
+/// The same happens to the same pod at most once in a period of this length, as far as Events tell.
+const SAME_CHANGE_MS: u64 = 10_000;
 
 /// Something that happened to a pod.
 #[derive(Debug, Clone)]
@@ -110,8 +114,7 @@ struct Poster {
 
 impl Poster {
     async fn deliver(&mut self, event: PodEvent) {
-        // The name is the same in each try, so that an Event whose answer was lost is not posted twice.
-        let name = format!("{:.200}.{:016x}", event.pod, random());
+        let name = name_of(&event);
         let mut pause = self.pace.first_pause;
         for tries in 1.. {
             let error = match self.post(&name, &event).await {
@@ -190,6 +193,14 @@ impl Poster {
             tracing::warn!(error, "changes of the primary become no Events (notify.events)");
         }
     }
+}
+
+/// Returns the Event's name. It is the same in each try, so that an Event whose answer was lost is not posted twice, and the
+/// same for all proxies that see the change within one period of `SAME_CHANGE_MS`, so that it becomes one Event.
+fn name_of(event: &PodEvent) -> String {
+    let mut hasher = DefaultHasher::new();
+    (&event.uid, event.reason, event.at_ms / SAME_CHANGE_MS).hash(&mut hasher);
+    format!("{:.200}.{:016x}", event.pod, hasher.finish())
 }
 
 /// True if another try would be refused, too.

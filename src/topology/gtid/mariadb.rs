@@ -67,6 +67,15 @@ impl Position {
         Position { last: self.last.iter().filter(|last| !other.has(&last.gtid)).copied().collect() }
     }
 
+    pub(super) fn count_beyond(&self, other: &Position) -> u64 {
+        let missing = self.last.iter().filter(|last| !other.has(&last.gtid));
+        let beyond = |last: &Last| {
+            let same = other.last.iter().filter(|l| l.gtid.domain == last.gtid.domain && !l.own);
+            last.gtid.sequence.saturating_sub(same.map(|l| l.gtid.sequence).max().unwrap_or(0)).max(1)
+        };
+        missing.fold(0, |sum, last| sum.saturating_add(beyond(last)))
+    }
+
     pub(super) fn has_writes_of(&self, identity: &str) -> bool {
         identity.parse().is_ok_and(|server: u32| self.last.iter().any(|last| last.gtid.server == server))
     }

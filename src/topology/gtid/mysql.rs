@@ -80,6 +80,11 @@ impl Intervals {
         Intervals { sources: rest.filter(|(_, intervals)| !intervals.is_empty()).collect() }
     }
 
+    pub(super) fn count(&self) -> u64 {
+        let all = self.sources.iter().flat_map(|(_, intervals)| intervals);
+        all.fold(0, |sum, i| sum.saturating_add(i.last.saturating_sub(i.first).saturating_add(1)))
+    }
+
     pub(super) fn has_writes_of(&self, identity: &str) -> bool {
         let uuid = u128::from_str_radix(&identity.replace('-', ""), 16);
         uuid.is_ok_and(|uuid| self.sources.iter().any(|(source, _)| source.uuid == uuid))

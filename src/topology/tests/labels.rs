@@ -47,7 +47,7 @@ fn what_is_known_is_told_in_words() {
     s.refuses("db-0").says("db-1", writable());
     assert_eq!(
         s.snapshot.why_no_writer(),
-        "db-0 is down, db-1 is writable, but not known to be the primary, db-2 is read-only"
+        "db-0 is down, db-1 is writable, but not known to have all writes, and waits for its label, db-2 is read-only"
     );
     s.says("db-2", writable());
     assert_eq!(
@@ -493,4 +493,77 @@ fn a_position_that_the_operator_empties_is_remembered() {
     let life = Life { instance: "11/db-1/3306/other".into(), started: Some(1_000) };
     s.says("db-1", Facts { life, ..emptied("0-11-71") });
     assert_eq!(s.writer(), None);
+}
+
+#[test]
+fn a_label_that_moves_between_writable_servers_is_followed() {
+    let told = |set: &str| Event::Acknowledged(Acknowledged { generation: 1, set: gtid(set) });
+    let mut s = cluster();
+    s.says("db-1", at(writable(), "0-1-40"));
+    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-0"), Some(Alarm::SeveralCandidates)));
+    assert_eq!(s.snapshot.why_alarm().as_deref(), Some("db-1 is writable besides the primary db-0"));
+    s.labelled(&BOTH);
+    assert_eq!(s.writer(), Some("db-0"), "two pods may carry it");
+    s.labelled(&MOVED);
+    assert_eq!(s.writer(), None, "nobody writes until it is known what was acknowledged");
+    s.event(told("0-1-165"));
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert!(s.server("db-0").deposed);
+    assert_eq!(
+        s.last_reason(),
+        "db-0 lost the label, db-1 is writable; up to 125 acknowledged writes are not known to be there (acknowledged: \
+         0-1-165; there: 0-1-40)"
+    );
+    assert_eq!(s.snapshot.writes_in_question, 125);
+    s.says("db-0", writable()).says("db-1", writable());
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2), "that was the decision");
+    assert_eq!(s.snapshot.writes_in_question, 125, "it is told once");
+}
+
+#[test]
+fn what_was_acknowledged_is_awaited_for_a_moment_only() {
+    let mut s = cluster();
+    s.says("db-1", writable()).labelled(&MOVED);
+    assert_eq!(s.writer(), None);
+    s.says("db-2", replica_of("db-1"));
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!(s.snapshot.writes_in_question, 0);
+}
+
+#[test]
+fn an_old_label_that_comes_back_has_not_moved() {
+    // db-1 is the primary, its label is late, and db-0 comes back with its own.
+    let mut s = cluster();
+    s.refuses("db-0").event(Event::Acknowledged(Acknowledged { generation: 1, set: gtid("0-1-1") }));
+    s.says("db-1", writable()).says("db-0", writable());
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    s.labelled(&BOTH);
+    assert_eq!(s.writer(), Some("db-1"));
+    // The operator corrects itself: the label of db-1 goes again, and db-0 has had its own since before.
+    s.labelled(&[("db-0", Primary), ("db-1", Replica), ("db-2", Replica)]);
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+}
+
+#[test]
+fn a_new_primary_that_lacks_acknowledged_writes_is_reported() {
+    let mut s = cluster();
+    s.refuses("db-0").event(Event::Acknowledged(Acknowledged { generation: 1, set: gtid("0-1-50") }));
+    s.says("db-1", at(writable(), "0-1-47"));
+    assert_eq!(s.writer(), None);
+    assert_eq!(
+        s.snapshot.why_alarm().as_deref(),
+        Some(
+            "db-0 is down, db-1 is writable, but not known to have all writes, and waits for its label (its position \
+             0-1-47 is not known to contain 0-1-50), db-2 is read-only"
+        )
+    );
+    s.labelled(&MOVED);
+    assert_eq!((s.writer(), s.snapshot.writes_in_question), (Some("db-1"), 3));
+    assert!(s.last_reason().contains("up to 3 acknowledged writes"), "{}", s.last_reason());
+    // Without positions nobody can tell.
+    let mut s = cluster();
+    let unknown = |facts: Facts| Facts { gtid_on: false, ..facts };
+    s.says("db-0", unknown(writable())).says("db-1", unknown(replica_of("db-0"))).refuses("db-0");
+    s.labelled(&MOVED).says("db-1", unknown(writable()));
+    assert_eq!((s.writer(), s.snapshot.writes_in_question), (Some("db-1"), 0));
 }

@@ -305,6 +305,45 @@ fn a_primary_returns_among_replicas_that_nobody_made_read_only() {
 }
 
 #[test]
+fn a_replica_that_is_writable_by_mistake_is_no_candidate() {
+    let mut s = Story::of(&["db-0", "db-1"]);
+    s.refuses("db-0").says("db-1", writable_replica_of("db-0"));
+    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)), "its primary starts later");
+    assert_eq!(
+        s.snapshot.why_alarm().as_deref(),
+        Some("db-0 is down, db-1 is writable, but replicates from another server (db-0:3306)")
+    );
+    s.says("db-1", with(writable_replica_of("db-0"), |r| r.receiving = false));
+    assert_eq!(s.writer(), None, "it waits for its source");
+    s.says("db-0", writable());
+    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-0"), None));
+    // It is no candidate while its primary pauses either.
+    s.silent("db-0").silent("db-0").silent("db-0");
+    assert_eq!((s.writer(), s.snapshot.awaited), (None, Some(s.id("db-0"))));
+    // Who stops it makes it the primary.
+    s.refuses("db-0")
+        .says("db-1", with(writable_replica_of("db-0"), |r| (r.receiving, r.applying) = (false, false)));
+    assert_eq!(s.writer(), Some("db-1"));
+    // Or who makes it writable.
+    let mut s = Story::of(&["db-0", "db-1"]);
+    s.says("db-0", writable()).says("db-1", replica_of("db-0")).refuses("db-0");
+    s.says("db-1", with(writable_replica_of("db-0"), |r| r.receiving = false));
+    assert_eq!(s.writer(), Some("db-1"));
+    // One of a pair in which each follows the other.
+    let mut s = Story::of(&["db-0", "db-1"]);
+    s.says("db-0", writable_replica_of("db-1")).says("db-1", replica_of("db-0"));
+    assert_eq!(s.writer(), Some("db-0"));
+    s.refuses("db-1");
+    assert_eq!(s.writer(), Some("db-0"), "the other one is gone");
+    s.says("db-1", read_only()).refuses("db-0").says("db-0", writable_replica_of("db-1"));
+    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 1), "it had the role");
+    // A source that is not known is none of the cluster's.
+    let mut s = Story::of(&["db-0", "db-1"]);
+    s.refuses("db-1").says("db-0", writable_replica_of("10.0.0.1"));
+    assert_eq!(s.writer(), Some("db-0"));
+}
+
+#[test]
 fn another_server_at_the_same_address_is_another_server() {
     let mut s = Story::of(&["db-0", "db-1"]);
     s.says("db-0", writable()).says("db-1", replica_of("db-0"));

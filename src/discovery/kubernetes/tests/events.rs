@@ -54,13 +54,17 @@ async fn play(namespace: Option<&str>, pace: Pace, test: impl AsyncFnOnce(Play))
 
 impl Play {
     fn post(&self, pod: &str) {
+        self.post_at(pod, 1_763_710_245_678);
+    }
+
+    fn post_at(&self, pod: &str, at_ms: u64) {
         self.events.post(PodEvent {
             pod: pod.into(),
             uid: format!("uid-{pod}").into(),
             warning: true,
             reason: "WriterLost",
             message: "what and why".to_owned(),
-            at_ms: 1_763_710_245_678,
+            at_ms,
         });
     }
 
@@ -207,6 +211,19 @@ async fn it_outlasts_an_api_server_that_restarts_and_gives_up_on_one_that_is_gon
 }
 
 #[tokio::test]
+async fn one_change_is_one_event_whoever_saw_it() {
+    play(Some("ns"), PACE, async |p| {
+        // Two proxies see the same change, 100 ms apart; a minute later the same happens again.
+        for at_ms in [1_763_710_240_000, 1_763_710_240_100, 1_763_710_300_000] {
+            p.post_at("db-0", at_ms);
+        }
+        p.post("db-1");
+        assert_eq!(p.posted(3).await, ["db-0", "db-0", "db-1"]);
+    })
+    .await;
+}
+
+#[tokio::test]
 async fn an_api_server_that_hangs_holds_nobody_up_and_doubles_nothing() {
     let hasty = Pace { patience: Duration::from_secs(1), ..PACE };
     play(Some("ns"), hasty, async |p| {
@@ -214,7 +231,7 @@ async fn an_api_server_that_hangs_holds_nobody_up_and_doubles_nothing() {
         p.post("db-0");
         p.tried(1).await;
         // `tell` cannot wait: Events beyond the queue's size are dropped.
-        (0..70).for_each(|_| p.post("db-1"));
+        (0..70).for_each(|n| p.post_at("db-1", n * 60_000));
         assert!(p.log_line().await.contains("an Event of a pod is dropped"));
         // The first try succeeds late and its answer is lost: the next try finds the Event there.
         p.tried(2).await;
