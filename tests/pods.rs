@@ -36,6 +36,12 @@ pub async fn pods_of(cluster: &Cluster) -> Option<ApiServer> {
     Some(api)
 }
 
+/// A proxy whose first port splits.
+pub fn splitting_proxy(api: &ApiServer, more: &str) -> Proxy {
+    let config = config(more).replacen("mode = \"primary\"", "mode = \"split\"", 1);
+    Proxy::start_with(&config, &[("KUBECONFIG", &api.kubeconfig())])
+}
+
 pub fn proxy(api: &ApiServer, more: &str) -> Proxy {
     Proxy::start_with(&config(more), &[("KUBECONFIG", &api.kubeconfig())])
 }

@@ -194,6 +194,19 @@ impl Writers {
     }
 }
 
+/// When the strong reads of a client began and ended.
+async fn reads(port: u16, over: Arc<AtomicBool>) -> Vec<(Instant, Instant)> {
+    let mut client = connect(port, "app", "app", "test").await.expect("a reader's login");
+    let mut all = Vec::new();
+    while !over.load(SeqCst) {
+        let began = Instant::now();
+        client.query_drop("SELECT COUNT(*) FROM test.log").await.expect("a read");
+        all.push((began, Instant::now()));
+        sleep(Duration::from_millis(2)).await;
+    }
+    all
+}
+
 struct Writer {
     name: String,
     client: Conn,
@@ -323,11 +336,14 @@ async fn scene(more: &str) -> Scene {
     let api = pods::pods_of(&cluster).await;
     let proxy = match &api {
         Some(api) => {
-            let mut proxy = pods::proxy(api, more);
+            let mut proxy = pods::splitting_proxy(api, more);
             proxy.wait_ready().await;
             proxy
         }
-        None => Proxy::start(&(patient(&proxy_config(&cluster)) + more)).await,
+        None => {
+            let config = proxy_config(&cluster).replacen("mode = \"primary\"", "mode = \"split\"", 1);
+            Proxy::start(&(patient(&config) + more)).await
+        }
     };
     writer_is(&proxy, 0).await;
     Scene { cluster, api, proxy }
@@ -452,6 +468,7 @@ async fn a_new_primary_that_waits_for_its_replicas() {
         server.sql("SET GLOBAL rpl_semi_sync_master_timeout = 4000").await;
     }
     let writers = Writers::start(&proxy).await;
+    let readers: Vec<_> = (0..4).map(|_| tokio::spawn(reads(proxy.rw, writers.over.clone()))).collect();
     let alarms = Arc::new(AtomicBool::new(false));
     let mut change = Change::begin(&cluster, 0, 1).await;
     let (promoted, seen) = tokio::join!(change.promote(&cluster, true), async {
@@ -463,6 +480,7 @@ async fn a_new_primary_that_waits_for_its_replicas() {
     });
     eprintln!("the proxy saw the new primary after {:?}; alarm {}", seen.0, seen.1);
     let followed = promoted.elapsed();
+    let until = Instant::now();
     eprintln!("ALTER USER and the replicas took {followed:?}");
     change.is_left(&proxy).await;
     let behind = change.end(&cluster, api.as_ref()).await;
@@ -470,6 +488,15 @@ async fn a_new_primary_that_waits_for_its_replicas() {
     let books = writers.end().await;
     let (stall, whose) = longest_stall(&books, &[promoted]);
     eprintln!("longest stall {stall:?} ({whose})");
+    let mut longest = Duration::ZERO;
+    for reader in readers {
+        let reads = reader.await.expect("a reader");
+        longest = reads.iter().map(|(began, ended)| *ended - *began).fold(longest, Duration::max);
+        // A strong read needs a position of the new primary, and not that its replicas follow.
+        let meanwhile = reads.iter().filter(|(began, ended)| *began > promoted && *ended < until).count();
+        assert!(meanwhile > 0, "no strong read while the new primary waits for its replicas");
+    }
+    eprintln!("longest strong read {longest:?}");
     judge(&cluster, 1, &books, &behind).await;
     assert!(!alarms.load(SeqCst), "an alarm: {}", seen.1);
 }
