@@ -134,7 +134,8 @@ async fn a_label_that_moves_while_both_are_writable() {
     assert_eq!(write(&proxy, 3).await.unwrap().unwrap(), next.port());
     // The second write is on the former primary alone.
     let now = topology(&proxy).await;
-    let reason = now["history"].as_array().and_then(|all| all.last()).expect("a change")["reason"].to_string();
+    let reason =
+        now["history"].as_array().and_then(|all| all.last()).expect("a change")["reason"].to_string();
     assert!(reason.contains("up to 1 acknowledged writes are not known to be there"), "{reason}");
     assert_eq!(metric(&proxy, "pointsman_writes_in_question_total").await, 1.0);
     proxy.told("acknowledged writes may be lost").await;

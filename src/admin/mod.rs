@@ -62,6 +62,7 @@ use tokio::time::timeout;
 use self::account_families::{AccountFamilies, TableFamilies};
 use self::config_families::ConfigFamilies;
 use self::kubernetes_families::KubernetesFamilies;
+use crate::backend::Ceilings;
 use crate::backend::PoolCount;
 use crate::backend::accounts::AccountReading;
 use crate::config::{AuditEvents, Live, Mode};
@@ -148,6 +149,8 @@ pub struct AdminState {
     questions: Option<Questions>,
     /// The server connections when the metrics were last asked for.
     pooled: Arc<watch::Sender<Vec<PoolReport>>>,
+    /// How many connections the servers bear.
+    ceilings: Arc<Ceilings>,
     /// Which configuration is served.
     config: watch::Receiver<ServedConfig>,
     registry: Arc<Registry>,
@@ -182,6 +185,7 @@ impl AdminState {
             }
         }
         AdminState {
+            ceilings: Arc::default(),
             snapshot,
             lifecycle,
             live,
@@ -201,6 +205,16 @@ impl AdminState {
             config: watch::channel(ServedConfig::default()).1,
             registry: Arc::new(registry),
         }
+    }
+
+    /// Shows how many connections the servers bear.
+    pub fn with_ceilings(mut self, ceilings: Arc<Ceilings>) -> Self {
+        if let Some(registry) = Arc::get_mut(&mut self.registry) {
+            let (snapshot, ceilings) = (self.snapshot.clone(), ceilings.clone());
+            registry.register_collector(Box::new(server_families::BelievedFamilies { snapshot, ceilings }));
+        }
+        self.ceilings = ceilings;
+        self
     }
 
     /// Sets the effects of changes of the writer.

@@ -6,11 +6,13 @@ use std::fmt::Write;
 use std::path::Path;
 
 use super::*;
+use crate::backend::{Ceilings, Full};
 use crate::config::Config;
 use crate::discovery::WatchState;
 use crate::net::{AcceptorMaker, AcceptorsCell};
 use crate::telemetry::{AuditSender, exposition};
 use crate::terms::{Role, StatementKind, Why};
+use crate::topology::ServerId;
 
 /// Returns endpoints with everything registered that can be.
 pub(super) fn everything() -> AdminState {
@@ -36,6 +38,7 @@ pub(super) fn everything() -> AdminState {
         watch::channel(Arc::new(config.live)).1,
         Arc::default(),
     )
+    .with_ceilings(full_server())
     .with_memory(Arc::default())
     .with_audit(AuditSender::new().0)
     .with_traces(Arc::default())
@@ -44,6 +47,19 @@ pub(super) fn everything() -> AdminState {
     .with_config(watch::channel(ServedConfig::default()).1)
     .with_passing(vec![watch::channel(passing).1])
     .with_kubernetes(vec![watched])
+}
+
+/// The limits of a process after the first server refused a connection.
+fn full_server() -> Arc<Ceilings> {
+    let ceilings = Arc::<Ceilings>::default();
+    let refused = ceilings.clone();
+    let refuse = async move {
+        let permit = refused.acquire(ServerId(0), 10, &"app".into(), None).await.unwrap();
+        assert!(permit.server_refused(Full::Server));
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    std::thread::spawn(move || runtime.block_on(refuse)).join().unwrap();
+    ceilings
 }
 
 /// The certificates of a listener that has one.

@@ -170,6 +170,12 @@ pub struct ServerReport {
     /// servers.
     #[serde(default)]
     pub statements: u64,
+    /// `max_connections` of the server.
+    #[serde(default)]
+    pub max_connections: Option<usize>,
+    /// How many connections of this proxy the server is believed to bear, while it refuses more; null otherwise.
+    #[serde(default)]
+    pub believed_to_bear: Option<usize>,
 }
 
 /// One change of the writer.
@@ -326,7 +332,8 @@ impl AdminState {
     fn server(&self, snapshot: &Snapshot, server: &Server) -> ServerReport {
         let histograms = self.workers.iter().filter_map(|worker| worker.server_latencies.of(server.id.0));
         let statements = histograms.map(|latency| latency.read().0.iter().sum::<u64>()).sum();
-        ServerReport { statements, ..ServerReport::new(snapshot, server) }
+        let believed = self.ceilings.believed().and_then(|of| of.get(&server.id).copied());
+        ServerReport { statements, believed_to_bear: believed, ..ServerReport::new(snapshot, server) }
     }
 
     fn traffic(&self) -> Traffic {
@@ -392,6 +399,8 @@ impl ServerReport {
             probe_us: facts.map(|f| u64::try_from(f.round_trip.as_micros()).unwrap_or(u64::MAX)),
             last_error: server.last_error.as_deref().map(str::to_owned),
             statements: 0,
+            max_connections: facts.and_then(|facts| facts.max_connections),
+            believed_to_bear: None,
         }
     }
 }

@@ -8,6 +8,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use tokio::sync::watch;
 
 use super::PoolReport;
+use crate::backend::Ceilings;
 use crate::config::Live;
 use crate::telemetry::{Families, WorkerMetrics};
 use crate::topology::{Health, Server, Snapshot};
@@ -121,6 +122,28 @@ impl Collector for ServerFamilies {
             "pointsman_writer_changes",
             "How often another server became the writer, the first one included.",
             snapshot.generation,
+        )
+    }
+}
+
+/// What the servers bear.
+#[derive(Debug)]
+pub(super) struct BelievedFamilies {
+    pub snapshot: watch::Receiver<Arc<Snapshot>>,
+    pub ceilings: Arc<Ceilings>,
+}
+
+impl Collector for BelievedFamilies {
+    fn encode(&self, encoder: DescriptorEncoder<'_>) -> fmt::Result {
+        let snapshot = Arc::clone(&self.snapshot.borrow());
+        let believed = self.ceilings.believed().unwrap_or_default();
+        Families::new(encoder).gauges(
+            "pointsman_server_believed_connections",
+            "How many connections of this proxy a server is believed to bear, while it refuses more.",
+            snapshot
+                .servers
+                .iter()
+                .filter_map(|server| Some(([("server", &*server.name)], *believed.get(&server.id)? as f64))),
         )
     }
 }

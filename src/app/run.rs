@@ -164,6 +164,7 @@ async fn control(
     let (counts, phase) = (metrics.clone(), lifecycle.subscribe());
     let state = AdminState::new(modes, counts, snapshot.clone(), phase, live.clone(), reloads.clone())
         .with_costs(costs_seen)
+        .with_ceilings(ceilings.clone())
         .with_memory(memory.clone())
         .with_audit(audit.sender())
         .with_traces(traces.sender().counts().clone())

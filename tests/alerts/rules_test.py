@@ -20,6 +20,7 @@ FIRES = {
     "PointsmanNoReplica": ([('pointsman_server_serves_reads{server="db-1"}', "0x20")], "10m"),
     "PointsmanWritesGivenUp": ([('pointsman_disruptions_total{effect="state_lost"}', "0+1x10")], "5m"),
     "PointsmanFalseReports": ([('pointsman_false_reports_total{what="flag"}', "0+1x10")], "5m"),
+    "PointsmanServerRefusesConnections": ([('pointsman_server_believed_connections{server="db-0"}', "18x10")], "5m"),
     "PointsmanServersFull": ([("pointsman_statements_waiting_for_connection", "3x10")], "5m"),
     "PointsmanAcceptErrors": ([("pointsman_accept_errors_total", "0+1x10")], "5m"),
     "PointsmanUserPassesReadOnly": ([('pointsman_user_passes_read_only{user="app"}', "1x20")], "10m"),

@@ -4,9 +4,9 @@
 use super::alone;
 use crate::dialogue::raw::{Raw, error_code};
 use crate::dialogue::{eventually, topology, value};
-use crate::support::{Cluster, Proxy, connect, proxy_config};
+use crate::support::{Cluster, Proxy, connect, number, proxy_config};
 use mysql_async::prelude::Queryable;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 /// How many connections the server takes, and how many clients the proxies have.
 const ROOM: usize = 24;
@@ -71,6 +71,62 @@ async fn full_server(cluster: Cluster) {
     assert_eq!(seen, CLIENTS.to_string(), "each saw its own variable");
 }
 
+#[tokio::test]
+async fn mariadb_more_clients_than_room() {
+    more_clients_than_room(Cluster::mariadb(0).await).await;
+}
+
+#[tokio::test]
+async fn mysql_more_clients_than_room() {
+    if let Some(cluster) = Cluster::mysql(0).await {
+        more_clients_than_room(cluster).await;
+    }
+}
+
+/// 60 clients of two proxies insert a row each half second, and the server takes 40 connections.
+/// env: SECONDS=30 for the figure in the documentation.
+async fn more_clients_than_room(cluster: Cluster) {
+    let config = alone(&cluster).await;
+    cluster.primary().sql("SET GLOBAL max_connections = 40").await;
+    let proxies = [Proxy::start(&config).await, Proxy::start(&config).await];
+    let until = Instant::now() + Duration::from_secs(number("SECONDS", 5) as u64);
+    let mut playing = Vec::new();
+    for number in 0..60 {
+        let port = proxies[number % 2].rw;
+        playing.push(tokio::spawn(async move {
+            let mut client = Raw::app(port).await;
+            let (mut took, mut wrong) = (Vec::new(), Vec::new());
+            while Instant::now() < until {
+                let began = Instant::now();
+                let answer = client.query("INSERT INTO test.t VALUES (5)").await.expect("an answer");
+                took.push(began.elapsed());
+                if error_code(&answer) != 0 {
+                    wrong.push(String::from_utf8_lossy(&answer).into_owned());
+                }
+                tokio::time::sleep(Duration::from_millis(500)).await;
+            }
+            (took, wrong)
+        }));
+    }
+    let (mut took, mut wrong) = (Vec::new(), Vec::new());
+    for one in playing {
+        let (times, errors) = one.await.expect("a client");
+        took.extend(times);
+        wrong.extend(errors);
+    }
+    took.sort_unstable();
+    let at = |percent: usize| took[(took.len() - 1) * percent / 100];
+    eprintln!(
+        "{} statements, {} errors; median {:?}, p99 {:?}, longest {:?}",
+        took.len(),
+        wrong.len(),
+        at(50),
+        at(99),
+        at(100)
+    );
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
 async fn rows(client: &mut mysql_async::Conn) -> usize {
     value(client, "SELECT COUNT(*) FROM test.t").await.expect("a number").parse().expect("a number")
 }
@@ -118,6 +174,7 @@ async fn full_is_not_dead(cluster: Cluster) {
     let state = topology(&proxy).await;
     assert_eq!(state["servers"][0]["health"], "up", "{state:#}");
     assert!(state["servers"][0]["last_error"].to_string().contains("1040"), "{state:#}");
+    assert_eq!(state["servers"][0]["max_connections"], 10, "{state:#}");
     for sql in ["INSERT INTO t SELECT 71 FROM own WHERE a = 7", "COMMIT", "INSERT INTO t SELECT 72 FROM own"]
     {
         let answer = writing.query(sql).await.unwrap();
