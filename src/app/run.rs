@@ -178,9 +178,8 @@ async fn control(
         .with_config(served.watched())
         .with_driver(driver.driver.as_str(), driver.reason)
         .with_kubernetes(kubernetes);
-    let fixed = config.fixed.clone();
+    let (fixed, hangup) = (config.fixed.clone(), signal(SignalKind::hangup())?);
     let admin = open_http(&fixed, &mut inherited, state.clone(), predecessor.is_none())?;
-    let hangup = signal(SignalKind::hangup())?;
     let mut reloader = Reloader::new(path.to_owned(), config, live_sender, secrets, reloads, served)
         .with_audit(audit.sender());
     let console = open_console(&fixed, &mut inherited, state, &mut reloader, log)?;

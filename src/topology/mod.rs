@@ -18,6 +18,7 @@ mod reads;
 mod reduce;
 mod room;
 mod silence;
+mod spelling;
 mod types;
 mod why_no_writer;
 

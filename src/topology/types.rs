@@ -364,6 +364,7 @@ pub struct WriterChange {
 
 /// An input of the reducer.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "events are few, and moved once")]
 pub enum Event {
     /// The complete list of discovered servers: a server that is not in it is gone.
     Servers(Vec<Discovered>),
@@ -568,59 +569,5 @@ impl Facts {
     /// True for either kind of read-only.
     pub fn is_read_only(&self) -> bool {
         self.read_only || self.super_read_only
-    }
-}
-
-impl Label {
-    /// Returns the spelling of `/topology` and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Label::Primary => "primary",
-            Label::Replica => "replica",
-            Label::Absent => "none",
-        }
-    }
-}
-
-impl Health {
-    /// Returns the spelling of `/topology`, metrics and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Health::Unknown => "unknown",
-            Health::Up => "up",
-            Health::Down => "down",
-        }
-    }
-}
-
-impl Alarm {
-    /// Returns the spelling of `/topology`, metrics and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Alarm::SeveralCandidates => "several_candidates",
-            Alarm::NoCandidate => "no_candidate",
-            Alarm::FormerPrimary => "former_primary",
-        }
-    }
-}
-
-impl Maintenance {
-    /// Returns what is asked for, as spelled in `/topology`, metrics and logs.
-    pub fn flags(self) -> [(&'static str, bool); 3] {
-        [
-            ("cordoned", self.cordoned),
-            ("draining", self.cordoned && self.drain.is_some()),
-            ("read_only", self.read_only),
-        ]
-    }
-}
-
-impl Flavor {
-    /// Returns the spelling of `/topology`, metrics and logs.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Flavor::MySql => "mysql",
-            Flavor::MariaDb => "mariadb",
-        }
     }
 }

@@ -8,6 +8,7 @@ use super::*;
 const NAMES: [&str; 4] = ["db-0", "db-1", "db-2", "db-3"];
 
 #[derive(Debug, Clone)]
+#[expect(clippy::large_enum_variant, reason = "steps of a test are few")]
 enum Step {
     Probe(usize, ProbeOutcome),
     Servers(Vec<usize>),
