@@ -2,6 +2,7 @@
 //! so tests of all topics run side by side, as many as RUST_TEST_THREADS says.
 
 mod accounts;
+mod alike;
 mod announced;
 mod attacks;
 mod bad_input;

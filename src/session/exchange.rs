@@ -7,7 +7,8 @@ use crate::net::{Buf, Runtime};
 use crate::sql::Effects;
 use crate::state::PinSet;
 use crate::terms::{Close, Role};
-use crate::wire::{Capabilities, Command, Legs, ResponseShape, ResponseWalker, StatusFlags};
+use crate::topology::Flavor;
+use crate::wire::{Call, Capabilities, Command, Legs, ResponseShape, ResponseWalker, StatusFlags};
 use crate::worker::DataAccess;
 
 impl<R: Runtime> Session<R> {
@@ -69,6 +70,12 @@ impl<R: Runtime> Session<R> {
         legs.also = self.state.transaction_elsewhere(self.upstream.role);
         if self.client.piece.more {
             legs.also |= StatusFlags::MORE_RESULTS_EXISTS;
+        }
+        let effects = request.class.effects;
+        let calls = effects.contains(Effects::CALLS) && !effects.contains(Effects::SEVERAL);
+        if calls && request.command != Command::StmtPrepare {
+            let of_mysql = self.upstream.connection.as_ref().is_some_and(|c| c.about.flavor == Flavor::MySql);
+            legs.call = if of_mysql { Call::OfMySql } else { Call::OfMariaDb };
         }
         let mut walker = ResponseWalker::new(shape, legs, seq, self.state.transaction.status);
         walker.goes_on(request.header.seq);

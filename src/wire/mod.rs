@@ -54,4 +54,4 @@ pub use query::{query_attribute, query_text};
 pub use session_track::{StateChange, StateChanges, keep_changes};
 pub use status::StatusFlags;
 pub use trace_parent::TraceParent;
-pub use walker::{Legs, Observer, OnErr, ResponseWalker, Walked};
+pub use walker::{Call, Legs, Observer, OnErr, ResponseWalker, Walked};

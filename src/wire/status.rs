@@ -16,6 +16,10 @@ bitflags::bitflags! {
         const LAST_ROW_SENT = 0x0080;
         /// NO_BACKSLASH_ESCAPES is in the SQL mode.
         const NO_BACKSLASH_ESCAPES = 0x0200;
+        /// The statement took longer than `long_query_time`.
+        const QUERY_WAS_SLOW = 0x0800;
+        /// The rows are the values of OUT parameters.
+        const PS_OUT_PARAMS = 0x1000;
         /// The open transaction is read-only.
         const IN_TRANS_READONLY = 0x2000;
         /// Session state changes follow in the OK packet.

@@ -105,12 +105,22 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
 
     /// The same with more capabilities.
     pub async fn login_with(&mut self, user: &str, password: &str, capabilities: u32) -> io::Result<u32> {
+        Ok(self.login_ok(user, password, capabilities).await?.0)
+    }
+
+    /// The same; also the OK packet.
+    pub async fn login_ok(
+        &mut self,
+        user: &str,
+        password: &str,
+        capabilities: u32,
+    ) -> io::Result<(u32, Vec<u8>)> {
         let greeted = self.greeting().await?;
         self.send(1, &response_with(user, password, &greeted, capabilities)).await?;
         loop {
             let (_, payload) = self.read().await?;
             match payload.first() {
-                Some(0) => return Ok(greeted.id),
+                Some(0) => return Ok((greeted.id, payload)),
                 // caching_sha2_password's fast path.
                 Some(1) if payload == [1, 3] => {}
                 _ => return Err(io::Error::other(String::from_utf8_lossy(&payload).into_owned())),

@@ -211,7 +211,11 @@ fn an_answer_that_breaks_off_ends_in_an_error_in_place_of_the_next_row() {
             let mut db = db0.accept().await;
             db.expect_set("").await;
             db.expect_query("select a from t").await;
-            let begun = |style| head_and_rows(style, &["a"], &[row(&["1"]), row(&["2"])]);
+            // Without DEPRECATE_EOF, the rows wait for their end, whose flags stand in front of them.
+            let begun = |style: Style| match style.deprecate_eof {
+                true => head_and_rows(style, &["a"], &[row(&["1"]), row(&["2"])]),
+                false => vec![vec![1], column("a")],
+            };
             // Two bytes of the next header came, too.
             db.peer.say(&[frames(1, &begun(MODERN)), vec![9, 0]].concat());
             client.expect(&begun(style)).await;

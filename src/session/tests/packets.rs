@@ -172,9 +172,14 @@ pub fn row(values: &[&str]) -> Vec<u8> {
 
 /// Column definitions, and the EOF behind them where the leg has it.
 pub fn columns(style: Style, names: &[&str]) -> Vec<Vec<u8>> {
+    columns_with(style, names, AUTOCOMMIT)
+}
+
+/// The same with these flags in the EOF.
+fn columns_with(style: Style, names: &[&str], status: u16) -> Vec<Vec<u8>> {
     let mut out: Vec<_> = names.iter().map(|name| column(name)).collect();
     if !style.deprecate_eof {
-        out.push(eof(AUTOCOMMIT));
+        out.push(eof(status));
     }
     out
 }
@@ -189,7 +194,11 @@ pub fn head_and_rows(style: Style, names: &[&str], rows: &[Vec<u8>]) -> Vec<Vec<
 
 /// A whole result set that ends with this status.
 pub fn result_set(style: Style, names: &[&str], rows: &[Vec<u8>], status: u16) -> Vec<Vec<u8>> {
-    let mut out = head_and_rows(style, names, rows);
+    /// Flags that only the end of rows has: LAST_ROW_SENT, SESSION_STATE_CHANGED.
+    const OF_THE_END: u16 = 0x4080;
+    let mut out = vec![vec![u8::try_from(names.len()).unwrap()]];
+    out.extend(columns_with(style, names, status & !OF_THE_END));
+    out.extend_from_slice(rows);
     out.push(end(style, status));
     out
 }

@@ -4,6 +4,18 @@ use crate::wire::{
     Capabilities, Edits, EofPacket, OkPacket, ProtocolError, StatusFlags, frame_with, keep_changes,
 };
 
+/// A command that is a CALL and nothing else: another result follows every result with rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// The command is another one.
+    No,
+    /// A CALL on MariaDB.
+    OfMariaDb,
+    /// A CALL on MySQL, which ends the rows with OUT parameters by an EOF packet without their flag and without
+    /// MORE_RESULTS_EXISTS, although another packet follows.
+    OfMySql,
+}
+
 /// What the response walker needs to know of the capabilities agreed on with the server and with the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Legs {
@@ -11,6 +23,8 @@ pub struct Legs {
     pub server_deprecate_eof: bool,
     /// The server's OK packets carry session state changes.
     pub server_session_track: bool,
+    /// Whether the command is a CALL.
+    pub call: Call,
     /// The server's connection is compressed: its sequence ids are those of the compressed packets, and jump.
     pub server_compresses: bool,
     /// The client expects OK packets instead of EOF packets.
@@ -30,6 +44,7 @@ impl Legs {
         Legs {
             server_deprecate_eof: server.contains(Capabilities::DEPRECATE_EOF),
             server_session_track: server.contains(Capabilities::SESSION_TRACK),
+            call: Call::No,
             server_compresses: server.intersects(Capabilities::COMPRESSION),
             client_deprecate_eof: client.contains(Capabilities::DEPRECATE_EOF),
             client_session_track: client.contains(Capabilities::SESSION_TRACK),
@@ -66,8 +81,12 @@ impl Legs {
         edits: &mut Edits,
     ) -> Result<(), ProtocolError> {
         if byte == 0xfe && !self.client_deprecate_eof {
-            let status = ok.status - StatusFlags::SESSION_STATE_CHANGED;
-            let eof = EofPacket { warnings: ok.warnings, status };
+            let mut eof =
+                EofPacket { warnings: ok.warnings, status: ok.status - StatusFlags::SESSION_STATE_CHANGED };
+            if self.call == Call::OfMySql && ok.status.contains(StatusFlags::PS_OUT_PARAMS) {
+                eof.status -= StatusFlags::PS_OUT_PARAMS | StatusFlags::MORE_RESULTS_EXISTS;
+                eof.warnings = 0;
+            }
             edits.put_with(|out| frame_with(out, seq, |out| eof.encode(out)));
             return Ok(());
         }

@@ -6,12 +6,14 @@
 //! packet of up to 16 KiB, or an incomplete header) are fed again with more bytes behind them. So
 //! the output does not depend on where the input is cut.
 
+mod ahead;
 mod legs;
 mod phase;
 #[cfg(test)]
 mod tests;
 
-pub use legs::Legs;
+use ahead::{Ahead, look_ahead};
+pub use legs::{Call, Legs};
 use phase::{Next, Phase};
 
 use std::num::NonZeroU32;
@@ -234,6 +236,16 @@ impl ResponseWalker {
                 at = end;
             }
             let rest = input.get(at..).unwrap_or_default();
+            let eof = match self.phase {
+                Phase::Rows { columns_eof_due: true } => {
+                    match look_ahead(rest, self.legs.call != Call::No, self.legs.server_session_track) {
+                        Ahead::Need(need) => return Ok((at, Walked::More { need })),
+                        Ahead::Eof(eof) => Some(eof),
+                        Ahead::Far => None,
+                    }
+                }
+                _ => None,
+            };
             let Some(header) = PacketHeader::parse(rest) else {
                 return Ok((at, Walked::More { need: PacketHeader::LEN }));
             };
@@ -253,7 +265,7 @@ impl ResponseWalker {
                     return Ok((at, Walked::More { need: header.total() }));
                 }
                 Next::Opaque | Next::Definition => {
-                    self.columns_eof(edits);
+                    self.columns_eof(eof, edits);
                     if matches!(self.phase, Phase::Rows { .. }) && !self.continued {
                         observer.rows_pass(1);
                     }
@@ -414,7 +426,7 @@ impl ResponseWalker {
         if matches!(err.code, 0 | PROGRESS) || payload.get(3) != Some(&b'#') {
             return Err(ProtocolError::Unsupported("the form of errors"));
         }
-        self.columns_eof(edits);
+        self.columns_eof(None, edits);
         let decision = observer.err(&err, !self.begun);
         self.phase = Phase::Done;
         match decision {
@@ -461,7 +473,7 @@ impl ResponseWalker {
         if cursor {
             self.opened_cursor = true;
         } else {
-            self.columns_eof(edits);
+            self.columns_eof(Some(ahead::eof_in_front_of(&ok)), edits);
         }
         if self.legs.passes_ok(byte, &ok) {
             self.phase = if more { Phase::FirstNext } else { Phase::LastPacket };
@@ -520,7 +532,7 @@ impl ResponseWalker {
         let (next, eof) = self.phase.packet_ended(&self.legs);
         self.phase = next;
         if eof {
-            self.insert_eof(edits);
+            self.insert_eof(None, edits);
         }
         match self.phase {
             Phase::Done => Some(Walked::Done),
@@ -529,21 +541,25 @@ impl ResponseWalker {
         }
     }
 
-    /// Inserts the EOF packet behind the columns if the client still waits for it.
+    /// Inserts the EOF packet behind the columns if the client still waits for it. `eof`: the server's, if it is known.
     #[inline]
-    fn columns_eof(&mut self, edits: &mut Edits) {
+    fn columns_eof(&mut self, eof: Option<EofPacket>, edits: &mut Edits) {
         if self.phase == (Phase::Rows { columns_eof_due: true }) {
-            self.insert_eof(edits);
+            self.insert_eof(eof, edits);
             self.phase = Phase::Rows { columns_eof_due: false };
         }
     }
 
     /// Inserts the EOF packet behind metadata, for a client that expects it.
-    fn insert_eof(&mut self, edits: &mut Edits) {
-        let more = self.legs.also & StatusFlags::MORE_RESULTS_EXISTS;
-        let status = (self.status & StatusFlags::OF_THE_SESSION) | more;
+    fn insert_eof(&mut self, eof: Option<EofPacket>, edits: &mut Edits) {
+        let eof = eof.map(|eof| EofPacket { status: eof.status | self.legs.also, ..eof });
+        let eof = eof.unwrap_or_else(|| {
+            let mut more = self.legs.also & StatusFlags::MORE_RESULTS_EXISTS;
+            more.set(StatusFlags::MORE_RESULTS_EXISTS, self.legs.call != Call::No || !more.is_empty());
+            EofPacket { warnings: 0, status: (self.status & StatusFlags::OF_THE_SESSION) | more }
+        });
         let seq = self.client_seq();
-        edits.put_with(|out| frame_with(out, seq, |out| EofPacket { warnings: 0, status }.encode(out)));
+        edits.put_with(|out| frame_with(out, seq, |out| eof.encode(out)));
         self.shift = self.shift.wrapping_add(1);
     }
 }
