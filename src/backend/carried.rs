@@ -76,9 +76,13 @@ pub enum Charset {
         connection: Rc<[u8]>,
         /// `collation_connection`; empty is the default of `connection`.
         collation: Rc<[u8]>,
-        /// The collation of SET NAMES (empty: the default); None if the variables were set one by one. Result
-        /// columns keep this collation even if `collation_connection` is set later.
-        names: Option<Rc<[u8]>>,
+        /// The character set of the last SET NAMES, or of the handshake.
+        names: Rc<[u8]>,
+        /// Its collation; empty is the default of `names`. Result columns keep this collation even if
+        /// `collation_connection` is set later.
+        named: Rc<[u8]>,
+        /// True if `character_set_results` was set by itself since: result columns have its default collation.
+        results_apart: bool,
     },
 }
 
@@ -318,29 +322,28 @@ impl Carried {
     }
 
     /// Records the collation after `character_set_connection` was set; empty: the default of that character
-    /// set.
-    pub fn set_collation(&mut self, name: &[u8]) {
-        if let Charset::Set { collation, names, .. } = &mut self.charset {
+    /// set. `by_names`: SET NAMES chose it.
+    pub fn set_collation(&mut self, name: &[u8], by_names: bool, flavor: Flavor) {
+        self.take_charset_apart(flavor);
+        if let Charset::Set { collation, named, .. } = &mut self.charset {
             *collation = Rc::from(name);
-            if let Some(names) = names {
-                names.clone_from(collation);
+            if by_names {
+                named.clone_from(collation);
             }
         }
     }
 
-    /// Records whether SET NAMES set the character set as a whole.
-    pub fn set_names(&mut self, whole: bool) {
-        if let Charset::Set { names, .. } = &mut self.charset {
-            *names = whole.then(|| Rc::from(&b""[..]));
+    /// Records that SET NAMES set the reported character sets.
+    pub fn set_names(&mut self) {
+        if let Charset::Set { client, names, named, results_apart, .. } = &mut self.charset {
+            names.clone_from(client);
+            *named = Rc::from(&b""[..]);
+            *results_apart = false;
         }
     }
 
-    /// Records one of the four variables of the character set; the other three keep their values. Returns false for a
-    /// value that is not a name.
-    fn note_charset(&mut self, name: &[u8], value: &[u8], flavor: Flavor) -> bool {
-        if !value.is_empty() && !is_charset_name(value) {
-            return false;
-        }
+    /// Writes the character set of the handshake as four variables.
+    fn take_charset_apart(&mut self, flavor: Flavor) {
         if let Charset::Handshake(id) = self.charset {
             // For an unknown id the server uses its default, which it does not report. SET NAMES reports
             // everything but the collation (see `set_collation`).
@@ -351,10 +354,23 @@ impl Carried {
                 results: part(charset),
                 connection: part(charset),
                 collation: part(collation),
-                names: None,
+                names: part(charset),
+                named: part(collation),
+                results_apart: false,
             };
         }
-        if let Charset::Set { client, results, connection, collation, .. } = &mut self.charset {
+    }
+
+    /// Records one of the four variables of the character set; the other three keep their values. Returns false for a
+    /// value that is not a name.
+    fn note_charset(&mut self, name: &[u8], value: &[u8], flavor: Flavor) -> bool {
+        if !value.is_empty() && !is_charset_name(value) {
+            return false;
+        }
+        self.take_charset_apart(flavor);
+        if let Charset::Set { client, results, connection, collation, results_apart, .. } = &mut self.charset
+        {
+            *results_apart |= name == b"character_set_results";
             let place = match name {
                 b"character_set_client" => client,
                 b"character_set_results" => results,
@@ -434,43 +450,25 @@ impl Carried {
                 // have another character set.
                 None => out.extend_from_slice(b"NAMES DEFAULT,"),
             },
-            Charset::Set { client, connection, collation, names: Some(names), .. }
-                if client == connection =>
-            {
+            Charset::Set { client, results, connection, collation, names, named, results_apart } => {
                 out.extend_from_slice(b"NAMES ");
-                write_quoted(client, out);
-                if !names.is_empty() {
+                write_charset_name(names, out);
+                if !named.is_empty() {
                     out.extend_from_slice(b" COLLATE ");
-                    write_quoted(names, out);
+                    write_quoted(named, out);
                 }
                 out.push(b',');
-                if collation != names {
-                    out.extend_from_slice(b"collation_connection=");
-                    write_quoted(collation, out);
-                    out.push(b',');
-                }
-            }
-            Charset::Set { client, results, connection, collation, .. } => {
-                let parts: [(&[u8], &[u8]); 4] = [
-                    (b"character_set_client", client),
-                    (b"character_set_results", results),
-                    (b"character_set_connection", connection),
-                    (b"collation_connection", collation),
+                let moved = connection != names || collation != named;
+                let parts: [(&[u8], &[u8], bool); 4] = [
+                    (b"character_set_client", client, client != names),
+                    (b"character_set_results", results, *results_apart),
+                    (b"character_set_connection", connection, moved && !connection.is_empty()),
+                    (b"collation_connection", collation, moved && !collation.is_empty()),
                 ];
-                for (name, value) in parts {
-                    let nullable = name == b"character_set_results";
-                    if value.is_empty() && !nullable {
-                        continue;
-                    }
+                for (name, value, _) in parts.into_iter().filter(|(.., differs)| *differs) {
                     out.extend_from_slice(name);
                     out.push(b'=');
-                    if value == DEFAULT.as_bytes() {
-                        out.extend_from_slice(value);
-                    } else if value.is_empty() || value == b"NULL" {
-                        out.extend_from_slice(b"NULL");
-                    } else {
-                        write_quoted(value, out);
-                    }
+                    write_charset_name(value, out);
                     out.push(b',');
                 }
             }
@@ -512,6 +510,15 @@ fn write_value(value: &[u8], out: &mut Vec<u8>) {
         && digits.first().is_some_and(u8::is_ascii_digit)
         && digits.iter().filter(|b| **b == b'.').count() <= 1;
     if number { out.extend_from_slice(value) } else { write_quoted(value, out) }
+}
+
+/// Appends the name of a character set or of a collation. An empty name is NULL: results are not converted.
+fn write_charset_name(name: &[u8], out: &mut Vec<u8>) {
+    match name {
+        name if name == DEFAULT.as_bytes() => out.extend_from_slice(name),
+        b"" | b"NULL" => out.extend_from_slice(b"NULL"),
+        name => write_quoted(name, out),
+    }
 }
 
 /// Appends a quoted string. Quotes are doubled: a hexadecimal literal would lose the character set. Values

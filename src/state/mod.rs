@@ -565,7 +565,10 @@ impl SessionState {
         if parts > 0 {
             self.answer.charset_reported = true;
             // SET NAMES reports client, connection and results together.
-            Rc::make_mut(&mut self.carried).set_names(parts == 3 && !collation);
+            self.trackers.by_names = parts == 3 && !collation;
+            if self.trackers.by_names {
+                Rc::make_mut(&mut self.carried).set_names();
+            }
         }
         // A change of `character_set_connection` also changes `collation_connection`, which is not always
         // reported.

@@ -151,6 +151,8 @@ pub struct Trackers {
     pub changed: bool,
     /// True if the connection's character set changed, and its collation is not known yet.
     pub(super) collation_unreported: bool,
+    /// True if the last change of the connection's character set was a SET NAMES.
+    pub(super) by_names: bool,
     /// True if `timestamp` was set, and it is not known yet whether to a moment or to the clock.
     pub(super) timestamp_unreported: bool,
     /// The variables whose values only one of the session's connections knows.

@@ -14,6 +14,9 @@ use crate::topology::Flavor;
 /// The variable that turns on profiles of the session's statements (SHOW PROFILES), on one connection.
 const PROFILING: &[u8] = b"profiling";
 
+/// The character set and the collation of literals.
+const CONNECTION: [&[u8]; 2] = [b"character_set_connection", b"collation_connection"];
+
 /// The name that stands for `LAST_INSERT_ID()` among the user variables.
 pub const INSERT_ID: &[u8] = b"LAST_INSERT_ID()";
 
@@ -129,10 +132,11 @@ impl SessionState {
 
     /// Notes the value of a variable for which the proxy asked the connection.
     pub fn variable_is(&mut self, name: &[u8], value: &[u8], flavor: Flavor) {
+        let before = self.carried.clone();
         let carried = Rc::make_mut(&mut self.carried);
         let known = match name {
             b"collation_connection" => {
-                carried.set_collation(value);
+                carried.set_collation(value, self.trackers.by_names, flavor);
                 true
             }
             name => carried.note(name, value, flavor),
@@ -140,6 +144,7 @@ impl SessionState {
         if known {
             self.known_variable(name);
         }
+        self.meaning_changed(Role::Writer, &before);
     }
 
     /// Notes that the value of a system variable is known, and removes the pin if it was the last unknown
@@ -225,7 +230,11 @@ impl SessionState {
                 b"last_insert_id",
                 b"identity",
             ];
-            if !others.contains(&&*one.name) {
+            if CONNECTION.contains(&&*one.name) {
+                // Each of the two sets the other.
+                self.trackers.by_names = false;
+                CONNECTION.into_iter().for_each(|name| self.unreported_variable(role, name));
+            } else if !others.contains(&&*one.name) {
                 self.given(role, &one.name, one.given);
             }
         }
@@ -347,9 +356,14 @@ impl SessionState {
         }
         let found = text.and_then(|text| collation(text, self.sql_options()));
         let before = self.carried.clone();
+        let flavor = if self.texts.of_mariadb { Flavor::MariaDb } else { Flavor::MySql };
         match found {
-            Some(Collation::Default) => Rc::make_mut(&mut self.carried).set_collation(b""),
-            Some(Collation::Named(name)) => Rc::make_mut(&mut self.carried).set_collation(name),
+            Some(Collation::Default) => {
+                Rc::make_mut(&mut self.carried).set_collation(b"", self.trackers.by_names, flavor);
+            }
+            Some(Collation::Named(name)) => {
+                Rc::make_mut(&mut self.carried).set_collation(name, self.trackers.by_names, flavor);
+            }
             None => {
                 self.unreported_variable(role, b"collation_connection");
                 self.literals_stay(role);

@@ -69,7 +69,9 @@ fn busy() -> Carried {
         results: rc(""),
         connection: rc("latin1"),
         collation: rc("latin1_bin"),
-        names: None,
+        names: rc("latin1"),
+        named: rc("latin1_swedish_ci"),
+        results_apart: true,
     };
     c.autocommit = false;
     c.variables =
@@ -82,7 +84,7 @@ fn a_session_that_set_things() {
     assert_eq!(
         set(&busy(), Flavor::MySql, false),
         format!(
-            "character_set_client='utf8mb4',character_set_results=NULL,\
+            "NAMES 'latin1' COLLATE 'latin1_swedish_ci',character_set_client='utf8mb4',character_set_results=NULL,\
              character_set_connection='latin1',collation_connection='latin1_bin',{TRACK},\
              session_track_gtids=OWN_GTID,\
              autocommit=0,sql_mode='A''B',max_join_size=100,time_zone='+00:00'"
@@ -135,7 +137,9 @@ fn a_string_says_what_it_was_written_in() {
         results: rc("utf8mb4"),
         connection: rc("utf8mb4"),
         collation: rc(collation),
-        names: None,
+        names: rc("utf8mb4"),
+        named: rc(""),
+        results_apart: false,
     };
     assert_eq!(said(&set(""), "'a'", mysql), Some("_utf8mb4'a'".to_owned()));
     assert_eq!(said(&set("latin1_bin"), "'a'", mysql), Some("_latin1'a' COLLATE latin1_bin".to_owned()));

@@ -74,7 +74,7 @@ fn an_idle_session_moves_silently_with_schema_charset_and_variables() {
             client.query(SAFE);
             let mut db = db1.accept().await;
             db.expect_query(
-                "SET character_set_client='utf8mb4',character_set_results='utf8mb4',\
+                "SET NAMES 'utf8mb4' COLLATE 'utf8mb4_general_ci',character_set_results='utf8mb4',\
                  character_set_connection='utf8mb4',collation_connection='utf8mb4_bin',\
                  session_track_schema=1,session_track_state_change=1,session_track_system_variables='*',\
                  session_track_gtids=OWN_GTID,sql_mode='ANSI',div_precision_increment=7",
