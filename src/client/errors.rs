@@ -100,8 +100,8 @@ pub enum Failure {
     NoStatement(u32, &'static str),
     /// The client never sent parameter types for the prepared statement that it executes.
     NoTypes,
-    /// The prepared statement with this id has no open cursor.
-    NoCursor(u32),
+    /// The prepared statement with this id has no open cursor. True: in the words of MariaDB.
+    NoCursor(u32, bool),
     /// On a replica port, a KILL names a connection that is none of the account's sessions here.
     NoThread(u64),
     /// The text to prepare is longer than this limit.
@@ -175,7 +175,7 @@ impl Failure {
             OwnVariable(Misuse::Prepared) => (1295, *b"HY000"),
             Interrupted => (1317, *b"70100"),
             NoPassword(..) => (1698, *b"28000"),
-            NoCursor(_) => (1421, *b"HY000"),
+            NoCursor(..) => (1421, *b"HY000"),
             TooManyStatements(_) => (1461, *b"42000"),
             Malformed(_) => (1835, *b"HY000"),
             Cordoned => (3032, *b"HY000"),
@@ -203,7 +203,7 @@ impl Failure {
             TooManyStatements(most) => texts::too_many_statements(*most).into(),
             ReadTimeout => texts::READ_TIMEOUT.into(),
             OutOfOrder => "pointsman: got packets out of order; connect again".into(),
-            UnknownCommand => "pointsman: unknown command".into(),
+            UnknownCommand => "Unknown command".into(),
             Malformed(what) => format!("pointsman: malformed packet: {what}").into(),
             TooLongToCheck(limit) => texts::too_long_to_check(*limit).into(),
             ReadOnlyPort(why) => texts::read_only_port(&why.to_string()).into(),
@@ -219,7 +219,7 @@ impl Failure {
                 format!("Unknown prepared statement handler ({id}) given to {what}").into()
             }
             NoTypes => "Incorrect arguments to mysqld_stmt_execute".into(),
-            NoCursor(id) => format!("The statement ({id}) has no open cursor.").into(),
+            NoCursor(id, of_mariadb) => texts::no_cursor(*id, *of_mariadb).into(),
             NoThread(id) => texts::no_thread(*id).into(),
             TooLongToPrepare(limit) => texts::too_long_to_prepare(*limit).into(),
             UnknownLevel(word) => texts::unknown_level(word).into(),

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use super::Session;
 use super::context::Context;
-use crate::backend::{Introduction, Login, Target};
+use crate::backend::{Introduction, Login, ServerError, Target};
 use crate::client::{Failure, Request};
 use crate::net::{Buf, Runtime};
 use crate::sql;
@@ -33,16 +33,22 @@ impl<R: Runtime> Session<R> {
         self.kill(buf, request, id, kill.target == sql::kill::Target::Connection).await
     }
 
-    /// Executes COM_PROCESS_KILL: `buf` begins with the whole command.
+    /// Executes COM_PROCESS_KILL: `buf` begins with the whole command. A command without a whole number kills nothing: MariaDB
+    /// would take the number from what is left of an earlier packet, mostly zeros.
     pub(super) async fn process_kill(&mut self, buf: &mut Buf, request: Request) -> Result<(), Close> {
-        let id = request.arguments(buf).first_chunk::<4>().copied().map(u32::from_le_bytes);
-        match id {
-            Some(id) => self.kill(buf, request, id, true).await,
-            None => {
-                let failure = Failure::Malformed("COM_PROCESS_KILL");
-                Err(self.client.refuse(request.answer_seq(), &failure, Close::ClientProtocol).await)
-            }
+        let arguments = request.arguments(buf);
+        if let Some(id) = arguments.first_chunk::<4>() {
+            return self.kill(buf, request, u32::from_le_bytes(*id), true).await;
         }
+        let id = arguments.iter().rev().fold(0, |id, byte| id << 8 | u32::from(*byte));
+        let failure = if self.state.texts.of_mariadb {
+            let message = format!("Unknown thread id: {id}").into_bytes();
+            Failure::Server(ServerError { code: 1094, sqlstate: *b"HY000", message })
+        } else {
+            Failure::UnknownCommand
+        };
+        let seq = self.client.skip(buf, request).await?;
+        self.client.send_failure(seq, &failure).await
     }
 
     async fn kill(

@@ -3,6 +3,7 @@
 
 use super::Session;
 use super::replies::Ended;
+use crate::backend::ServerError;
 use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
 use crate::sql::{Effects, StatementClass};
@@ -64,13 +65,13 @@ impl<R: Runtime> Session<R> {
         }
         let reading = self.client.port == Port::Split && self.state.facts().transaction == Some(Role::Reader);
         let Some(prepared) = self.state.statements.get(id) else {
-            let stop = StatementError::Tell(Failure::NoStatement(named, name_of(request.command)));
+            let stop = StatementError::Tell(self.no_statement(named, *request));
             return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
         };
         request.statement = id;
         match request.command {
             Command::StmtFetch if prepared.cursor.is_none() => {
-                let stop = StatementError::Tell(Failure::NoCursor(id));
+                let stop = StatementError::Tell(Failure::NoCursor(id, self.state.texts.of_mariadb));
                 return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
             }
             Command::StmtReset if prepared.cursor.is_none() && prepared.long_data.is_none() => {
@@ -180,13 +181,32 @@ impl<R: Runtime> Session<R> {
         }
     }
 
+    /// Returns the error for a command that names no prepared statement of the session. `named`: the number, 0 if the command
+    /// is too short to have one.
+    fn no_statement(&self, named: u32, request: Request) -> Failure {
+        let of_mariadb = self.state.texts.of_mariadb;
+        let executes = matches!(request.command, Command::StmtExecute | Command::StmtBulkExecute);
+        let short = request.header.total() < PacketHeader::LEN + 5;
+        match (of_mariadb, short) {
+            (false, true) => Failure::Server(malformed(b"Malformed communication packet.")),
+            (true, true) if executes => Failure::Server(malformed(b"Malformed communication packet")),
+            (true, _) => Failure::NoStatement(named, name_of(request.command)),
+            (false, _) => Failure::NoStatement(named, "mysql_stmt_precheck"),
+        }
+    }
+
     /// True if the client sends query attributes, and names of parameters.
     pub(super) fn has_attributes(&self) -> bool {
         self.client.capabilities.contains(Capabilities::QUERY_ATTRIBUTES)
     }
 }
 
-/// Returns the name of a command in the errors of servers.
+/// Returns ER_MALFORMED_PACKET with the text of a server.
+fn malformed(message: &[u8]) -> ServerError {
+    ServerError { code: 1835, sqlstate: *b"HY000", message: message.to_vec() }
+}
+
+/// Returns the name of a command in the errors of MariaDB.
 fn name_of(command: Command) -> &'static str {
     match command {
         Command::StmtFetch => "mysqld_stmt_fetch",

@@ -34,7 +34,7 @@ fn failures() -> Vec<Failure> {
         StateRefused(words()),
         NoStatement(7, "COMMAND"),
         NoTypes,
-        NoCursor(7),
+        NoCursor(7, false),
         NoThread(7),
         Server(words()),
     ]);

@@ -119,6 +119,11 @@ pub(super) fn read_only_port(why: &str) -> String {
     )
 }
 
+/// ER_STMT_HAS_NO_OPEN_CURSOR, in the words of MySQL or MariaDB.
+pub(super) fn no_cursor(id: u32, of_mariadb: bool) -> String {
+    format!("The statement ({id}) has no open cursor{}", if of_mariadb { "" } else { "." })
+}
+
 pub(super) fn no_thread(id: u64) -> String {
     format!(
         "Unknown thread id: {id} (pointsman: through a read-only port, KILL ends only sessions of the same account in this proxy)"

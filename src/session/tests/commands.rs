@@ -111,7 +111,7 @@ fn statement_ids_are_the_sessions_own_and_some_commands_have_no_answer() {
             client.send(command(byte, [1, 0, 0, 0, 0, 1, 0, 0, 0]));
             let text = client.expect_err(1243, "HY000").await;
             assert!(
-                text.starts_with("Unknown prepared statement handler (1) given to mysqld_stmt_"),
+                text.starts_with("Unknown prepared statement handler (1) given to mysql_stmt_precheck"),
                 "{text}"
             );
         }
