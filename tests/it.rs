@@ -35,6 +35,7 @@ mod prepared;
 mod presets;
 mod refused_by_replica;
 mod replica_port;
+mod schemas;
 mod sessions;
 mod silence;
 mod support;

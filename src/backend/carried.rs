@@ -440,7 +440,8 @@ impl Carried {
         }
     }
 
-    fn write_charset(&self, flavor: Flavor, out: &mut Vec<u8>) {
+    /// Appends the assignments of the character set, each with a comma behind it.
+    pub(super) fn write_charset(&self, flavor: Flavor, out: &mut Vec<u8>) {
         match &self.charset {
             Charset::Handshake(id) => match collations::names(*id, flavor) {
                 Some((charset, collation)) => {

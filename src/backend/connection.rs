@@ -2,6 +2,7 @@
 //! outstanding answers to the proxy's own commands.
 
 mod left;
+mod schema;
 mod settling;
 
 use std::cell::Cell;
@@ -19,6 +20,7 @@ use crate::topology::{Flavor, ServerId};
 use crate::wire::{Capabilities, StatusFlags, frame_with};
 
 use left::LoginRole;
+use schema::{RefusedSchema, frame_init_db};
 
 pub use left::Left;
 pub use settling::{Settled, SwallowError};
@@ -98,13 +100,6 @@ pub struct Mark {
 }
 
 /// Returns the statement that marks a transaction, as it also stands in the binary log.
-fn frame_init_db(schema: &[u8], out: &mut Vec<u8>) {
-    frame_with(out, 0, |out| {
-        out.push(0x02);
-        out.extend_from_slice(schema);
-    });
-}
-
 fn mark_text(name: u128) -> Vec<u8> {
     format!("SAVEPOINT `pointsman {name:032x}`").into_bytes()
 }
@@ -122,6 +117,7 @@ pub fn read_mark(text: &[u8]) -> Option<Option<u128>> {
 enum Expect {
     Reset,
     Set,
+    /// COM_INIT_DB of the session's schema.
     InitDb,
     /// COM_INIT_DB of the schema that the connection has. If the schema is gone, the statements that need it say so.
     SameSchema,
@@ -140,6 +136,20 @@ enum Question {
     Role,
     /// It has no rows, and makes FOUND_ROWS() 0.
     NoRows,
+}
+
+/// What few statements need of a connection, outside of it, so that connections stay small.
+#[derive(Debug, Default)]
+struct Aside {
+    /// The name that is being prepared for the session's EXECUTE.
+    preparing: Option<Rc<[u8]>>,
+    /// The server's error for that PREPARE.
+    unprepared: Option<ServerError>,
+    /// The session's schema, if the server refused to select it here: it is gone, or the account has no rights on it any
+    /// more. The connection's schema then is the one from before.
+    refused: Option<RefusedSchema>,
+    /// The default schema before the last COM_INIT_DB in front of a statement.
+    former_schema: Option<Rc<[u8]>>,
 }
 
 /// See the module.
@@ -202,10 +212,8 @@ pub struct Connection<S> {
     pub begun: u64,
     /// The role that was active after the login.
     login_role: LoginRole,
-    /// The name that is being prepared for the session's EXECUTE.
-    preparing: Option<Rc<[u8]>>,
-    /// The server's error for that PREPARE.
-    unprepared: Option<Box<ServerError>>,
+    /// What few statements need.
+    aside: Box<Aside>,
     /// How the connection is encrypted; None: it is not.
     pub encrypted: Option<Box<Encrypted>>,
     /// The place in the pool's limits and metrics, released when the connection is dropped.
@@ -236,8 +244,7 @@ impl<S: Stream> Connection<S> {
             pending_insert_id: None,
             statements: Statements::default(),
             text_statements: TextStatements::default(),
-            preparing: None,
-            unprepared: None,
+            aside: Box::default(),
             ran_opaque: false,
             expecting: VecDeque::new(),
             mid_exchange: false,
@@ -311,13 +318,19 @@ impl<S: Stream> Connection<S> {
         self.applied.as_ref().is_some_and(|applied| !applied.user_variables.iter().all(|(name, _)| has(name)))
     }
 
-    /// Records that the connection now has this state.
+    /// Records that the connection now has this state, but for a schema that its server refused.
     pub fn now_has(&mut self, carried: &Rc<Carried>) {
+        self.is_taken_over = false;
+        if self.aside.refused.as_ref().is_some_and(|refused| carried.schema.as_ref() == Some(&refused.name)) {
+            let schema = self.schema.clone();
+            self.applied = Some(Rc::new(Carried { schema, ..Carried::clone(carried) }));
+            return;
+        }
+        self.aside.refused = None;
         if self.schema != carried.schema {
             self.schema = carried.schema.clone();
         }
         self.applied = Some(carried.clone());
-        self.is_taken_over = false;
     }
 
     /// Forgets the state of the connection: its trackers were changed, so later changes may not be reported.
@@ -353,7 +366,7 @@ impl<S: Stream> Connection<S> {
 
     /// Takes the server's error for the statement that EXECUTE names.
     pub fn take_unprepared(&mut self) -> Option<ServerError> {
-        self.unprepared.take().map(|error| *error)
+        self.aside.unprepared.take()
     }
 
     /// True if a session with this state can use the connection without a prelude. `insert_id` is None if it
@@ -388,6 +401,7 @@ impl<S: Stream> Connection<S> {
     /// if a server could reject one: a statement that must not run then has to wait for the answers.
     pub fn become_session(&mut self, wish: &Rc<Carried>, insert_id: Option<u64>, out: &mut Vec<u8>) -> bool {
         let read_only = self.about.class.read_only;
+        self.aside.refused = None;
         if self.lacks_reset(wish) {
             self.reset(out);
         }
@@ -423,10 +437,8 @@ impl<S: Stream> Connection<S> {
         if let Some(schema) = &wish.schema
             && (schema_decides || self.schema.as_ref() != Some(schema))
         {
-            frame_init_db(schema, out);
-            self.expecting.push_back(Expect::InitDb);
+            self.select_in_front(schema, wish, out);
             sure = false;
-            // The name of the schema is read in the character set that the SET above chose.
             let mut set = b"SET ".to_vec();
             if wish.write_charset_of_schema(&mut set) {
                 self.query_in_front(&set, Expect::Set, out);
@@ -508,7 +520,7 @@ impl<S: Stream> Connection<S> {
             write_name(&new.name, &mut text);
             text.extend_from_slice(b" FROM ");
             write_quoted(&new.text, &mut text);
-            self.preparing = only.map(Rc::from);
+            self.aside.preparing = only.map(Rc::from);
             match &now {
                 Some(now) if !now.parses_like(&new.under) => {
                     self.become_session(&Rc::new(now.parsing_like(&new.under)), None, out);

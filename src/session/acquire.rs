@@ -35,8 +35,9 @@ impl<R: Runtime> Session<R> {
             Role::Writer => self.context.topology.writer(),
             Role::Reader => self.reads.server(&mut self.state.written),
         });
-        let taken =
-            server.is_some_and(|server| self.upstream.take_own(role, server, self.client.class(role)));
+        let taken = server.is_some_and(|server| {
+            self.upstream.take_own(role, server, self.client.class(role), &self.state.carried)
+        });
         // The pool has already checked a parked connection, so only a kept connection is checked here.
         if taken
             && kept.is_some()
@@ -58,7 +59,7 @@ impl<R: Runtime> Session<R> {
         };
         match last {
             Some((server, _)) if !self.upstream.keeps(role) => {
-                self.upstream.take_own(role, server, self.client.class(role))
+                self.upstream.take_own(role, server, self.client.class(role), &self.state.carried)
             }
             _ => false,
         }

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Session;
-use crate::client::StatementError;
+use crate::client::{Failure, StatementError};
 use crate::net::Runtime;
 use crate::terms::{Close, Port, Role};
 use crate::topology::LoginFlags;
@@ -81,20 +81,33 @@ impl<R: Runtime> Session<R> {
         self.client.send(seq, |out| ok.encode(out, 0, track)).await
     }
 
-    /// Acquires a connection for this role and restores the session there, which selects the schema.
-    pub(super) async fn restore_on_a_server(&mut self, role: Role) -> Result<(), StatementError> {
+    /// Acquires a connection for this role and restores the session there.
+    async fn restore_on_a_server(&mut self, role: Role) -> Result<(), StatementError> {
         self.attach(role).await?;
+        self.restore_here(false).await
+    }
+
+    /// Restores the session on the connection in use. `asks`: the server selects the schema in any case, and its refusal
+    /// is an error.
+    pub(super) async fn restore_here(&mut self, asks: bool) -> Result<(), StatementError> {
         let (state, insert_id) = (self.state.carried.clone(), Some(0));
         if let Some(connection) = &mut self.upstream.connection {
             connection.become_session(&state, insert_id, &mut self.upstream.prelude);
+            if asks {
+                connection.select_again(&state, &mut self.upstream.prelude);
+            }
         }
         let said = !self.upstream.prelude.is_empty();
-        match self.upstream.send_prelude(self.may_leave()).await? {
+        match self.upstream.send_prelude_of_state(self.may_leave()).await? {
             Brought::Ready => {
                 if let Some(connection) = self.upstream.connection.as_mut().filter(|_| said) {
                     connection.has_past = false;
                 }
-                Ok(())
+                let refused = self.upstream.connection.as_ref().and_then(|c| c.refused_schema());
+                match refused.filter(|_| asks) {
+                    Some((error, _)) => Err(StatementError::Tell(Failure::Server(error.clone()))),
+                    None => Ok(()),
+                }
             }
             Brought::Broken => Err(StatementError::Close(Close::ServerLost)),
         }

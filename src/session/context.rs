@@ -1,7 +1,7 @@
 //! What the sessions of one worker share: the worker's resources, and what one session learns that others can use.
 
 use std::cell::{Cell, RefCell};
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::ops::Deref;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -21,8 +21,8 @@ use crate::telemetry::stream::{Filter, SLOW, Taps};
 use crate::telemetry::traces::Sampler;
 use crate::topology::{AcknowledgedWrites, Server, ServerId};
 use crate::wire::Edits;
-use crate::worker::Resources;
 use crate::worker::admission::shown;
+use crate::worker::{Resources, SchemaChecks};
 
 /// The least time for which a replica is avoided after it failed.
 const EJECTED: Duration = Duration::from_millis(200);
@@ -32,9 +32,6 @@ const REFUSING: Duration = Duration::from_secs(5);
 
 /// The most pairs of an account and a replica that are remembered for that.
 const MOST_REFUSING: usize = 256;
-
-/// An account, and a schema that this account was let into.
-type Entry = (Arc<str>, Box<[u8]>);
 
 /// A read on the primary that no replica could answer in time. Dropping it lets the next one begin.
 pub struct Diverted(Rc<Diversions>);
@@ -88,8 +85,8 @@ pub(super) struct Demotions {
 pub struct Context<R: Runtime> {
     /// What sessions use, and the list of them.
     pub resources: Rc<Resources<R>>,
-    /// Schemas that an account was let into: a login with one of these needs no server.
-    pub(super) schemas: RefCell<HashSet<Entry>>,
+    /// The checks of logins' schemas that are under way.
+    pub(super) schema_checks: SchemaChecks,
     /// The states that sessions have in common.
     pub(super) states: EqualStates,
     /// The edits to a chunk of an answer, reused for the next chunk. Never borrowed across an await.
@@ -143,7 +140,7 @@ impl<R: Runtime> Context<R> {
         let context = Context {
             positions: Rc::new(Positions::new(resources.clone(), seat)),
             resources,
-            schemas: RefCell::default(),
+            schema_checks: SchemaChecks::default(),
             states: EqualStates::default(),
             edits: RefCell::default(),
             texts: KnownTexts::new(has_digests),
@@ -175,12 +172,6 @@ impl<R: Runtime> Context<R> {
         let renewal = self.pool.credentials().update(&live.users);
         if renewal.has_ended_one {
             self.pool.credentials_changed();
-            // A name may now stand for another account: only accounts with an unchanged password keep their
-            // schemas.
-            self.schemas.borrow_mut().retain(|(user, _)| {
-                before.users.get(user).map(|user| &user.password)
-                    == live.users.get(user).map(|user| &user.password)
-            });
         }
         for handle in self.handles() {
             handle.level.set(self.level_for(&handle).0);

@@ -1,12 +1,12 @@
 //! The connection phase towards a client, and COM_CHANGE_USER. The proxy authenticates the client alone,
-//! without a server connection. Only a schema that is new to the worker is checked on a server.
+//! without a server connection. Only the schema that a login names is checked on a server.
 
 use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
 use super::Session;
-use super::begin::{SCHEMA_PATIENCE, greeting_facts, status_of};
+use super::begin::{greeting_facts, status_of};
 use super::identity::{Evidence, Identity};
 use super::own_variable::level_of;
 use super::pass_through::{Applicant, NotPassed, PassedIn};
@@ -16,12 +16,12 @@ use crate::auth::{
     SignatureStep, Step,
 };
 use crate::backend::Login;
-use crate::client::{Failure, StatementError, ended_by};
+use crate::client::{Failure, ended_by};
 use crate::config::{ClientCompression, Level};
 use crate::net::{Algorithm, Buf, Compressed, PacketError, Runtime, Stream, or_raised, read_packet};
 use crate::sql::proxy_variable::CONSISTENCY;
 use crate::state::SessionState;
-use crate::terms::{Close, Port, Refused, Role};
+use crate::terms::{Close, Refused};
 use crate::topology::{Facts, Flavor, LoginFlags};
 use crate::wire::{
     AuthSwitchRequest, Capabilities, ChangeUser, Greeting, HandshakeResponse, PacketHeader, auth_more_data,
@@ -35,9 +35,6 @@ const MAX_LOGIN_PACKET: usize = 128 * 1024;
 
 /// The server version in the greeting before any server was seen.
 const UNKNOWN_VERSION: &str = "8.0.0-pointsman";
-
-/// The most schemas that are remembered; beyond that, logins ask again.
-const MAX_SCHEMAS: usize = 10_000;
 
 /// What a client sent to log in.
 struct Claim {
@@ -215,7 +212,7 @@ impl<R: Runtime> Session<R> {
         let proof = self.certificate_proof(seen.plugin, seen.signer, &login.credential);
         self.enter(&claim, login, seq).await?;
         if let Some(schema) = claim.schema
-            && let Err(failure) = Box::pin(self.knows_schema(schema)).await
+            && let Err(failure) = Box::pin(self.check_schema(schema)).await
         {
             return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         }
@@ -388,32 +385,6 @@ impl<R: Runtime> Session<R> {
         let packet = Zeroizing::new(payload(buf, header).to_vec());
         buf.consume(header.total());
         Ok(packet)
-    }
-
-    /// Fails, as a server would, if the schema of a login does not exist or is not permitted for the account.
-    /// Only the first login of an account with a schema asks a server. If no server can be asked now, the
-    /// first statement fails instead.
-    async fn knows_schema(&mut self, schema: Vec<u8>) -> Result<(), Failure> {
-        let Some(user) = self.client.login.as_ref().map(|l| l.user.clone()) else { return Ok(()) };
-        let known = (user, schema.into_boxed_slice());
-        if self.context.schemas.borrow().contains(&known) {
-            return Ok(());
-        }
-        let context = self.context.clone();
-        let role = if self.client.port == Port::Replica { Role::Reader } else { Role::Writer };
-        let asked = context.runtime.timeout(SCHEMA_PATIENCE, self.restore_on_a_server(role)).await;
-        self.upstream.release_after_statement(&mut self.state);
-        match asked {
-            Some(Ok(())) => {
-                let mut schemas = context.schemas.borrow_mut();
-                if schemas.len() < MAX_SCHEMAS {
-                    schemas.insert(known);
-                }
-                Ok(())
-            }
-            Some(Err(StatementError::Tell(failure @ Failure::Server(_)))) => Err(failure),
-            _ => Ok(()),
-        }
     }
 
     fn logged_in(&mut self, login: Login, schema: Option<&[u8]>, collation: u16, level: Option<Level>) {

@@ -7,7 +7,7 @@
 //!
 //! | | files |
 //! |---|---|
-//! | commands as they come in | `commands`, `proxy_header`, `login`, `dump` |
+//! | commands as they come in | `commands`, `proxy_header`, `login`, `schema_check`, `dump` |
 //! | what a command asks for | `text_command`, `prepared`, `pieces`, `kill`, `explain`, `own_variable` |
 //! | **the line of a statement** | `statement` |
 //! | what is rare, before another try | `retry`, `refused`, `reading_transaction`, `connect`, `restore`, `opaque` |
@@ -73,6 +73,7 @@ mod replica_choice;
 mod replies;
 mod restore;
 mod retry;
+mod schema_check;
 mod secure;
 mod server_loss;
 #[cfg(test)]

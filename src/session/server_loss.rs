@@ -142,6 +142,15 @@ impl<R: Runtime> Session<R> {
         match error {
             // A replica may not have the schema yet.
             SwallowError::Schema(_) if may_leave && request.whole => Outcome::NotHere,
+            // Its answer, from another schema, was not read.
+            SwallowError::Schema(_)
+                if request.whole
+                    && request.class.effects.contains(Effects::REPEATABLE)
+                    && !self.upstream.without_schema =>
+            {
+                self.upstream.without_schema = true;
+                Outcome::Again
+            }
             SwallowError::Schema(e) => {
                 request.consume_from(buf);
                 Outcome::Stop(walker.client_seq(), StatementError::Tell(Failure::Server(e)))

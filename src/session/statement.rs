@@ -58,6 +58,7 @@ impl<R: Runtime> Session<R> {
     async fn run_statement(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(Role, Why), Ended> {
         self.client.handle.began.set(turn_time());
         self.measured.lost_on = None;
+        self.upstream.without_schema = false;
         self.reads.begin(request.class.effects, self.client.handle.level.get());
         self.state.begins(&request.class);
         if self.upstream.lost.writer || self.upstream.lost.reader {

@@ -20,7 +20,7 @@ mod set_up;
 
 use std::rc::Rc;
 
-use crate::backend::{Class, Connection, InsertId, Leased, Seat, ServerError};
+use crate::backend::{Carried, Class, Connection, InsertId, Leased, Seat, ServerError};
 use crate::net::{Runtime, Stream};
 use crate::state::{PinSet, SessionState};
 use crate::terms::{PerRole, Pin, Role};
@@ -90,6 +90,9 @@ pub struct Upstream<R: Runtime> {
     /// True if the connection for that role broke, or its server lost the role: what the session had there is
     /// gone.
     pub lost: PerRole<bool>,
+    /// True if the primary refused the session's schema a moment ago, on a connection with another schema: the statement
+    /// under way needs a connection without one.
+    pub without_schema: bool,
     /// The snapshot's version at which the kept connections were last found usable.
     checked: PerRole<u64>,
     /// The last error with which a server refused the session's state.
@@ -107,6 +110,7 @@ impl<R: Runtime> Upstream<R> {
             role: Role::Writer,
             sent: PinSet::default(),
             state_refused: None,
+            without_schema: false,
             links: Links::default(),
             checked: PerRole::default(),
             lost: PerRole::default(),
@@ -115,9 +119,9 @@ impl<R: Runtime> Upstream<R> {
     }
 
     /// Takes the connection that is kept for this role. If there is none, takes a parked connection to this server that
-    /// is still alive. Returns true if a connection is in use now.
+    /// is still alive and can have this state. Returns true if a connection is in use now.
     #[inline]
-    pub fn take_own(&mut self, role: Role, server: ServerId, class: Class) -> bool {
+    pub fn take_own(&mut self, role: Role, server: ServerId, class: Class, wish: &Carried) -> bool {
         if let Some((connection, seat)) = self.links.take_kept(role) {
             self.use_connection(role, connection, seat);
             return true;
@@ -130,6 +134,11 @@ impl<R: Runtime> Upstream<R> {
             if let Some(mut connection) = self.resources.pool.reclaim(&seat) {
                 if let Some(pending) = connection.pending_insert_id.take() {
                     pending.revoke();
+                }
+                // The session's schema may be gone since the connection was parked.
+                if !connection.can_become(wish) || (self.without_schema && connection.has_schema()) {
+                    self.resources.pool.park_for_others(connection, &seat);
+                    continue;
                 }
                 self.use_connection(role, connection, seat);
                 return true;

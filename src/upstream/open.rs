@@ -1,6 +1,7 @@
 //! Acquires a server connection: takes it from the pool, or opens a new one.
 
 use std::cell::Cell;
+use std::rc::Rc;
 
 use super::Upstream;
 use crate::backend::{Applicant, ConnectError, Introduction, Login, PoolKey, Standing, TakeError, Terms};
@@ -48,7 +49,7 @@ impl<R: Runtime> Upstream<R> {
         wanted: &Wanted<'_>,
     ) -> Result<Opened, StatementError> {
         let Wanted { role, server, generation, want, tried, passing } = *wanted;
-        if self.take_own(role, server, client.class(role)) {
+        if self.take_own(role, server, client.class(role), &state.carried) {
             return Ok(Opened::Connection);
         }
         let resources = self.resources.clone();
@@ -67,7 +68,10 @@ impl<R: Runtime> Upstream<R> {
         let session = announced.map(|_| self.handle.id);
         let key = PoolKey { server, user, credential, class: client.class(role), session };
         let terms = self.terms(&login.user, found);
-        let wish = state.carried.clone();
+        let mut wish = state.carried.clone();
+        if self.without_schema {
+            Rc::make_mut(&mut wish).schema = None;
+        }
         let attributes = self.handle.attributes.borrow().clone();
         let introduction = Introduction {
             collation: client.collation,

@@ -143,10 +143,12 @@ impl<R: Runtime> Upstream<R> {
         }
         let executes = effects.contains(Effects::EXECUTES);
         sure &= !unsure;
-        if sure || (effects.contains(Effects::REPEATABLE) && self.role == Role::Reader && !executes) {
+        let may_run_again =
+            effects.contains(Effects::REPEATABLE) && self.role == Role::Reader && !self.without_schema;
+        if sure || (may_run_again && !executes) {
             return Ok(Brought::Ready);
         }
-        let brought = self.send_prelude(*may_leave).await?;
+        let brought = self.send_state(*may_leave, state.pins.on(self.role).is_empty()).await?;
         match self.connection.as_mut().and_then(|connection| connection.take_unprepared()) {
             Some(error) if ends_connection(error.code) => {
                 self.server_lost();
@@ -203,8 +205,57 @@ impl<R: Runtime> Upstream<R> {
         Ok(())
     }
 
+    /// Sends the prelude alone, and waits for its answers. If the session's schema is gone, or if the account has no rights
+    /// on it any more, the statement runs without a schema: a server, too, lets such a session go on, and it is the
+    /// statement that fails if it needs the schema. `unpinned`: another connection can take the place of this one.
+    async fn send_state(&mut self, may_leave: bool, unpinned: bool) -> Result<Brought, StatementError> {
+        if let Brought::Broken = self.send_prelude_of_state(may_leave).await? {
+            return Ok(Brought::Broken);
+        }
+        let Some(connection) = &self.connection else { return Ok(Brought::Broken) };
+        let Some((error, has_another)) = connection.refused_schema() else { return Ok(Brought::Ready) };
+        let error = error.clone();
+        match () {
+            () if may_leave => {
+                self.state_refused = Some(Box::new(error));
+                self.server_lost();
+                Ok(Brought::Broken)
+            }
+            () if !has_another => {
+                self.without_schema = false;
+                Ok(Brought::Ready)
+            }
+            () if unpinned => {
+                self.without_schema = true;
+                self.let_connection_go();
+                Ok(Brought::Broken)
+            }
+            () => Err(StatementError::Tell(Failure::Server(error))),
+        }
+    }
+
+    /// Parks the connection in use for other sessions.
+    fn let_connection_go(&mut self) {
+        self.handle.servers.attached.set(None);
+        if let (Some(connection), Some(seat)) = (self.connection.take(), self.seat.take()) {
+            self.resources.count_out(connection.about.server);
+            self.resources.pool.park_for_others(connection, &seat);
+        }
+    }
+
     /// Sends the prelude alone and waits for its answers.
     pub async fn send_prelude(&mut self, may_leave: bool) -> Result<Brought, StatementError> {
+        self.send_and_settle(may_leave, false).await
+    }
+
+    /// Does the same. A schema that the server refuses does not fail: see [`Connection::refused_schema`].
+    ///
+    /// [`Connection::refused_schema`]: crate::backend::Connection::refused_schema
+    pub async fn send_prelude_of_state(&mut self, may_leave: bool) -> Result<Brought, StatementError> {
+        self.send_and_settle(may_leave, true).await
+    }
+
+    async fn send_and_settle(&mut self, may_leave: bool, of_state: bool) -> Result<Brought, StatementError> {
         let prelude = std::mem::take(&mut self.prelude);
         let resources = self.resources.clone();
         let limit = resources.live.borrow().timeouts.connect;
@@ -216,7 +267,7 @@ impl<R: Runtime> Upstream<R> {
                 out.extend_from_slice(&prelude);
                 connection.stream.write_all(out).await.0?;
             }
-            connection.settle().await
+            if of_state { connection.settle_state().await } else { connection.settle().await }
         };
         let sent = match resources.runtime.timeout(limit, sending).await {
             Some(sent) => sent,

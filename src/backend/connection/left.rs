@@ -85,6 +85,11 @@ impl<S: Stream> Connection<S> {
         asks
     }
 
+    /// True if the connection has a default schema.
+    pub fn has_schema(&self) -> bool {
+        self.schema.is_some()
+    }
+
     /// Returns the default schema.
     pub(in crate::backend) fn schema(&self) -> Option<&[u8]> {
         self.schema.as_deref()

@@ -9,6 +9,10 @@ use crate::wire::{Capabilities, ErrPacket, OkPacket, PacketHeader, ProtocolError
 /// (MySQL).
 const WAITING: [u16; 2] = [1820, 4055];
 
+/// ERR codes by which a server refuses to select a schema: ER_DBACCESS_DENIED_ERROR, and ER_BAD_DB_ERROR for a schema that
+/// does not exist. The connection keeps the schema that it had.
+const NO_SUCH_SCHEMA: [u16; 2] = [1044, 1049];
+
 /// The progress of swallowing.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Settled {
@@ -92,22 +96,45 @@ impl<S: Stream> Connection<S> {
 
     /// Records a failed PREPARE, which also dropped the previous statement of that name.
     fn not_prepared(&mut self, error: ServerError) {
-        if let Some(name) = self.preparing.take() {
+        if let Some(name) = self.aside.preparing.take() {
             self.text_statements = with_name(&self.text_statements, &name, &TextStatements::default());
         }
-        self.unprepared = Some(Box::new(error));
+        self.aside.unprepared = Some(error);
     }
 
     /// Waits for the outstanding answers: before a statement that must not run if one of them is an error.
     pub async fn settle(&mut self) -> Result<(), SwallowError> {
+        self.settle_within(false).await
+    }
+
+    /// Waits for the answers to the commands of `become_session`. If the server refuses the schema as a missing or
+    /// forbidden one, the connection keeps the schema that it had, and `refused_schema` says so.
+    pub async fn settle_state(&mut self) -> Result<(), SwallowError> {
+        // What is prepared behind a schema belongs to that schema.
+        let one = self.expecting.iter().filter(|expect| **expect == Expect::InitDb).count() == 1;
+        let prepares = self.expecting.contains(&Expect::Prepare);
+        self.settle_within(one && !prepares).await
+    }
+
+    async fn settle_within(&mut self, without_schema: bool) -> Result<(), SwallowError> {
         let mut buf = Buf::with_room(512);
-        while self.swallow(&mut buf)? == Settled::Waiting {
+        loop {
+            match self.swallow(&mut buf) {
+                Ok(Settled::Yes) => return Ok(()),
+                Ok(Settled::Waiting) => {}
+                Err(SwallowError::Schema(error))
+                    if without_schema && NO_SUCH_SCHEMA.contains(&error.code) =>
+                {
+                    self.refuses_schema(error, &mut buf);
+                    continue;
+                }
+                Err(error) => return Err(error),
+            }
             buf.make_room(1);
             if self.stream.read(&mut buf).await? == 0 {
                 return Err(std::io::Error::from(std::io::ErrorKind::UnexpectedEof).into());
             }
         }
-        Ok(())
     }
 
     /// True if the connection seems alive. Swallows what has already arrived. A server that sends anything

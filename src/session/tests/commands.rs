@@ -70,8 +70,17 @@ fn what_a_server_could_refuse_of_the_state_goes_alone_before_a_write() {
         db.peer.expect_silence().await;
         db.reply_ok();
         db.reply(&[err(1049, "42000", "Unknown database 'shop'")]);
-        assert_eq!(client.expect_err(1049, "42000").await, "Unknown database 'shop'");
-        db.peer.expect_end().await;
+        // Like a server, which lets a session go on whose schema was dropped. The statement fails if it needs the schema.
+        db.expect_query("insert into t values (1)").await;
+        db.reply(&[err(1046, "3D000", "No database selected")]);
+        assert_eq!(client.expect_err(1046, "3D000").await, "No database selected");
+        // The next statement asks again.
+        client.query("insert into t values (2)");
+        db.expect(command(2, "shop")).await;
+        db.peer.expect_silence().await;
+        db.reply_ok();
+        db.answer_ok("insert into t values (2)").await;
+        client.expect_ok().await;
     });
 }
 

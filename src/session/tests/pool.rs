@@ -319,11 +319,14 @@ fn a_login_with_the_schema_of_a_waiting_connection_brings_what_it_has_differentl
         let world = World::new();
         let (db0, mut db) = with_schema(&world).await;
         let login = Login { schema: Some("shop"), collation: 8, ..Login::default() };
-        let brought = db.answer_ok("SET NAMES latin1 COLLATE latin1_swedish_ci");
+        let brought = async {
+            db.answer_ok("SET NAMES latin1 COLLATE latin1_swedish_ci").await;
+            db.expect_init_db("shop").await;
+        };
         let (client, ()) = tokio::join!(world.login(&login), brought);
         client.quit();
         tokio::time::sleep(Duration::from_millis(10)).await;
-        let mut next = world.login(&login).await;
+        let (mut next, ()) = tokio::join!(world.login(&login), db.expect_init_db("shop"));
         next.query("select 1");
         db.answer_one("select 1").await;
         next.expect(&one()).await;

@@ -45,6 +45,7 @@ fn two_sessions_over_one_connection_bring_only_the_difference() {
             // Variables of the user's can only be taken away by a reset.
             db.expect_reset().await;
             db.expect_set("").await;
+            db.expect_init_db("shop").await;
         });
         read(&mut second, &mut db, "select a from t").await;
         assert_eq!(world.context.metrics.steals.get(), 1);
