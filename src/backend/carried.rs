@@ -105,13 +105,15 @@ impl Charset {
     /// Rewrites a string literal of this character set so that it means the same under any other: adds a
     /// character set introducer and a collation. None: the literal cannot be written that way.
     pub fn introduce(&self, literal: &[u8], flavor: Flavor) -> Option<Vec<u8>> {
-        let (connection, collation) = match self {
-            Charset::Handshake(id) => {
-                let (charset, collation) = collations::names(*id, flavor)?;
-                (charset.as_bytes(), collation.as_bytes())
-            }
+        let of_handshake = match self {
+            Charset::Handshake(id) => Some(collations::names(*id, flavor)?),
+            Charset::Set { .. } => None,
+        };
+        let (connection, collation) = match (self, &of_handshake) {
+            (Charset::Handshake(_), None) => return None,
+            (Charset::Handshake(_), Some((charset, collation))) => (charset.as_bytes(), collation.as_bytes()),
             // Setting a collation also sets its character set, which is not always reported.
-            Charset::Set { connection, collation, .. } => match collation.split(|b| *b == b'_').next() {
+            (Charset::Set { connection, collation, .. }, _) => match collation.split(|b| *b == b'_').next() {
                 Some(charset) if !charset.is_empty() => (charset, &**collation),
                 _ => (&**connection, &**collation),
             },
@@ -347,15 +349,15 @@ impl Carried {
         if let Charset::Handshake(id) = self.charset {
             // For an unknown id the server uses its default, which it does not report. SET NAMES reports
             // everything but the collation (see `set_collation`).
-            let (charset, collation) = collations::names(id, flavor).unwrap_or((DEFAULT, ""));
+            let (charset, collation) = collations::names(id, flavor).unwrap_or((DEFAULT, "".into()));
             let part = |text: &str| Rc::from(text.as_bytes());
             self.charset = Charset::Set {
                 client: part(charset),
                 results: part(charset),
                 connection: part(charset),
-                collation: part(collation),
+                collation: part(&collation),
                 names: part(charset),
-                named: part(collation),
+                named: part(&collation),
                 results_apart: false,
             };
         }

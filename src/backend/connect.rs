@@ -221,7 +221,8 @@ async fn log_in<R: Runtime>(
     let known = login.credential.known()?;
     // So that a server says when a factor is missing.
     let factors = Capabilities::MULTI_FACTOR_AUTHENTICATION;
-    let reached = reach(runtime, target, class, factors, introduction, tls, greeted).await?;
+    let introduction = introduction.for_names(&[login.user.as_bytes()]);
+    let reached = reach(runtime, target, class, factors, &introduction, tls, greeted).await?;
     let Reached { mut stream, mut buf, greeting, seq, capabilities, collation, mut encrypted, local } =
         reached;
     let exchange = ClientExchange::new(known, channel(local, encrypted));

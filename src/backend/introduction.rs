@@ -29,6 +29,14 @@ impl Introduction<'_> {
     pub fn of_proxy(collation: u16) -> Self {
         Introduction { collation, attributes: &[], announced: None }
     }
+
+    /// Returns the introduction for a handshake response with these names, which the proxy has in UTF-8: a server reads names in
+    /// the character set of the response. The session's own character set is set behind the login in any case.
+    pub(super) fn for_names(self, names: &[&[u8]]) -> Self {
+        const UTF8MB4: u16 = 45;
+        let collation = if names.iter().all(|name| name.is_ascii()) { self.collation } else { UTF8MB4 };
+        Introduction { collation, ..self }
+    }
 }
 
 impl Announced {

@@ -26,6 +26,7 @@ mod instance;
 mod introduction;
 mod learned;
 mod loads;
+mod login_names;
 mod passing;
 mod pool;
 mod query;
@@ -35,7 +36,7 @@ mod statements;
 
 pub use carried::{Carried, Charset, Onto, write_name};
 pub use ceilings::{Ceilings, Full, Permit, Renewals, WaitingMark};
-pub use collations::{is_collation_of, is_known_charset};
+pub use collations::{DEFAULT_COLLATION, charset_of, client_collation, is_collation_of, is_known_charset};
 pub use connect::{ConnectError, Login, Target, connect};
 pub use connection::{
     About, Class, Connection, Left, Mark, Settled, SwallowError, TextStatement, TextStatements, read_mark,
@@ -48,6 +49,7 @@ pub use instance::instance_question;
 pub use introduction::{Announced, Introduction};
 pub use learned::{Learned, Lesson};
 pub use loads::{Loads, serving_workers};
+pub use login_names::in_utf8;
 pub use passing::{Passing, PassingLogin, refusal, take_packet};
 pub use pool::{Applicant, Leased, Limit, Place, Pool, PoolCount, PoolKey, TakeError, Terms, own_class};
 pub use query::{QueryError, ResultSet, Values};

@@ -58,6 +58,8 @@ impl<S: Stream> Passing<S> {
         let wanted = tls.is_optional();
         let mut more = login.capabilities;
         more.set(Capabilities::CONNECT_WITH_DB, login.schema.is_some());
+        let introduction =
+            &introduction.for_names(&[login.user.as_bytes(), login.schema.unwrap_or_default()]);
         let reached = loop {
             let mut greeted = false;
             match reach(runtime, target, class, more, introduction, &tls, &mut greeted).await {

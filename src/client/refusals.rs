@@ -2,6 +2,7 @@
 //! the server executed nothing, so that the statement can run on another server, or that the error hides a doubt about
 //! the outcome. Also defines the ERR packets that replace a server's ERR packet.
 
+use super::Failure;
 use crate::backend::{ServerError, SwallowError};
 use crate::policy::{Said, Way};
 use crate::telemetry::Cell;
@@ -65,6 +66,14 @@ pub fn read_only_transaction(of_mariadb: bool) -> ErrPacket<'static> {
     // MariaDB's text has no full stop at its end.
     let message = READ_ONLY_TRANSACTION.message.strip_suffix(b".").filter(|_| of_mariadb);
     ErrPacket { message: message.unwrap_or(READ_ONLY_TRANSACTION.message), ..READ_ONLY_TRANSACTION }
+}
+
+/// Returns the servers' error for a login with a collation of this character set, in which no client can write
+/// (ER_WRONG_VALUE_FOR_VAR).
+pub fn unusable_charset(charset: &str) -> Failure {
+    let message =
+        format!("Variable 'character_set_client' can't be set to the value of '{charset}'").into_bytes();
+    Failure::Server(ServerError { code: 1231, sqlstate: *b"42000", message })
 }
 
 /// True for an error that a replica may return because it has not received a definition or a grant yet. Only the

@@ -15,7 +15,8 @@ use crate::auth::{
     Asked, Asking, AuthError, Plugin, Proof, ServerExchange, SignatureExchange, SignaturePlugin,
     SignatureStep, Step,
 };
-use crate::backend::Login;
+use crate::backend::{Login, charset_of, client_collation, in_utf8};
+use crate::client::refusals::unusable_charset;
 use crate::client::{Failure, ended_by};
 use crate::config::{ClientCompression, Level};
 use crate::net::{Algorithm, Buf, Compressed, PacketError, Runtime, Stream, or_raised, read_packet};
@@ -179,8 +180,25 @@ impl<R: Runtime> Session<R> {
         done
     }
 
+    /// Reads the collation id and the names of a login as the servers do: each flavour has its own ids, and the names are in
+    /// the character set of the id. Fails with the servers' error if no client can use the character set.
+    fn read_as_servers_do(&self, claim: &mut Claim) -> Result<(), Failure> {
+        let snapshot = self.context.topology.get();
+        let Some(facts) = greeting_facts(&snapshot) else { return Ok(()) };
+        let id = client_collation(claim.collation, facts.flavor, &facts.version).map_err(unusable_charset)?;
+        claim.collation = id;
+        let default = || charset_of(u16::from(facts.collation), facts.flavor);
+        let charset = charset_of(id, facts.flavor).or_else(default).unwrap_or_default();
+        claim.user = in_utf8(&claim.user, charset).into_owned();
+        claim.schema = claim.schema.take().map(|schema| in_utf8(&schema, charset).into_owned());
+        Ok(())
+    }
+
     /// Authenticates the client. `seq` is the sequence id of the next packet to the client.
-    async fn authenticate(&mut self, claim: Claim, mut buf: Buf, mut seq: u8) -> Result<Buf, Close> {
+    async fn authenticate(&mut self, mut claim: Claim, mut buf: Buf, mut seq: u8) -> Result<Buf, Close> {
+        if let Err(failure) = self.read_as_servers_do(&mut claim) {
+            return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
+        }
         if self.client.handle.pass.borrow().is_blocked(&claim.user) {
             let failure = self.refusal(Refused::Blocked, &claim.user);
             return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
