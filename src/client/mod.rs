@@ -67,6 +67,8 @@ pub struct Greeted {
     pub plugin: Plugin,
     /// The nonce of the greeting. A COM_CHANGE_USER is answered with the same nonce.
     pub nonce: Nonce,
+    /// How many COM_CHANGE_USER were refused on this connection, which goes on.
+    pub refused_changes: u8,
 }
 
 /// See the module.
@@ -118,7 +120,7 @@ impl<R: Runtime> Client<R> {
             stream,
             capabilities: Capabilities::empty(),
             zstd_level: 0,
-            greeted: Box::new(Greeted { plugin: Plugin::CachingSha2, nonce: [1; 20] }),
+            greeted: Box::new(Greeted { plugin: Plugin::CachingSha2, nonce: [1; 20], refused_changes: 0 }),
             login: None,
             collation: 0,
             piece: Piece::default(),

@@ -1,4 +1,4 @@
-//! The connection phase towards a client, and COM_CHANGE_USER. The proxy authenticates the client alone,
+//! The connection phase towards a client, which COM_CHANGE_USER repeats. The proxy authenticates the client alone,
 //! without a server connection. Only the schema that a login names is checked on a server.
 
 use std::rc::Rc;
@@ -18,14 +18,14 @@ use crate::auth::{
 use crate::backend::{Login, charset_of, client_collation, in_utf8};
 use crate::client::refusals::unusable_charset;
 use crate::client::{Failure, ended_by};
-use crate::config::{ClientCompression, Level};
+use crate::config::ClientCompression;
 use crate::net::{Algorithm, Buf, Compressed, PacketError, Runtime, Stream, or_raised, read_packet};
 use crate::sql::proxy_variable::CONSISTENCY;
 use crate::state::SessionState;
 use crate::terms::{Close, Refused};
 use crate::topology::{Facts, Flavor, LoginFlags};
 use crate::wire::{
-    AuthSwitchRequest, Capabilities, ChangeUser, Greeting, HandshakeResponse, PacketHeader, auth_more_data,
+    AuthSwitchRequest, Capabilities, Greeting, HandshakeResponse, PacketHeader, auth_more_data,
     is_ssl_request, kept_attributes,
 };
 use crate::worker::admission::shown;
@@ -38,17 +38,17 @@ const MAX_LOGIN_PACKET: usize = 128 * 1024;
 const UNKNOWN_VERSION: &str = "8.0.0-pointsman";
 
 /// What a client sent to log in.
-struct Claim {
-    user: Vec<u8>,
-    response: Vec<u8>,
+pub(super) struct Claim {
+    pub user: Vec<u8>,
+    pub response: Vec<u8>,
     /// None from a client without authentication plugins.
-    plugin: Option<Vec<u8>>,
-    schema: Option<Vec<u8>>,
-    collation: u16,
+    pub plugin: Option<Vec<u8>>,
+    pub schema: Option<Vec<u8>>,
+    pub collation: u16,
     /// The connection attributes that servers get.
-    attributes: Vec<u8>,
+    pub attributes: Vec<u8>,
     /// The connection attribute for the consistency level.
-    level: Option<Vec<u8>>,
+    pub level: Option<Vec<u8>>,
 }
 
 /// What the proxy has seen of an exchange.
@@ -129,7 +129,7 @@ impl<R: Runtime> Session<R> {
             self.audit_login(&claim.user, false, Some(close));
             return Err(close);
         }
-        let mut buf = self.log_in_as(claim, false, buf, seq).await?;
+        self.log_in_as(claim, false, &mut buf, seq).await?;
         if let Some(how) = compression(self.client.capabilities, self.client.zstd_level) {
             self.client.stream.compress(how, buf.filled());
             buf.clear();
@@ -137,39 +137,14 @@ impl<R: Runtime> Session<R> {
         Ok(buf)
     }
 
-    /// Executes COM_CHANGE_USER: `buf` begins with the whole command.
-    pub(super) async fn change_user(&mut self, buf: &mut Buf, header: PacketHeader) -> Result<(), Close> {
-        let claim = {
-            let payload = payload(buf, header).get(1..).unwrap_or_default();
-            ChangeUser::parse(payload, self.client.capabilities).map(|c| Claim {
-                user: c.user.to_vec(),
-                response: c.auth_response.to_vec(),
-                plugin: self
-                    .client
-                    .capabilities
-                    .contains(Capabilities::PLUGIN_AUTH)
-                    .then(|| c.auth_plugin.to_vec()),
-                schema: c.schema.map(<[u8]>::to_vec),
-                collation: c.collation.unwrap_or(self.client.collation),
-                attributes: kept_attributes(c.attributes),
-                level: c.attribute(CONSISTENCY).map(<[u8]>::to_vec),
-            })
-        };
-        buf.consume(header.total());
-        let Ok(claim) = claim else {
-            let failure = Failure::Malformed("COM_CHANGE_USER");
-            return Err(self.client.refuse(1, &failure, Close::ClientProtocol).await);
-        };
-        Box::pin(self.upstream.release(&mut self.state, true, self.client.collation)).await;
-        // Until the new login is done, the session has no account, and `timeouts.login` applies.
-        self.client.handle.login.replace(None);
-        let rest = std::mem::take(buf);
-        *buf = self.log_in_as(claim, true, rest, header.seq.wrapping_add(1)).await?;
-        Ok(())
-    }
-
     /// Authenticates the client, and records that.
-    async fn log_in_as(&mut self, claim: Claim, changes_user: bool, buf: Buf, seq: u8) -> Result<Buf, Close> {
+    pub(super) async fn log_in_as(
+        &mut self,
+        claim: Claim,
+        changes_user: bool,
+        buf: &mut Buf,
+        seq: u8,
+    ) -> Result<(), Close> {
         let user = (!self.context.audited.get().is_empty()).then(|| claim.user.clone());
         self.measured.refused.set(None);
         self.client.told = None;
@@ -195,7 +170,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Authenticates the client. `seq` is the sequence id of the next packet to the client.
-    async fn authenticate(&mut self, mut claim: Claim, mut buf: Buf, mut seq: u8) -> Result<Buf, Close> {
+    async fn authenticate(&mut self, mut claim: Claim, buf: &mut Buf, mut seq: u8) -> Result<(), Close> {
         if let Err(failure) = self.read_as_servers_do(&mut claim) {
             return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         }
@@ -207,7 +182,7 @@ impl<R: Runtime> Session<R> {
         if let Identity::OnlyClient(perhaps_socket) = identity {
             return Box::pin(self.pass_login(claim, perhaps_socket, buf, seq)).await;
         }
-        let (evidence, seen) = self.prove(&claim, &identity, &mut buf, &mut seq).await?;
+        let (evidence, seen) = self.prove(&claim, &identity, buf, &mut seq).await?;
         let handle = self.client.handle.clone();
         let judging = Box::pin(self.let_in_or_deny(&claim.user, identity, evidence));
         // `timeouts.login` ends the waits in there, with an error for the client.
@@ -235,8 +210,7 @@ impl<R: Runtime> Session<R> {
             return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         }
         self.begin_as_servers_do().await;
-        self.send_login_ok(seq, &proof).await?;
-        Ok(buf)
+        self.send_login_ok(seq, &proof).await
     }
 
     /// Lets the client log in to a server itself, and keeps the connection for it.
@@ -244,9 +218,9 @@ impl<R: Runtime> Session<R> {
         &mut self,
         claim: Claim,
         perhaps_socket: bool,
-        mut buf: Buf,
+        buf: &mut Buf,
         mut seq: u8,
-    ) -> Result<Buf, Close> {
+    ) -> Result<(), Close> {
         let applicant = Applicant {
             user: &claim.user,
             schema: claim.schema.as_deref(),
@@ -254,7 +228,7 @@ impl<R: Runtime> Session<R> {
             attributes: &claim.attributes,
             perhaps_socket,
         };
-        let passed = match self.pass_through(applicant, &mut buf, &mut seq).await {
+        let passed = match self.pass_through(applicant, buf, &mut seq).await {
             Ok(passed) => passed,
             Err(NotPassed::Close(close)) => return Err(close),
             Err(NotPassed::Refused(refused, failure)) => {
@@ -266,8 +240,7 @@ impl<R: Runtime> Session<R> {
         self.enter(&claim, login, seq).await?;
         self.adopt(on_server);
         self.begin_as_servers_do().await;
-        self.send_login_ok(seq, b"").await?;
-        Ok(buf)
+        self.send_login_ok(seq, b"").await
     }
 
     /// Begins the session of a client that is let in, unless a limit of its account forbids that.
@@ -281,7 +254,8 @@ impl<R: Runtime> Session<R> {
         }
         let attributes = Some(&*claim.attributes).filter(|all| !all.is_empty());
         self.client.handle.attributes.replace(attributes.map(Into::into));
-        self.logged_in(login, claim.schema.as_deref(), claim.collation, level);
+        let levels = Levels { set: None, attribute: level };
+        self.logged_in(Rc::new(login), claim.schema.as_deref(), claim.collation, levels);
         Ok(())
     }
 
@@ -405,14 +379,19 @@ impl<R: Runtime> Session<R> {
         Ok(packet)
     }
 
-    fn logged_in(&mut self, login: Login, schema: Option<&[u8]>, collation: u16, level: Option<Level>) {
-        let login = Rc::new(login);
+    pub(super) fn logged_in(
+        &mut self,
+        login: Rc<Login>,
+        schema: Option<&[u8]>,
+        collation: u16,
+        levels: Levels,
+    ) {
         self.client.handle.login.replace(Some(login.clone()));
         self.client.handle.active.set(self.context.seconds.get());
         self.client.handle.signal.lower(Signals::LOGIN | Signals::LEAVE);
         self.client.login = Some(login);
         self.client.collation = collation;
-        self.context.choose_levels(&self.client.handle, Levels { set: None, attribute: level });
+        self.context.choose_levels(&self.client.handle, levels);
         self.reads.level = self.client.handle.level.get();
         let written = std::mem::take(&mut self.state.written);
         let statements = std::mem::take(&mut self.state.statements).all_closed();
@@ -519,6 +498,6 @@ fn greeted_plugin(facts: &Facts) -> Plugin {
     }
 }
 
-fn payload(buf: &Buf, header: PacketHeader) -> &[u8] {
+pub(super) fn payload(buf: &Buf, header: PacketHeader) -> &[u8] {
     buf.filled().get(PacketHeader::LEN..header.total()).unwrap_or_default()
 }

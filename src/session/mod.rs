@@ -7,7 +7,7 @@
 //!
 //! | | files |
 //! |---|---|
-//! | commands as they come in | `commands`, `proxy_header`, `login`, `schema_check`, `dump` |
+//! | commands as they come in | `commands`, `proxy_header`, `change_user`, `login`, `schema_check`, `dump` |
 //! | what a command asks for | `text_command`, `prepared`, `pieces`, `kill`, `explain`, `own_variable` |
 //! | **the line of a statement** | `statement` |
 //! | what is rare, before another try | `retry`, `refused`, `reading_transaction`, `connect`, `restore`, `opaque` |
@@ -32,6 +32,7 @@ mod answer;
 mod audited;
 mod barrier;
 mod begin;
+mod change_user;
 mod check;
 mod classification;
 mod client_tag;
