@@ -22,6 +22,7 @@ mod digests;
 mod factors;
 mod failover;
 mod faults;
+mod greetings;
 mod groups;
 mod knowledge;
 mod kubernetes;

@@ -19,11 +19,13 @@ use crate::backend::{Login, charset_of, client_collation, in_utf8};
 use crate::client::refusals::unusable_charset;
 use crate::client::{Failure, ended_by};
 use crate::config::ClientCompression;
-use crate::net::{Algorithm, Buf, Compressed, PacketError, Runtime, Stream, or_raised, read_packet};
+use crate::net::{
+    Algorithm, Buf, Compressed, PacketError, Runtime, Stream, first_of, or_raised, read_packet,
+};
 use crate::sql::proxy_variable::CONSISTENCY;
 use crate::state::SessionState;
 use crate::terms::{Close, Refused};
-use crate::topology::{Facts, Flavor, LoginFlags};
+use crate::topology::{Facts, Flavor, Snapshot};
 use crate::wire::{
     AuthSwitchRequest, Capabilities, Greeting, HandshakeResponse, PacketHeader, auth_more_data,
     is_ssl_request, kept_attributes,
@@ -33,9 +35,6 @@ use crate::worker::{Levels, Signals};
 
 /// The longest packet of a login, in bytes; connection attributes take up to 64 KiB.
 const MAX_LOGIN_PACKET: usize = 128 * 1024;
-
-/// The server version in the greeting before any server was seen.
-const UNKNOWN_VERSION: &str = "8.0.0-pointsman";
 
 /// What a client sent to log in.
 pub(super) struct Claim {
@@ -67,7 +66,10 @@ impl<R: Runtime> Session<R> {
     pub(super) async fn login(&mut self, mut buf: Buf) -> Result<Buf, Close> {
         self.client.greeted.nonce = auth::nonce().map_err(|_| Close::LoginFailed)?;
         let acceptor = self.context.runtime.acceptor(&self.client.handle.entrance.listener);
-        let greeting = self.greeting(acceptor.is_offered());
+        let Some(greeting) = self.greeting_of_servers(acceptor.is_offered()).await? else {
+            let failure = Failure::Unreachable("no server was reached yet".to_owned());
+            return Err(self.client.refuse(0, &failure, Close::LoginTimeout).await);
+        };
         self.client.greeted.plugin =
             Plugin::from_name(&greeting.auth_plugin).unwrap_or(Plugin::NativePassword);
         let sent = self.client.send(0, |out| greeting.encode(out)).await;
@@ -430,20 +432,36 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    fn greeting(&self, with_tls: bool) -> Greeting {
-        let snapshot = self.context.topology.get();
-        let facts = greeting_facts(&snapshot);
+    /// Returns the greeting, once a server was seen: the client speaks the dialect of the flavour in the greeting until the
+    /// session ends. None: no server was seen within `timeouts.login`.
+    async fn greeting_of_servers(&mut self, with_tls: bool) -> Result<Option<Greeting>, Close> {
+        let handle = self.client.handle.clone();
+        let context = self.context.clone();
+        let ending = Signals::KILLED | Signals::END | Signals::LOGIN | Signals::LEAVE;
+        loop {
+            let snapshot = context.topology.get();
+            if let Some(greeting) = self.greeting(&snapshot, with_tls) {
+                return Ok(Some(greeting));
+            }
+            let changed =
+                first_of(context.topology.changed_from(snapshot.version), self.client.stream.peer_closed());
+            match or_raised(&handle.signal, ending, changed).await {
+                Ok(Some(())) => {}
+                // A load balancer's check that gives up.
+                Ok(None) => return Err(Close::Quit),
+                Err(raised) if ended_by(raised) == Close::LoginTimeout => return Ok(None),
+                Err(raised) => return Err(ended_by(raised)),
+            }
+        }
+    }
+
+    fn greeting(&self, snapshot: &Snapshot, with_tls: bool) -> Option<Greeting> {
+        let facts = greeting_facts(snapshot)?;
         let known = snapshot.servers.iter().filter_map(|s| s.facts.as_ref());
         // Offers only what all servers have, since the session may use any of them.
         let servers =
             known.fold(Capabilities::OFFERED, |all, f| all & Capabilities::from_bits_retain(f.capabilities));
-        let (version, mut plugin, collation, mut capabilities) = match facts {
-            Some(f) => (f.version.as_bytes(), greeted_plugin(f), f.collation, servers),
-            None => {
-                let plain = Capabilities::OFFERED - Capabilities::MARIADB - Capabilities::QUERY_ATTRIBUTES;
-                (UNKNOWN_VERSION.as_bytes(), Plugin::NativePassword, 45, plain)
-            }
-        };
+        let (mut plugin, mut capabilities) = (greeted_plugin(facts), servers);
         if !self.client.handle.entrance.native_password {
             plugin = Plugin::CachingSha2;
         }
@@ -457,15 +475,15 @@ impl<R: Runtime> Session<R> {
         };
         capabilities.set(Capabilities::COMPRESS, zlib);
         capabilities.set(Capabilities::ZSTD_COMPRESSION_ALGORITHM, zstd);
-        Greeting {
-            version: version.to_vec(),
+        Some(Greeting {
+            version: facts.version.as_bytes().to_vec(),
             connection_id: self.client.handle.id,
             nonce: self.client.greeted.nonce,
             capabilities,
-            collation,
-            status: status_of(facts.map_or_else(LoginFlags::default, |facts| facts.login)),
+            collation: facts.collation,
+            status: status_of(facts.login),
             auth_plugin: plugin.name().as_bytes().to_vec(),
-        }
+        })
     }
 }
 

@@ -124,9 +124,6 @@ fn the_greeting_is_the_primarys_own_and_promises_what_all_servers_have() {
         let client = world.client().await;
         assert_eq!(client.greeting.version, b"11.4.2-MariaDB");
         assert_eq!(client.greeting.capabilities, world.settings.seen);
-        let world = World::without_servers(Settings::default());
-        let client = world.client().await;
-        assert_eq!(client.greeting.version, b"8.0.0-pointsman");
     });
 }
 

@@ -1,0 +1,33 @@
+//! The greeting: what the proxy says first is what the servers behind it say.
+
+use crate::dialogue::raw::{Raw, error_code};
+use crate::support::{Cluster, Proxy, config_without_servers};
+use std::time::Duration;
+use tokio::time::timeout;
+
+/// Before a server was seen there is no greeting: it would name a flavour that may be wrong for the whole session.
+#[tokio::test]
+async fn a_client_waits_for_the_first_server() {
+    let mut cluster = Cluster::mariadb(0).await;
+    let port = cluster.primary().port();
+    let servers = format!(
+        "\n[discovery]\nkind = \"static\"\n\n[[discovery.servers]]\nname = \"db-0\"\naddress = \"127.0.0.1:{port}\"\n"
+    );
+    cluster.primary_mut().kill();
+    let limits = "\n[timeouts]\nlogin = \"3s\"\n";
+    let proxy = Proxy::start_unready(&format!("{}{servers}{limits}", config_without_servers()));
+    let mut early = connected(proxy.rw).await;
+    assert!(timeout(Duration::from_millis(300), early.read()).await.is_err(), "a greeting");
+    let told = early.read().await.expect("an error").1;
+    assert_eq!(error_code(&told), 1105, "{}", told.escape_ascii());
+    // One that waits gets the greeting of the server.
+    let mut waiting = connected(proxy.rw).await;
+    let (started, greeting) = tokio::join!(cluster.primary_mut().restart(), waiting.read());
+    let () = started;
+    let greeting = greeting.expect("a greeting").1;
+    assert!(greeting.windows(7).any(|part| part == b"MariaDB"), "{}", greeting.escape_ascii());
+}
+
+async fn connected(port: u16) -> Raw {
+    crate::dialogue::eventually("the proxy listens", async || Raw::connect(port).await.ok()).await
+}
