@@ -6,6 +6,7 @@ mod alike;
 mod announced;
 mod attacks;
 mod bad_input;
+mod before_41;
 mod change_user;
 mod character_sets;
 mod classify;

@@ -248,6 +248,14 @@ impl Failure {
         let (code, sqlstate, text) = self.parts();
         ErrPacket { code, sqlstate, message: text.as_bytes() }.encode(out);
     }
+
+    /// Appends the payload for a client that speaks the protocol from before version 4.1, which has no SQLSTATE.
+    pub fn encode_before_41(&self, out: &mut Vec<u8>) {
+        let (code, _, text) = self.parts();
+        out.push(0xff);
+        out.extend_from_slice(&code.to_le_bytes());
+        out.extend_from_slice(text.as_bytes());
+    }
 }
 
 /// Returns the ERR packet that the client gets in place of the initial handshake packet.

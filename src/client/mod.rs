@@ -69,6 +69,8 @@ pub struct Greeted {
     pub nonce: Nonce,
     /// How many COM_CHANGE_USER were refused on this connection, which goes on.
     pub refused_changes: u8,
+    /// True for a client that speaks the protocol from before version 4.1.
+    pub is_before_41: bool,
 }
 
 /// See the module.
@@ -120,7 +122,12 @@ impl<R: Runtime> Client<R> {
             stream,
             capabilities: Capabilities::empty(),
             zstd_level: 0,
-            greeted: Box::new(Greeted { plugin: Plugin::CachingSha2, nonce: [1; 20], refused_changes: 0 }),
+            greeted: Box::new(Greeted {
+                plugin: Plugin::CachingSha2,
+                nonce: [1; 20],
+                refused_changes: 0,
+                is_before_41: false,
+            }),
             login: None,
             collation: 0,
             piece: Piece::default(),

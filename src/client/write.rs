@@ -65,7 +65,9 @@ impl<R: Runtime> Client<R> {
         self.told = Some(failure.parts().0);
         self.resources.metrics.own_errors.count(failure.parts().0);
         tracing::debug!(id = self.handle.id, peer = %self.handle.peer.get(), ?failure, "error to client");
-        self.send(seq, |out| failure.encode(out)).await
+        let is_before_41 = self.greeted.is_before_41;
+        self.send(seq, |out| if is_before_41 { failure.encode_before_41(out) } else { failure.encode(out) })
+            .await
     }
 
     /// Sends the error and returns the reason to end the session. A client that does not read any more gets

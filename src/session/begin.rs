@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use super::Session;
+use super::replies::ok_before_41;
 use crate::client::{Failure, StatementError};
 use crate::net::Runtime;
 use crate::terms::{Close, Port, Role};
@@ -67,6 +68,9 @@ impl<R: Runtime> Session<R> {
 
     /// Sends the OK packet of a login. Like servers, it names the schema to clients that track the session's state.
     pub(super) async fn send_login_ok(&mut self, seq: u8, info: &[u8]) -> Result<(), Close> {
+        if self.client.greeted.is_before_41 {
+            return self.client.send(seq, ok_before_41).await;
+        }
         let mut status = self.shown_status();
         let track = self.client.capabilities.contains(Capabilities::SESSION_TRACK);
         let mut state = Vec::new();

@@ -27,8 +27,8 @@ use crate::state::SessionState;
 use crate::terms::{Close, Refused};
 use crate::topology::{Facts, Flavor, Snapshot};
 use crate::wire::{
-    AuthSwitchRequest, Capabilities, Greeting, HandshakeResponse, PacketHeader, auth_more_data,
-    is_ssl_request, kept_attributes,
+    AuthSwitchRequest, Capabilities, Greeting, HandshakeResponse, HandshakeResponse320, PacketHeader,
+    auth_more_data, is_ssl_request, kept_attributes,
 };
 use crate::worker::admission::shown;
 use crate::worker::{Levels, Signals};
@@ -94,6 +94,10 @@ impl<R: Runtime> Session<R> {
                 return Err(self.client.refuse(2, &failure, Close::ClientProtocol).await);
             }
         };
+        if HandshakeResponse320::is_one(payload(&buf, header)) {
+            let requires_tls = acceptor.is_required() && !self.is_private();
+            return Err(Box::pin(self.serve_before_41(&mut buf, header, requires_tls)).await);
+        }
         let claim = {
             let payload = payload(&buf, header);
             match HandshakeResponse::parse(payload) {
@@ -405,7 +409,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Reads a whole packet with this sequence id. The caller consumes it.
-    async fn login_packet(&mut self, buf: &mut Buf, seq: u8) -> Result<PacketHeader, Close> {
+    pub(super) async fn login_packet(&mut self, buf: &mut Buf, seq: u8) -> Result<PacketHeader, Close> {
         let ending = Signals::KILLED | Signals::END | Signals::LOGIN | Signals::LEAVE;
         let memory = &self.context.buffers.memory;
         let read = read_packet(&mut self.client.stream, buf, Some(seq), MAX_LOGIN_PACKET, memory);

@@ -7,7 +7,7 @@
 //!
 //! | | files |
 //! |---|---|
-//! | commands as they come in | `commands`, `proxy_header`, `change_user`, `login`, `schema_check`, `dump` |
+//! | commands as they come in | `commands`, `proxy_header`, `login`, `change_user`, `before_41`, `schema_check`, `dump` |
 //! | what a command asks for | `text_command`, `prepared`, `pieces`, `kill`, `explain`, `own_variable` |
 //! | **the line of a statement** | `statement` |
 //! | what is rare, before another try | `retry`, `refused`, `reading_transaction`, `connect`, `restore`, `opaque` |
@@ -31,6 +31,7 @@ mod acquire;
 mod answer;
 mod audited;
 mod barrier;
+mod before_41;
 mod begin;
 mod change_user;
 mod check;

@@ -218,3 +218,7 @@ fn column(out: &mut Vec<u8>, column: &Column<'_>, metadata_ext: bool) {
     out.extend_from_slice(&flags.to_le_bytes());
     out.extend_from_slice(&[0, 0, 0]);
 }
+/// Writes the OK packet for clients from before version 4.1: no rows, and no insert id.
+pub(super) fn ok_before_41(out: &mut Vec<u8>) {
+    out.extend_from_slice(&[0, 0, 0]);
+}
