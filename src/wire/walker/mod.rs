@@ -8,12 +8,14 @@
 
 mod ahead;
 mod legs;
+mod local_files;
 mod phase;
 #[cfg(test)]
 mod tests;
 
 use ahead::{Ahead, look_ahead};
 pub use legs::{Call, Legs};
+use local_files::LocalFiles;
 use phase::{Next, Phase};
 
 use std::num::NonZeroU32;
@@ -588,21 +590,4 @@ fn number_of_columns(payload: &[u8]) -> Result<u64, ProtocolError> {
     } else {
         Err(ProtocolError::Unsupported("a number of columns of 1 to 4294967295"))
     }
-}
-
-/// The names of the client's files in a statement.
-#[derive(Debug)]
-struct LocalFiles(Vec<Vec<u8>>);
-
-impl LocalFiles {
-    fn has(&self, asked: &[u8]) -> bool {
-        self.0.iter().any(|named| is_same_file(named, asked))
-    }
-}
-
-/// True if the server asks for the file that the statement named. `character_set_filesystem` can change the bytes of
-/// characters outside ASCII, so these bytes are not compared.
-fn is_same_file(named: &[u8], asked: &[u8]) -> bool {
-    let ascii = |name: &[u8]| -> Vec<u8> { name.iter().copied().filter(u8::is_ascii).collect() };
-    named == asked || (!named.is_ascii() && !asked.is_ascii() && ascii(named) == ascii(asked))
 }
