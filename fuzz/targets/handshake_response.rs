@@ -3,12 +3,16 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pointsman::wire::{Capabilities, HandshakeResponse, is_ssl_request};
+use pointsman::wire::{Capabilities, HandshakeResponse, HandshakeResponse320, is_ssl_request};
 
 fuzz_target!(|payload: &[u8]| {
     // A request for TLS is no login, and a login is no request for TLS.
     let asks = is_ssl_request(payload);
     assert!(asks != Ok(true) || HandshakeResponse::parse(payload).is_err());
+    // Nothing is read in both protocols.
+    if HandshakeResponse320::parse(payload).is_ok() {
+        assert!(HandshakeResponse320::is_one(payload) && HandshakeResponse::parse(payload).is_err());
+    }
     let Ok(read) = HandshakeResponse::parse(payload) else { return };
     let mut rewritten = read;
     rewritten.capabilities |= Capabilities::PLUGIN_AUTH_LENENC_CLIENT_DATA

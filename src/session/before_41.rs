@@ -20,12 +20,11 @@ const COM_PING: u8 = 0x0e;
 impl<R: Runtime> Session<R> {
     /// Logs such a client in, and answers it until it leaves. `buf` begins with its handshake response. Returns how the session
     /// ends.
-    pub(super) async fn serve_before_41(
-        &mut self,
-        buf: &mut Buf,
-        header: PacketHeader,
-        requires_tls: bool,
-    ) -> Close {
+    pub(super) async fn serve_before_41(&mut self, mut buf: Buf) -> Close {
+        let Some(header) = PacketHeader::parse(buf.filled()) else { return Close::ClientProtocol };
+        let acceptor = self.context.runtime.acceptor(&self.client.handle.entrance.listener);
+        let requires_tls = acceptor.is_required() && !self.is_private();
+        let buf = &mut buf;
         self.client.greeted.is_before_41 = true;
         let of_mariadb =
             greeting_facts(&self.context.topology.get()).is_some_and(|f| f.flavor == Flavor::MariaDb);

@@ -50,6 +50,14 @@ pub(super) struct Claim {
     pub level: Option<Vec<u8>>,
 }
 
+/// How the connection phase ended.
+pub(super) enum LoggedIn {
+    /// The client is logged in. This is what it has already sent after its login.
+    Yes(Buf),
+    /// The client speaks the protocol from before version 4.1. The buffer begins with its handshake response.
+    Before41(Buf),
+}
+
 /// What the proxy has seen of an exchange.
 struct Seen {
     /// True if the client's last answer was not empty: the error then says `using password: YES`.
@@ -62,8 +70,7 @@ struct Seen {
 
 impl<R: Runtime> Session<R> {
     /// Logs the client in, from the greeting to the OK packet. `buf` has what the client sent before the greeting.
-    /// Returns what the client has already sent after its login.
-    pub(super) async fn login(&mut self, mut buf: Buf) -> Result<Buf, Close> {
+    pub(super) async fn login(&mut self, mut buf: Buf) -> Result<LoggedIn, Close> {
         self.client.greeted.nonce = auth::nonce().map_err(|_| Close::LoginFailed)?;
         let acceptor = self.context.runtime.acceptor(&self.client.handle.entrance.listener);
         let Some(greeting) = self.greeting_of_servers(acceptor.is_offered()).await? else {
@@ -95,8 +102,7 @@ impl<R: Runtime> Session<R> {
             }
         };
         if HandshakeResponse320::is_one(payload(&buf, header)) {
-            let requires_tls = acceptor.is_required() && !self.is_private();
-            return Err(Box::pin(self.serve_before_41(&mut buf, header, requires_tls)).await);
+            return Ok(LoggedIn::Before41(buf));
         }
         let claim = {
             let payload = payload(&buf, header);
@@ -140,7 +146,7 @@ impl<R: Runtime> Session<R> {
             self.client.stream.compress(how, buf.filled());
             buf.clear();
         }
-        Ok(buf)
+        Ok(LoggedIn::Yes(buf))
     }
 
     /// Authenticates the client, and records that.

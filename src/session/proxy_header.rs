@@ -6,7 +6,7 @@
 //! guess: MySQL's clients send nothing before they have the greeting, so "no header" looks like "not yet".
 
 use super::Session;
-use super::login::without_a_word;
+use super::login::{LoggedIn, without_a_word};
 use crate::client::Failure;
 use crate::net::{Buf, Peer, Runtime, Stream};
 use crate::terms::{Close, Refused};
@@ -21,7 +21,10 @@ impl<R: Runtime> Session<R> {
     pub(super) async fn connection_phase(&mut self) -> Result<Buf, Close> {
         let awaits_header = self.client.handle.pass.borrow().awaits_header();
         let early = if awaits_header { self.behind_balancer().await? } else { Buf::default() };
-        self.login(early).await
+        match self.login(early).await? {
+            LoggedIn::Yes(behind) => Ok(behind),
+            LoggedIn::Before41(response) => Err(Box::pin(self.serve_before_41(response)).await),
+        }
     }
 
     /// Reads the PROXY header, and admits the client whose address it has. Returns what came behind the header.

@@ -185,7 +185,7 @@ fn each_login_with_a_schema_is_checked_by_a_server() {
             db
         };
         let both = async { tokio::join!(world.login(&login), world.login(&login)) };
-        let (mut db, (mut client, _other)) = tokio::join!(server, both);
+        let (_db, _clients) = tokio::join!(server, both);
         db0.expect_nobody().await;
         // A later one asks again, whatever was said before.
         for (code, text) in [(1049, "Unknown database 'shop'"), (1044, "Access denied for user 'app'@'%'")] {
@@ -200,9 +200,6 @@ fn each_login_with_a_schema_is_checked_by_a_server() {
             let refused = refused.err().unwrap();
             assert_eq!((refused.code, &*refused.text), (code, text));
         }
-        client.query("select 1");
-        db.answer_one("select 1").await;
-        client.expect(&one()).await;
     });
 }
 
