@@ -29,7 +29,7 @@ async fn checks_of_load_balancers(cluster: Cluster) {
         b"\0\0\0\0\x01checker\0",
         b"\0\x80\0\0\x01app\0\0",
         b"\0\x80\0\0\x01nobody\0\0",
-        b"\x01\0\0\0\x01app\012345678",
+        b"\x01\0\0\0\x01app\x0012345678",
         b"\x08\x80\0\0\x01checker\0\0no_such_schema\0",
     ];
     for response in responses {

@@ -25,6 +25,15 @@ pub fn in_utf8<'a>(name: &'a [u8], charset: &str) -> Cow<'a, [u8]> {
     }
 }
 
+/// True if the bytes are a text in this character set, as far as that is known: any bytes are one in a character set of one byte.
+pub fn is_well_formed(name: &[u8], charset: &str) -> bool {
+    match charset {
+        "ascii" => name.is_ascii(),
+        "utf8mb3" | "utf8mb4" | "binary" => std::str::from_utf8(name).is_ok(),
+        _ => true,
+    }
+}
+
 /// The characters of the bytes from 0x80 on.
 #[rustfmt::skip]
 const SINGLE_BYTE: &[(&str, &str)] = &[

@@ -76,6 +76,17 @@ pub fn unusable_charset(charset: &str) -> Failure {
     Failure::Server(ServerError { code: 1231, sqlstate: *b"42000", message })
 }
 
+/// Returns MariaDB's error for a login with a schema's name that is no text in its character set
+/// (ER_INVALID_CHARACTER_STRING).
+pub fn malformed_name(name: &[u8], charset: &str) -> Failure {
+    let shown: String = name
+        .iter()
+        .map(|byte| if byte.is_ascii() { char::from(*byte).to_string() } else { format!("\\x{byte:02X}") })
+        .collect();
+    let message = format!("Invalid {charset} character string: '{shown}'").into_bytes();
+    Failure::Server(ServerError { code: 1300, sqlstate: *b"HY000", message })
+}
+
 /// True for an error that a replica may return because it has not received a definition or a grant yet. Only the
 /// primary's error is final. The codes mean: unknown schema, table, column, index, routine or view; access denied.
 pub fn may_be_behind(code: u16) -> bool {

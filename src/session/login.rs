@@ -15,8 +15,8 @@ use crate::auth::{
     Asked, Asking, AuthError, Plugin, Proof, ServerExchange, SignatureExchange, SignaturePlugin,
     SignatureStep, Step,
 };
-use crate::backend::{Login, charset_of, client_collation, in_utf8};
-use crate::client::refusals::unusable_charset;
+use crate::backend::{Login, charset_of, client_collation, in_utf8, is_well_formed};
+use crate::client::refusals::{malformed_name, unusable_charset};
 use crate::client::{Failure, ended_by};
 use crate::config::ClientCompression;
 use crate::net::{
@@ -177,7 +177,16 @@ impl<R: Runtime> Session<R> {
         let default = || charset_of(u16::from(facts.collation), facts.flavor);
         let charset = charset_of(id, facts.flavor).or_else(default).unwrap_or_default();
         claim.user = in_utf8(&claim.user, charset).into_owned();
-        claim.schema = claim.schema.take().map(|schema| in_utf8(&schema, charset).into_owned());
+        if let Some(schema) = claim.schema.take() {
+            claim.schema = Some(match facts.flavor {
+                Flavor::MariaDb if !is_well_formed(&schema, charset) => {
+                    return Err(malformed_name(&schema, charset));
+                }
+                // MariaDB takes a binary name of a schema as it is, unlike that of a user.
+                Flavor::MariaDb if charset == "binary" => schema,
+                Flavor::MariaDb | Flavor::MySql => in_utf8(&schema, charset).into_owned(),
+            });
+        }
         Ok(())
     }
 
