@@ -45,5 +45,6 @@ mod silence;
 mod support;
 mod tap;
 mod tls;
+mod too_large;
 mod top;
 mod traces;

@@ -74,7 +74,12 @@ impl<R: Runtime> Client<R> {
     /// Discards a request, reading the rest of it from the client. Returns the sequence id of the answer's
     /// first packet.
     pub async fn skip(&mut self, buf: &mut Buf, request: Request) -> Result<u8, Close> {
-        let mut run = PacketRun::command(0).from_compressed(self.compresses());
+        let run = PacketRun::command(0).from_compressed(self.compresses());
+        Ok(self.skip_rest(buf, run).await?.wrapping_add(request.header.seq))
+    }
+
+    /// Discards the rest of a request, or of a local file. Returns the sequence id behind its last packet.
+    pub async fn skip_rest(&mut self, buf: &mut Buf, mut run: PacketRun) -> Result<u8, Close> {
         loop {
             let Some(used) = run.feed(buf.filled_mut()) else {
                 let failure = Failure::OutOfOrder;
@@ -82,7 +87,7 @@ impl<R: Runtime> Client<R> {
             };
             buf.consume(used);
             if run.has_ended() {
-                return Ok(run.seq.wrapping_add(request.header.seq));
+                return Ok(run.seq);
             }
             if self.fill(buf, run.seq).await? == 0 {
                 return Err(Close::ClientLost);

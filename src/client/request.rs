@@ -68,6 +68,8 @@ pub struct PacketRun {
     ended: bool,
     /// The sequence id that the next header must have.
     pub seq: u8,
+    /// The number of headers that passed; 255 stands for more.
+    pub packets: u8,
     /// Added to the sequence ids on the way to the server.
     shift: u8,
     /// True if the run ends with an empty packet. False if the run ends with the first packet that is not
@@ -87,6 +89,7 @@ impl PacketRun {
             last: false,
             ended: false,
             seq,
+            packets: 0,
             shift: 0,
             until_empty: false,
             any_seq: false,
@@ -135,6 +138,7 @@ impl PacketRun {
                 *seq = self.seq.wrapping_add(self.shift);
             }
             self.seq = self.seq.wrapping_add(1);
+            self.packets = self.packets.saturating_add(1);
             at += PacketHeader::LEN;
             self.left = header.len;
             // An empty packet after a packet of 16 MiB - 1 ends only that packet.

@@ -20,7 +20,7 @@ use crate::sql::parts::parameters;
 use crate::sql::{Effects, MAX_READ};
 use crate::state::{AnswerError, Answered, Asked, Heard, PREPARED, PinSet, SessionState, Written, positions};
 use crate::telemetry::{Cell, cell_of};
-use crate::terms::{Close, Disruption, FalseReport, Pin, Port, Role, StatementKind, Why};
+use crate::terms::{Close, Disruption, FalseReport, Pin, Port, Role, StatementKind, Why, stops_reading};
 use crate::topology::{AcknowledgedWrites, Flavor, TextModes};
 use crate::upstream::Pumped;
 use crate::wire::{
@@ -234,12 +234,21 @@ impl<R: Runtime> Session<R> {
         let mut forwarded = false;
         let mut prepared = None;
         loop {
-            match self.upstream.pump(&mut self.client, &mut chunk, forwarded).await {
-                Ok(Pumped::Answer) => {}
-                Ok(Pumped::Broken) => return Ok(self.lost(true, forwarded, walker, buf, *request)),
-                Ok(Pumped::GivenUp) => return Ok(self.server_given_up(forwarded, walker, buf, *request)),
-                Ok(Pumped::Refused(e)) => return Ok(self.state_refused_by_server(e, walker, buf, *request)),
-                Err(stop) => return self.broken_off(stop, walker, buf, *request),
+            // In a block, so that the future of every session does not keep it across the waits below.
+            {
+                let pumped = match self.measured.early.is_some() {
+                    true => self.early_bytes(&mut chunk),
+                    false => self.upstream.pump(&mut self.client, &mut chunk, forwarded).await,
+                };
+                match pumped {
+                    Ok(Pumped::Answer) => {}
+                    Ok(Pumped::Broken) => return Ok(self.lost(true, forwarded, walker, buf, *request)),
+                    Ok(Pumped::GivenUp) => return Ok(self.server_given_up(forwarded, walker, buf, *request)),
+                    Ok(Pumped::Refused(e)) => {
+                        return Ok(self.state_refused_by_server(e, walker, buf, *request));
+                    }
+                    Err(stop) => return self.broken_off(stop, walker, buf, *request),
+                }
             }
             let full = chunk.is_full();
             let nothing_forwarded = !(forwarded || request.header.is_continued());
@@ -269,8 +278,9 @@ impl<R: Runtime> Session<R> {
                 Walked::Done => break,
                 Walked::LocalInfile => {
                     request.consume_from(buf);
-                    let seq = Box::pin(self.local_file(buf, walker.client_seq(), walker.shift())).await?;
-                    walker.resume(seq);
+                    let file = Box::pin(self.local_file(buf, walker.client_seq(), walker.shift())).await?;
+                    walker.resume(file.seq);
+                    walker.answers_packets(file.packets);
                 }
                 Walked::More { need } => self.upstream.make_room(&mut chunk, full, need),
             }
@@ -291,6 +301,9 @@ impl<R: Runtime> Session<R> {
             self.ends_behind_answer(behind);
         }
         request.consume_from(buf);
+        if self.measured.unread.is_some() || self.state.answer.code.is_some_and(stops_reading) {
+            Box::pin(self.after_unread()).await?;
+        }
         Ok(Outcome::Done)
     }
 

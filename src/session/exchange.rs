@@ -1,6 +1,7 @@
 //! One try of a statement: sends the request and handles the answer.
 
 use super::Session;
+use super::large_request::Streamed;
 use super::outcome::Outcome;
 use crate::client::Request;
 use crate::net::{Buf, Runtime};
@@ -35,17 +36,20 @@ impl<R: Runtime> Session<R> {
         };
         let shape = request.command.response_to(request.payload(buf));
         self.client.handle.servers.data_access.set(DataAccess::of(self.upstream.role, request));
-        let (seq, sent) = if request.whole {
-            match self.names_client() {
-                false => (1, self.upstream.send_whole(buf, *request).await),
-                true => (1, Box::pin(self.send_with_client(buf, request)).await),
-            }
+        let Streamed { seq, packets, sent } = if request.whole {
+            let sent = match self.names_client() {
+                false => self.upstream.send_whole(buf, *request).await,
+                true => Box::pin(self.send_with_client(buf, request)).await,
+            };
+            Streamed { seq: 1, packets: 1, sent }
         } else {
             Box::pin(self.send_large(buf)).await?
         };
         if shape == ResponseShape::None {
             if !sent {
                 self.upstream.server_lost();
+            } else if self.may_refuse_long_data(request) {
+                Box::pin(self.settle_long_data()).await?;
             }
             if let Some(connection) = &mut self.upstream.connection {
                 connection.end_exchange();
@@ -55,6 +59,7 @@ impl<R: Runtime> Session<R> {
             return Ok(Outcome::Done);
         }
         let mut walker = self.walker(shape, seq, buf, request);
+        walker.answers_packets(packets);
         if !sent || self.upstream.connection.is_none() {
             return Ok(self.lost(sent, false, &walker, buf, *request));
         }

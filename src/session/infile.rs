@@ -2,6 +2,7 @@
 //! answer.
 
 use super::Session;
+use super::large_request::Streamed;
 use crate::client::{Failure, PacketRun};
 use crate::net::{Buf, Runtime, Stream};
 use crate::terms::Close;
@@ -9,13 +10,14 @@ use crate::terms::Close;
 impl<R: Runtime> Session<R> {
     /// Passes the client's packets to the server, up to the empty one. `buf` may have the first of them
     /// already. `seq` is the client's next sequence id, `shift` what was added to the sequence ids of the
-    /// server's answer. Returns the sequence id of the server's next packet.
-    pub(super) async fn local_file(&mut self, buf: &mut Buf, seq: u8, shift: u8) -> Result<u8, Close> {
+    /// server's answer. If the server refuses the file in the middle, the rest stays unread, as on a server.
+    pub(super) async fn local_file(&mut self, buf: &mut Buf, seq: u8, shift: u8) -> Result<Streamed, Close> {
         let mut run = PacketRun::file(seq, 0u8.wrapping_sub(shift));
         run = run.from_compressed(self.client.compresses());
         if let Some(connection) = &mut self.upstream.connection {
             connection.stream.continue_command();
         }
+        let mut broken = false;
         let mut chunk = self.context.buffers.large();
         chunk.extend_from_slice(buf.filled());
         buf.clear();
@@ -28,17 +30,20 @@ impl<R: Runtime> Session<R> {
             chunk.truncate(used);
             // Even if the server is lost, the client is read to the file's end: only then does it read an
             // answer.
-            let broken;
-            (broken, chunk) = self.upstream.write_server(chunk).await;
-            if broken {
-                self.upstream.server_lost();
+            let mut refused = false;
+            if !broken {
+                (broken, chunk) = self.upstream.write_server(chunk).await;
+                refused = broken && self.is_refused_midway().await;
             }
             chunk.clear();
             chunk.extend_from_slice(&tail);
-            if run.has_ended() {
+            if refused || run.has_ended() {
                 buf.extend_from_slice(chunk.filled());
                 self.context.buffers.give(chunk);
-                return Ok(run.seq.wrapping_sub(shift));
+                let seq = run.seq.wrapping_sub(shift);
+                let streamed = Streamed { seq, packets: run.packets, sent: true };
+                self.measured.unread = Some(run).filter(|run| !run.has_ended());
+                return Ok(streamed);
             }
             match self.client.fill(&mut chunk, run.seq).await {
                 Ok(n) if n > 0 => {}

@@ -7,11 +7,21 @@ use crate::routing::may_stay;
 use crate::terms::{Close, Role};
 use crate::worker::Signals;
 
+/// How a large request went to the server.
+pub(super) struct Streamed {
+    /// The sequence id of the answer's first packet.
+    pub seq: u8,
+    /// The number of the request's packets; 255 stands for more.
+    pub packets: u8,
+    /// True if something was sent.
+    pub sent: bool,
+}
+
 impl<R: Runtime> Session<R> {
     /// Streams a request that is larger than the buffer. Reads the client's request to its end even if the
-    /// server is lost on the way, because the client reads an answer only then. Returns the answer's sequence
-    /// id, and true if something was sent.
-    pub(super) async fn send_large(&mut self, buf: &mut Buf) -> Result<(u8, bool), Close> {
+    /// server is lost on the way, because the client reads an answer only then. If the server refuses the request in
+    /// the middle, the rest stays unread, as on a server.
+    pub(super) async fn send_large(&mut self, buf: &mut Buf) -> Result<Streamed, Close> {
         let mut run = PacketRun::command(0).from_compressed(self.client.compresses());
         let (mut broken, mut any) = (false, false);
         if let Some(connection) = &mut self.upstream.connection {
@@ -38,13 +48,22 @@ impl<R: Runtime> Session<R> {
                 self.upstream.server_lost();
                 broken = true;
             }
+            let mut refused = false;
             if !broken {
                 any = true;
                 (broken, head) = self.upstream.write_server(head).await;
+                refused = broken && self.is_refused_midway().await;
             }
             head.clear();
             head.extend_from_slice(&tail);
             ahead = 0;
+            if refused {
+                buf.extend_from_slice(head.filled());
+                self.context.buffers.give(head);
+                let streamed = Streamed { seq: run.seq, packets: run.packets, sent: true };
+                self.measured.unread = Some(run).filter(|run| !run.has_ended());
+                return Ok(streamed);
+            }
             if run.has_ended() {
                 buf.extend_from_slice(head.filled());
                 self.context.buffers.give(head);
@@ -53,7 +72,7 @@ impl<R: Runtime> Session<R> {
                     // step read that. If the server was given up, there is no connection to read from.
                     self.client.handle.signal.lower(Signals::LOST);
                 }
-                return Ok((run.seq, any));
+                return Ok(Streamed { seq: run.seq, packets: run.packets, sent: any });
             }
             match self.client.fill(&mut head, run.seq).await {
                 Ok(n) if n > 0 => {}

@@ -10,8 +10,8 @@ use tokio::time::Instant;
 
 use super::Session;
 use super::audited::Ended;
-use crate::client::{Failure, Request};
-use crate::net::{Runtime, turn_time};
+use crate::client::{Failure, PacketRun, Request, StatementError};
+use crate::net::{Buf, Runtime, turn_time};
 use crate::sql::digest::Digest;
 use crate::sql::{Effects, StatementClass};
 use crate::state::PinSet;
@@ -19,6 +19,7 @@ use crate::telemetry::stream::{SLOW, Seen};
 use crate::telemetry::{Figures, Waits, cell_of};
 use crate::terms::{Disruption, PerRole, Reader, Refused, Role, StatementKind, Why};
 use crate::topology::ServerId;
+use crate::upstream::Pumped;
 use crate::wire::Command;
 
 /// The longest text that readers of the stream get, in bytes.
@@ -63,6 +64,10 @@ pub(super) struct Measured {
     pub placed: Cell<Option<(Role, Why)>>,
     /// The code of the error that the client got.
     pub error: Cell<Option<u16>>,
+    /// The rest of the request that the client has still to send, if the server answers before.
+    pub unread: Option<PacketRun>,
+    /// What was read from the server when a write to it had failed, before the request was sent to its end.
+    pub early: Option<(Result<Pumped, StatementError>, Buf)>,
     /// True if the audit log has it.
     pub audited: Cell<bool>,
 }
@@ -72,6 +77,7 @@ impl Measured {
     fn begin(&mut self, request: &Request, pins: PinSet) {
         (self.class, self.command) = (None, Some(request.command));
         (self.text, self.executed) = (None, None);
+        (self.unread, self.early) = (None, None);
         self.audited.set(false);
         self.placed.set(None);
         self.error.set(None);

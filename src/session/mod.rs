@@ -11,7 +11,7 @@
 //! | what a command asks for | `text_command`, `prepared`, `pieces`, `kill`, `explain`, `own_variable` |
 //! | **the line of a statement** | `statement` |
 //! | what is rare, before another try | `retry`, `refused`, `reading_transaction`, `connect`, `restore`, `opaque` |
-//! | one try: the request and its answer | `exchange`, `large_request`, `answer`, `cursors`, `infile`, `renewal` |
+//! | one try: the request and its answer | `exchange`, `large_request`, `answer`, `cursors`, `infile`, `renewal`, `unread_request` |
 //! | how fresh, and which replica | `barrier`, `speculative_read`, `replica_choice` |
 //! | when a server is lost or demoted | `server_loss`, `demoted`, `demoted_writes`, `replay`, `journal`, `commits`, `tries` |
 //! | what all of these use | `audited`, `traced`, `measured`, `secure`, `pass_through`, `entry`, `facts`, `statement_text`, `classification`, `cut`, `client_tag`, `acquire`, `fetch_variables`, `drain`, `replies`, `outcome`, `output`, `begin`, `unexplained` |
@@ -90,6 +90,7 @@ mod text_command;
 mod traced;
 mod tries;
 mod unexplained;
+mod unread_request;
 
 pub use context::Context;
 pub use kill::kill_here;

@@ -18,6 +18,7 @@ impl<R: Runtime> Session<R> {
         request: &mut Request,
         tries: &mut Tries,
     ) -> Result<(), Ended> {
+        let outcome = self.read_unread(outcome, buf).await.map_err(|close| Ended(Err(close)))?;
         let repeats = matches!(outcome, Outcome::Again | Outcome::NotHere | Outcome::Overtaken);
         self.measured.repeated += u32::from(repeats);
         match outcome {

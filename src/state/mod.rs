@@ -308,9 +308,14 @@ impl SessionState {
         }
     }
 
-    /// True if the server closed the session, as the session wanted.
+    /// True if the server closed the session: as the session wanted, or because the server could not read a request.
     pub fn has_ended(&self) -> bool {
         self.transaction.reading.contains(ReadingTransactions::SESSION_ENDED)
+    }
+
+    /// Notes that the server closed the session.
+    pub fn ends(&mut self) {
+        self.transaction.reading |= ReadingTransactions::SESSION_ENDED;
     }
 
     /// True if the transaction that is open on a replica has read something: it sees one snapshot of the data.

@@ -10,7 +10,7 @@ mod why;
 
 pub use pin::Pin;
 pub use role::{PerRole, Role};
-pub use server_error::Proof;
+pub use server_error::{Proof, stops_reading};
 pub use text_charset::TextCharset;
 pub use unexplained::Unexplained;
 pub use why::{StatementKind, Why};

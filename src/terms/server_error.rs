@@ -9,6 +9,7 @@
 //! | 1226 `ER_USER_LIMIT_REACHED` | the account has as many as it may have, or had as many logins in this hour | uses fewer of it | the server lives |
 //! | 1129 `ER_HOST_IS_BLOCKED`, 1130 `ER_HOST_NOT_PRIVILEGED` | the server takes no new connection from here | keeps what it has | the server lives |
 //! | 1053 `ER_SERVER_SHUTDOWN`, 1927 `ER_CONNECTION_KILLED` (MariaDB), 4031 `ER_CLIENT_INTERACTION_TIMEOUT` | the connection ends | | connects again |
+//! | 1153 `ER_NET_PACKET_TOO_LARGE`, 1156 to 1161 (out of order, cannot be decompressed, read and write errors and timeouts) | the server could not read a request to its end, and mostly closes the connection | | |
 //! | 1142, 1143, 1227, 1044: a right is missing | the server lives | | asks for less |
 //! | anything else, such as 1045 `ER_ACCESS_DENIED_ERROR` | the server does not answer the question | fails | as if it did not answer |
 
@@ -51,6 +52,12 @@ impl Proof {
     }
 }
 
+/// True if a server sends this code when it could not read a request to its end. It closes the connection then, except if
+/// a SIGNAL statement raised the error.
+pub fn stops_reading(code: u16) -> bool {
+    matches!(code, 1153 | 1156..=1161)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -63,6 +70,8 @@ mod tests {
         assert_eq!(of(Proof::HostRefused), [1129, 1130]);
         assert_eq!(of(Proof::ConnectionEnds), [1053, 1927, 4031]);
         assert_eq!(of(Proof::RightMissing), [1044, 1142, 1143, 1227]);
+        let stops = (0..=u16::MAX).filter(|code| stops_reading(*code)).collect::<Vec<_>>();
+        assert_eq!(stops, [1153, 1156, 1157, 1158, 1159, 1160, 1161]);
         let full = (0..=u16::MAX).filter(|code| Proof::of(*code).is_full()).count();
         assert_eq!(full, 8);
     }

@@ -29,7 +29,7 @@ use crate::worker::{Attached, DataAccess, Handle, Resources, Signals};
 
 pub use open::{Opened, Wanted};
 pub use prepare::malformed_parameters;
-pub use pump::{Pumped, ServerRead};
+pub use pump::{Pumped, ServerRead, StillReads};
 pub use set_up::{Brought, SetUp};
 
 /// The session's server connections between two statements.

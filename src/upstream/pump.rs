@@ -11,6 +11,7 @@ use crate::client::refusals::{is_ending, is_farewell};
 use crate::client::{Client, Failure, StatementError};
 use crate::net::{Buf, LARGE_BUFFER, Runtime, Stream};
 use crate::terms::{Close, TraceStep};
+use crate::wire::{PacketHeader, frame_with};
 use crate::worker::{Resources, Signals};
 
 /// The number of bytes that are kept free in front of an answer, for packets that only the client gets: an EOF packet
@@ -37,6 +38,14 @@ pub enum Pumped {
     GivenUp,
     /// The server refused what the proxy sent in front of the statement.
     Refused(SwallowError),
+}
+
+/// Whether a server reads on.
+pub enum StillReads {
+    /// The server answers: the connection is as before.
+    Yes,
+    /// The connection ended, with this ERR packet if the server sent one.
+    No(Option<Buf>),
 }
 
 impl<R: Runtime> Upstream<R> {
@@ -75,6 +84,47 @@ impl<R: Runtime> Upstream<R> {
                 Err(refused) => {
                     self.resources.buffers.give(std::mem::take(chunk));
                     return Ok(if is_ending(&refused) { Pumped::GivenUp } else { Pumped::Refused(refused) });
+                }
+            }
+        }
+    }
+
+    /// Asks the server by COM_PING whether it still reads commands.
+    pub async fn still_reads(&mut self, client: &mut Client<R>) -> Result<StillReads, StatementError> {
+        let mut ping = self.resources.buffers.small();
+        ping.replace_with(|out| frame_with(out, 0, |out| out.push(0x0e)));
+        // A write that fails is no reason to read nothing.
+        let (_, ping) = self.write_server(ping).await;
+        self.resources.buffers.give(ping);
+        self.first_packet(client, Buf::default()).await
+    }
+
+    /// Reads the first packet of an answer whole. `chunk` has what was already read of it.
+    pub async fn first_packet(
+        &mut self,
+        client: &mut Client<R>,
+        mut chunk: Buf,
+    ) -> Result<StillReads, StatementError> {
+        loop {
+            let is_new = chunk.is_empty();
+            if is_new && !matches!(self.pump(client, &mut chunk, false).await?, Pumped::Answer) {
+                return Ok(StillReads::No(None));
+            }
+            let header = PacketHeader::parse(chunk.filled());
+            match header.filter(|header| header.total() <= chunk.len()) {
+                Some(header) if chunk.filled().get(PacketHeader::LEN) == Some(&0xff) => {
+                    chunk.truncate(header.total());
+                    return Ok(StillReads::No(Some(chunk)));
+                }
+                Some(_) => {
+                    self.resources.buffers.give(chunk);
+                    return Ok(StillReads::Yes);
+                }
+                None => {
+                    self.make_room(&mut chunk, false, header.map_or(PacketHeader::LEN, PacketHeader::total));
+                    if !matches!(self.pump(client, &mut chunk, true).await?, Pumped::Answer) {
+                        return Ok(StillReads::No(None));
+                    }
                 }
             }
         }

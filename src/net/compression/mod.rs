@@ -121,6 +121,8 @@ pub struct Compression {
     ended: bool,
     /// The error that made the connection unusable.
     broken: Option<(io::ErrorKind, &'static str)>,
+    /// The error of a write: nothing more can be sent, but what the peer sent before can be read.
+    unwritable: Option<(io::ErrorKind, &'static str)>,
 }
 
 impl Compression {
@@ -142,6 +144,7 @@ impl Compression {
             streams: false,
             ended: false,
             broken: None,
+            unwritable: None,
         }
     }
 
@@ -201,7 +204,7 @@ impl Compression {
         written: &mut usize,
     ) -> Poll<io::Result<()>> {
         loop {
-            self.check()?;
+            self.check_writes()?;
             if let Err(error) = ready!(self.flush(below)) {
                 *written = written.saturating_sub(self.unsent);
                 return Poll::Ready(Err(error));
@@ -209,7 +212,7 @@ impl Compression {
             self.unsent = 0;
             let rest = bytes.get(*written..).unwrap_or_default();
             if rest.is_empty() {
-                return below.flush().map_err(|error| self.breaks(error.kind(), "the write failed"));
+                return below.flush().map_err(|error| self.ends_writing(error.kind()));
             }
             self.unsent = self.pack(rest);
             *written += self.unsent;
@@ -218,7 +221,7 @@ impl Compression {
 
     /// Takes as many bytes as possible without waiting. A part of them may stay in `outgoing`; later calls send it.
     pub(super) fn write_now(&mut self, below: &mut Below<'_, impl Io>, bytes: &[u8]) -> io::Result<usize> {
-        self.check()?;
+        self.check_writes()?;
         // Bytes that were taken before are sent first.
         match self.flush(below) {
             Poll::Pending => return Ok(0),
@@ -251,12 +254,12 @@ impl Compression {
 
     /// True if the connection is known to have ended or failed.
     pub fn has_ended(&self) -> bool {
-        self.ended || self.broken.is_some()
+        self.ended || self.broken.is_some() || self.unwritable.is_some()
     }
 
     /// Sends what was taken, if that is possible without waiting.
     pub(super) fn close(&mut self, below: &mut Below<'_, impl Io>) {
-        if self.broken.is_none() {
+        if self.check_writes().is_ok() {
             let _ = self.flush(below);
         }
     }
@@ -349,9 +352,8 @@ impl Compression {
     /// Sends what is in `outgoing`, and reads more. Sets `ended` at the end of the stream.
     fn fill(&mut self, below: &mut Below<'_, impl Io>) -> Poll<io::Result<()>> {
         // The peer may answer only after it gets the unsent bytes. If they cannot be sent now, reading still can go on.
-        if let Poll::Ready(Err(error)) = self.flush(below) {
-            return Poll::Ready(Err(error));
-        }
+        // After an error of a write, what the peer sent before is read.
+        let _ = self.flush(below);
         lend(&mut self.incoming);
         self.incoming.make_room(READ);
         let result = below.read(&mut self.incoming);
@@ -368,9 +370,9 @@ impl Compression {
     fn flush(&mut self, below: &mut Below<'_, impl Io>) -> Poll<io::Result<()>> {
         while !self.outgoing.is_empty() {
             match ready!(below.write(self.outgoing.filled())) {
-                Ok(0) => return Poll::Ready(Err(self.breaks(io::ErrorKind::WriteZero, "the write failed"))),
+                Ok(0) => return Poll::Ready(Err(self.ends_writing(io::ErrorKind::WriteZero))),
                 Ok(n) => self.outgoing.consume(n),
-                Err(error) => return Poll::Ready(Err(self.breaks(error.kind(), "the write failed"))),
+                Err(error) => return Poll::Ready(Err(self.ends_writing(error.kind()))),
             }
             self.unsent = 0;
         }
@@ -380,6 +382,19 @@ impl Compression {
 
     fn check(&self) -> io::Result<()> {
         self.broken.map_or(Ok(()), |(kind, text)| Err(io::Error::new(kind, text)))
+    }
+
+    fn check_writes(&self) -> io::Result<()> {
+        self.check()?;
+        self.unwritable.map_or(Ok(()), |(kind, text)| Err(io::Error::new(kind, text)))
+    }
+
+    /// Notes that nothing more can be sent, and discards what was not sent. Returns the error.
+    fn ends_writing(&mut self, kind: io::ErrorKind) -> io::Error {
+        let (kind, text) = *self.unwritable.get_or_insert((kind, "the write failed"));
+        self.outgoing.clear();
+        take_back(&mut self.outgoing);
+        io::Error::new(kind, text)
     }
 
     /// Makes the connection unusable, and discards what was not sent. Returns the error.

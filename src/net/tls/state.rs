@@ -76,6 +76,8 @@ pub struct Tls {
     unsent: usize,
     /// The error that made the connection unusable.
     broken: Option<io::Error>,
+    /// The error of a write: nothing more can be sent, but what the peer sent before can be read.
+    unwritable: Option<io::Error>,
 }
 
 /// The buffers of a connection.
@@ -134,7 +136,7 @@ impl Tls {
     }
 
     fn of(side: Side) -> Self {
-        Tls { side, records: Records::default(), unsent: 0, broken: None }
+        Tls { side, records: Records::default(), unsent: 0, broken: None, unwritable: None }
     }
 
     /// Completes the handshake. If the peer closes the connection meanwhile, the error is `UnexpectedEof`.
@@ -223,10 +225,10 @@ impl Tls {
         written: &mut usize,
     ) -> Poll<io::Result<()>> {
         loop {
-            self.check()?;
+            self.check_writes()?;
             if let Err(error) = ready!(self.flush(io)) {
                 *written = written.saturating_sub(self.unsent);
-                return Poll::Ready(Err(self.breaks(error)));
+                return Poll::Ready(Err(self.ends_writing(error)));
             }
             self.unsent = 0;
             let rest = bytes.get(*written..).unwrap_or_default();
@@ -242,11 +244,11 @@ impl Tls {
 
     /// Takes as many bytes as possible without waiting. A part of them may stay in `outgoing`; later calls send it.
     pub fn write_now(&mut self, io: &mut impl Io, bytes: &[u8]) -> io::Result<usize> {
-        self.check()?;
+        self.check_writes()?;
         // Bytes that were taken before are sent first.
         match self.flush(io) {
             Poll::Pending => return Ok(0),
-            Poll::Ready(flushed) => flushed.map_err(|e| self.breaks(e))?,
+            Poll::Ready(flushed) => flushed.map_err(|e| self.ends_writing(e))?,
         }
         let mut written = 0;
         match self.poll_write(io, bytes, &mut written) {
@@ -265,12 +267,12 @@ impl Tls {
 
     /// True if the connection is known to have ended or failed.
     pub fn has_ended(&self) -> bool {
-        self.records.ended || self.broken.is_some()
+        self.records.ended || self.broken.is_some() || self.unwritable.is_some()
     }
 
     /// Announces the end to the peer, if that is possible without waiting.
     pub fn close(&mut self, io: &mut impl Io) {
-        if self.broken.is_none() && self.advance(None, Work::Close).is_ok() {
+        if self.check_writes().is_ok() && self.advance(None, Work::Close).is_ok() {
             let _ = self.flush(io);
         }
     }
@@ -284,7 +286,7 @@ impl Tls {
     fn next_records(&mut self, io: &mut impl Io) -> Poll<io::Result<()>> {
         // The peer may answer only after it gets the unsent bytes. If they cannot be sent now, reading still can go on.
         if let Poll::Ready(Err(error)) = self.flush(io) {
-            return Poll::Ready(Err(self.breaks(error)));
+            self.ends_writing(error);
         }
         let n = ready!(self.fill(io)).map_err(|e| self.breaks(e))?;
         self.records.ended |= n == 0;
@@ -328,6 +330,20 @@ impl Tls {
 
     fn check(&self) -> io::Result<()> {
         self.broken.as_ref().map_or(Ok(()), |error| Err(again(error)))
+    }
+
+    fn check_writes(&self) -> io::Result<()> {
+        self.check()?;
+        self.unwritable.as_ref().map_or(Ok(()), |error| Err(again(error)))
+    }
+
+    /// Notes that nothing more can be sent, and discards what was not sent. Returns the error.
+    fn ends_writing(&mut self, error: io::Error) -> io::Error {
+        let said = again(&error);
+        self.unwritable.get_or_insert(error);
+        self.records.outgoing.clear();
+        self.tidy();
+        said
     }
 
     /// Makes the connection unusable, and discards what was not sent. Returns the error.

@@ -225,3 +225,77 @@ fn a_long_text_is_prepared_behind_the_state_and_again_on_another_server() {
         client.expect_ok().await;
     });
 }
+
+/// What a server sends that stops reading at the packet with this number.
+fn too_large(seq: u8) -> Vec<u8> {
+    frames(seq, &[err(1153, "08S01", "Got a packet bigger than 'max_allowed_packet' bytes")])
+}
+
+#[test]
+fn a_server_that_stops_reading_in_the_middle_says_why() {
+    play(async {
+        for read in 1..3 {
+            let world = World::with(Settings { chunk: 1 << 20, ..Settings::default() });
+            let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+            let mut insert = query("insert into t values ('");
+            insert.resize(3 * MAX_PAYLOAD + 1000, b'x');
+            let said = frames(0, &[insert]);
+            let (head, tail) = said.split_at(MAX_PAYLOAD * usize::from(read) + 100_000);
+            client.peer.say(head);
+            db.peer.hear(head.len()).await;
+            db.peer.say(&too_large(read));
+            db.die();
+            client.peer.say(tail);
+            client.peer.expect_bytes(&too_large(read)).await;
+            client.peer.expect_end().await;
+            // The server is as it was.
+            assert!(world.outside.kicks.borrow().is_empty());
+            world.expect_nothing_left(0).await;
+        }
+    });
+}
+
+#[test]
+fn an_err_packet_about_the_size_ends_the_session_only_if_the_server_closed_the_connection() {
+    play(async {
+        for closes in [false, true] {
+            let world = World::new();
+            let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+            client.query("insert into t values (1)");
+            db.expect_query("insert into t values (1)").await;
+            db.peer.say(&too_large(1));
+            if closes {
+                db.die();
+                client.peer.expect_bytes(&too_large(1)).await;
+                client.peer.expect_end().await;
+                continue;
+            }
+            db.expect(command(0x0e, [])).await;
+            db.reply_ok();
+            client.peer.expect_bytes(&too_large(1)).await;
+            client.query("do 1");
+            db.answer_ok("do 1").await;
+            client.expect_ok().await;
+        }
+    });
+}
+
+#[test]
+fn another_answer_in_the_middle_of_a_request_is_not_forwarded() {
+    play(async {
+        let world = World::with(Settings { chunk: 1 << 20, ..Settings::default() });
+        let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+        let mut insert = query("insert into t values ('");
+        insert.resize(2 * MAX_PAYLOAD + 1000, b'x');
+        let said = frames(0, &[insert]);
+        let (head, tail) = said.split_at(2 * MAX_PAYLOAD);
+        client.peer.say(head);
+        db.peer.hear(head.len()).await;
+        db.peer.say(&frames(1, &[ok()]));
+        db.die();
+        client.peer.say(tail);
+        let (_, packet) = client.peer.packet().await;
+        assert!(packet.starts_with(b"\xff\x51\x04#08S01"), "{packet:?}");
+        client.peer.expect_end().await;
+    });
+}

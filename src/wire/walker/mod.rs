@@ -124,6 +124,8 @@ pub struct ResponseWalker {
     opened_cursor: bool,
     /// The files that the server may ask the client for.
     local_files: Option<Box<LocalFiles>>,
+    /// How many packets before the end of the request an ERR packet may be numbered, as the first packet of the answer.
+    stops_before: u8,
 }
 
 impl ResponseWalker {
@@ -148,6 +150,7 @@ impl ResponseWalker {
             cursor,
             opened_cursor: false,
             local_files,
+            stops_before: 0,
         }
     }
 
@@ -155,6 +158,12 @@ impl ResponseWalker {
     /// the server may ask for none.
     pub fn allows_local_files(&mut self, names: Vec<Vec<u8>>) {
         self.local_files = Some(Box::new(LocalFiles(names)));
+    }
+
+    /// Sets how many packets of the request, or of the local file, there were (at most 255 count). A server that stops
+    /// reading in the middle numbers its ERR packet behind the last packet of which it read the header.
+    pub fn answers_packets(&mut self, packets: u8) {
+        self.stops_before = packets.saturating_sub(1);
     }
 
     /// Sets how many packets the client already got, in answers to earlier statements of the same text.
@@ -252,11 +261,20 @@ impl ResponseWalker {
                 return Ok((at, Walked::More { need: PacketHeader::LEN }));
             };
             if header.seq != self.seq {
-                if !self.legs.server_compresses {
+                if self.legs.server_compresses {
+                    // The client's sequence ids go on.
+                    self.shift = self.client_seq().wrapping_sub(header.seq);
+                } else if self.seq.wrapping_sub(header.seq) > self.stops_before {
                     return Err(ProtocolError::Sequence { expected: self.seq, got: header.seq });
+                } else {
+                    match rest.get(PacketHeader::LEN) {
+                        Some(0xff) => {}
+                        None => return Ok((at, Walked::More { need: PacketHeader::LEN + 1 })),
+                        Some(_) => {
+                            return Err(ProtocolError::Sequence { expected: self.seq, got: header.seq });
+                        }
+                    }
                 }
-                // The client's sequence ids go on.
-                self.shift = self.client_seq().wrapping_sub(header.seq);
                 self.seq = header.seq;
             }
             match self.look(header, rest)? {
@@ -385,6 +403,7 @@ impl ResponseWalker {
         edits: &mut Edits,
         observer: &mut impl Observer,
     ) -> Result<bool, ProtocolError> {
+        self.stops_before = 0;
         match (payload.first().copied().unwrap_or_default(), self.phase) {
             (0xff, _) => self.error(payload, edits, observer),
             // MySQL answers with a plain OK packet to some statements that it neither prepares nor refuses.
