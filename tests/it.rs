@@ -20,6 +20,7 @@ mod console;
 mod defaults;
 mod dialogue;
 mod digests;
+mod ends;
 mod factors;
 mod failover;
 mod faults;

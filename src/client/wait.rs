@@ -1,4 +1,5 @@
-//! Waits during a statement. Each wait ends early if the client leaves or the session must end.
+//! Waits during a statement. Each wait ends early if the session must end. A client that leaves ends none: as on a server,
+//! what was received whole is executed, and a client that closed only its own half waits for the answer.
 
 use std::time::Duration;
 
@@ -6,7 +7,7 @@ use tokio::time::Instant;
 
 use super::write::ended_by;
 use super::{Client, Failure, StatementError};
-use crate::net::{Buf, Runtime, Stream, first_of, or_raised};
+use crate::net::{Buf, Runtime, or_raised};
 use crate::telemetry::Counted;
 use crate::terms::{Close, Disruption, TraceStep};
 use crate::topology::Snapshot;
@@ -58,16 +59,15 @@ impl<R: Runtime> Client<R> {
         ))
     }
 
-    /// Waits for `future`. Returns an error if the client leaves or the session must end before.
+    /// Waits for `future`. Returns an error if the session must end before.
     pub async fn unless_ended<F: Future>(&mut self, future: F) -> Result<F::Output, StatementError> {
         unless_ended(self.or_ended(future).await)
     }
 
     /// Waits as [`Self::unless_ended`] does, in a smaller future. The function [`unless_ended`] makes the same result of its
     /// output.
-    pub fn or_ended<F: Future>(&mut self, future: F) -> impl Future<Output = Result<Option<F::Output>, u16>> {
-        let gone = self.stream.peer_closed();
-        or_raised(&self.handle.signal, Signals::KILLED | Signals::END, first_of(future, gone))
+    pub fn or_ended<F: Future>(&mut self, future: F) -> impl Future<Output = Result<F::Output, u16>> {
+        or_raised(&self.handle.signal, Signals::KILLED | Signals::END, future)
     }
 
     /// Waits until the memory budget allows another buffer, for at most `limits.queue_timeout`.
@@ -111,10 +111,9 @@ impl<R: Runtime> Client<R> {
 }
 
 /// Returns the output of what [`Client::or_ended`] waited for, or why there is none.
-pub fn unless_ended<T>(waited: Result<Option<T>, u16>) -> Result<T, StatementError> {
+pub fn unless_ended<T>(waited: Result<T, u16>) -> Result<T, StatementError> {
     match waited {
-        Ok(Some(output)) => Ok(output),
-        Ok(None) => Err(StatementError::Close(Close::ClientLost)),
+        Ok(output) => Ok(output),
         Err(raised) if raised & Signals::KILLED != 0 => {
             Err(StatementError::TellAndClose(Failure::Interrupted, Close::Killed))
         }

@@ -167,6 +167,10 @@ impl Stream for MemoryStream {
         self.incoming.borrow().closed
     }
 
+    fn is_broken(&mut self) -> bool {
+        self.incoming.borrow().closed && self.outgoing.borrow().closed
+    }
+
     fn read_now(&mut self, buf: &mut Buf) -> io::Result<Option<usize>> {
         let mut pipe = self.incoming.borrow_mut();
         if pipe.bytes.is_empty() {

@@ -125,6 +125,10 @@ pub trait Stream: 'static {
     /// system call.
     fn has_ended(&mut self) -> bool;
 
+    /// True if the connection is known to be broken, so that nothing that is written arrives. False for a peer that has only
+    /// closed its own half. Costs no system call.
+    fn is_broken(&mut self) -> bool;
+
     /// Reads without waiting. Returns `None` if there is nothing to read.
     fn read_now(&mut self, buf: &mut Buf) -> io::Result<Option<usize>>;
 

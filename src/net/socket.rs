@@ -5,7 +5,7 @@ use std::mem::MaybeUninit;
 use std::net::IpAddr;
 use std::net::Shutdown;
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -98,6 +98,22 @@ impl Socket {
             Socket::Tcp(s) => ended(std::pin::pin!(s.ready(interest)).poll(cx)),
             Socket::Unix(s) => ended(std::pin::pin!(s.ready(interest)).poll(cx)),
             Socket::Ring(s) => s.poll_ended(cx),
+        }
+    }
+
+    /// True if the connection is known to be broken, or both of its halves to be closed.
+    pub fn is_broken(&self) -> bool {
+        let cx = &mut Context::from_waker(Waker::noop());
+        let interest = Interest::WRITABLE | Interest::ERROR;
+        let ready = match self {
+            Socket::Tcp(s) => std::pin::pin!(s.ready(interest)).poll(cx),
+            Socket::Unix(s) => std::pin::pin!(s.ready(interest)).poll(cx),
+            Socket::Ring(s) => return s.is_broken(),
+        };
+        match ready {
+            Poll::Ready(Ok(ready)) => ready.is_error() || ready.is_write_closed(),
+            Poll::Ready(Err(_)) => true,
+            Poll::Pending => false,
         }
     }
 

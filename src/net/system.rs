@@ -214,6 +214,10 @@ impl Stream for SystemStream {
         self.poll_ended(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
+    fn is_broken(&mut self) -> bool {
+        self.socket.is_broken()
+    }
+
     fn read_now(&mut self, buf: &mut Buf) -> io::Result<Option<usize>> {
         let polled = match self.parts() {
             (Some(compression), tls, socket) => {

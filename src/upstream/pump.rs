@@ -1,5 +1,5 @@
-//! Reads answers from the server, until the server is lost, the client leaves, or the session must end. All answers are
-//! read here: to ordinary statements, to speculative reads, and to the statements of a replayed transaction.
+//! Reads answers from the server, until the server is lost, the client's connection breaks, or the session must end. All
+//! answers are read here: to ordinary statements, to speculative reads, and to the statements of a replayed transaction.
 
 use std::future::poll_fn;
 use std::io;
@@ -159,8 +159,8 @@ impl<R: Runtime> Upstream<R> {
         let Some(connection) = &mut self.connection else { return Ok(ServerRead::Broken) };
         let (handle, resources) = (&self.handle, &self.resources);
         let (stream, client) = (&mut connection.stream, &mut client.stream);
-        // Whether the client has left is not checked for every statement, but only for a statement that takes long
-        // (`Signals::LOOK`).
+        // Whether the client's connection broke is not checked for every statement, but only for a statement that takes
+        // long (`Signals::LOOK`). A client that only ended its own half gets the answer.
         let read = poll_fn(|cx| {
             if let Poll::Ready(result) = poll_chunk(stream, chunk, resources, cx) {
                 return Poll::Ready(Ok(result));
@@ -173,11 +173,11 @@ impl<R: Runtime> Upstream<R> {
                     // Another connection of the session is lost. That loss is handled when that connection is needed.
                     handle.signal.lower(Signals::LOST);
                     raised = 0;
-                    if !client.has_ended() {
+                    if !client.is_broken() {
                         continue;
                     }
                 }
-                if raised != 0 || client.has_ended() {
+                if raised != 0 || client.is_broken() {
                     return Poll::Ready(Err(raised));
                 }
             }

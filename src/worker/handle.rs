@@ -32,7 +32,7 @@ impl Signals {
     pub const LOGIN: u16 = 1 << 4;
     /// The drain's time is over: end now.
     pub const END: u16 = 1 << 5;
-    /// A statement has been under way for a while: check whether the client is still there.
+    /// A statement has been under way for a while: check whether the client's connection is broken.
     pub const LOOK: u16 = 1 << 6;
     /// The client was silent for a while during a drain: end, unless something is unfinished.
     pub const LEAVE: u16 = 1 << 7;

@@ -213,6 +213,12 @@ impl RingSocket {
         if slot.end.get().is_some() { Poll::Ready(()) } else { Poll::Pending }
     }
 
+    /// True if a read or a write has found the connection broken.
+    pub fn is_broken(&self) -> bool {
+        let slot = &self.slot;
+        slot.outbox.broken.get().or(slot.end.get()).is_some_and(|end| matches!(end, End::Broken(..)))
+    }
+
     /// Writes without waiting. What is short is sent with the next turn, together with what other sockets send, if there
     /// are any.
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {

@@ -463,13 +463,13 @@ fn reads_on_the_primary_are_bounded() {
 }
 
 #[test]
-fn who_leaves_while_it_waits_leaves_nothing() {
+fn who_is_killed_while_it_waits_leaves_nothing() {
     play(async {
         // While the primary is asked,
         let mut s = story().await;
         s.client.query(READ);
         s.asked.is_asked().await;
-        drop(s.client);
+        s.world.kill_last();
         s.world.expect_nothing_left(1).await;
         // and while a replica is waited for.
         let mut client = s.world.login(&login()).await;
@@ -478,7 +478,7 @@ fn who_leaves_while_it_waits_leaves_nothing() {
         s.asked.tells(6).await;
         let mut waited = s.replica.accept().await;
         waited.expect_query(&wait(6)).await;
-        drop(client);
+        s.world.kill_last();
         s.world.expect_nothing_left(1).await;
         // Whose question nobody waits for is not asked.
         waited.values(&["0"]);

@@ -577,7 +577,8 @@ fn a_transaction_stays_with_a_read_only_primary_until_there_is_another() {
         other.query("begin");
         other.peer.expect_silence().await;
         db1.expect_nobody().await;
-        drop(other);
+        world.kill_last();
+        other.expect_err(1317, "70100").await;
         // What it cannot do there waits for the next primary, with all of it.
         client.query("commit");
         db.expect_query("commit").await;

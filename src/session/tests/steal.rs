@@ -155,7 +155,7 @@ fn an_insert_id_is_not_lost_with_who_asked_for_it() {
         let mut second = world.client().await;
         second.query("select a from t");
         db.expect_query("SELECT LAST_INSERT_ID()").await;
-        drop(second);
+        world.kill_last();
         tokio::time::sleep(Duration::from_millis(10)).await;
         db.reply(&result_set(MODERN, &["LAST_INSERT_ID()"], &[row(&["5"])], AUTOCOMMIT));
         db.peer.expect_end().await;
@@ -370,13 +370,13 @@ fn a_full_limit_is_not_waited_for_for_ever_and_the_error_names_it() {
             let text = second.expect_err(1040, "08004").await;
             assert!(text.contains("within 10.0 s") && text.contains(limit), "{text}");
             assert_eq!(began.elapsed().as_secs(), 10);
-            // A client that leaves while it waits leaves nothing.
+            // A session that ends while it waits leaves nothing.
             second.query("select 3");
             db0.expect_nobody().await;
             assert_eq!(world.context.metrics.waiting_for_connection.get(), 1);
-            drop(second);
+            world.kill_last();
             tokio::time::sleep(Duration::from_millis(10)).await;
-            assert_eq!(world.closed(Close::ClientLost), 1);
+            assert_eq!(world.closed(Close::Killed), 1);
             // And nobody who comes behind it waits for it.
             let mut third = world.client().await;
             third.query("select 4");
@@ -426,7 +426,7 @@ fn one_that_cannot_serve_makes_way_for_one_that_can() {
 }
 
 #[test]
-fn a_client_that_leaves_while_its_connection_is_asked_for_leaves_its_place() {
+fn a_session_that_ends_while_its_connection_is_asked_for_leaves_its_place() {
     play(async {
         let world = one_only();
         let (mut first, db0, mut db) = attached(&world, &Login::default()).await;
@@ -437,7 +437,7 @@ fn a_client_that_leaves_while_its_connection_is_asked_for_leaves_its_place() {
         let mut second = world.client().await;
         second.query("select a from t");
         db.expect_query("SELECT LAST_INSERT_ID()").await;
-        drop(second);
+        world.kill_last();
         tokio::time::sleep(Duration::from_millis(10)).await;
         drop(db);
         // The only place is free again.

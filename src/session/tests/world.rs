@@ -431,6 +431,12 @@ impl World {
         self.login(&Login::default()).await
     }
 
+    /// Kills the session that began last.
+    pub fn kill_last(&self) {
+        let last = self.context.handles().into_iter().max_by_key(|handle| handle.id).unwrap();
+        last.signal.raise(crate::worker::Signals::KILLED);
+    }
+
     pub fn closed(&self, close: Close) -> u64 {
         self.context.metrics.closed[close as usize].get()
     }

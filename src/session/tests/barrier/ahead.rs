@@ -195,8 +195,9 @@ fn a_client_that_leaves_leaves_nothing_behind() {
         let mut s = quiet().await;
         s.is_ahead().await;
         drop(s.client);
-        s.db1.peer.expect_end().await;
         s.asked.values(&["", &to(5), "0"]);
+        s.db1.reply(&one());
+        s.db1.peer.expect_end().await;
         s.world.expect_nothing_left(0).await;
     });
 }
