@@ -130,6 +130,8 @@ pub enum Failure {
     Interrupted,
     /// The proxy is shutting down.
     ShuttingDown,
+    /// The client's TLS connection has encrypted as much as it may.
+    KeysWorn,
     /// The server broke the protocol. The field says how.
     BadServer(String),
 }
@@ -153,7 +155,7 @@ impl Failure {
             Handshake(_) => (1043, *b"08S01"),
             AccessDenied { .. } | AccountRemoved(_) | PasswordChanged => (1045, *b"28000"),
             UnknownCommand => (1047, *b"08S01"),
-            StateLost(_) | ShuttingDown => (1053, *b"08S01"),
+            StateLost(_) | ShuttingDown | KeysWorn => (1053, *b"08S01"),
             OutcomeUnknown => (1105, *b"08007"),
             StateRefused(_) | Unreachable(_) | LostTwice | AnswerCut | BadServer(_) => (1105, *b"08S01"),
             NoReplica | Forgotten | NotPassed(_) => (1105, *b"HY000"),
@@ -239,6 +241,10 @@ impl Failure {
             StateLost(what) => texts::state_lost(what).into(),
             Interrupted => "Query execution was interrupted".into(),
             ShuttingDown => "pointsman: the proxy is shutting down; connect again".into(),
+            KeysWorn => {
+                "pointsman: the cipher suite of this TLS 1.2 connection may encrypt no more; connect again"
+                    .into()
+            }
             BadServer(why) => format!("pointsman: the server broke the protocol: {why}").into(),
         }
     }

@@ -129,6 +129,11 @@ pub trait Stream: 'static {
     /// closed its own half. Costs no system call.
     fn is_broken(&mut self) -> bool;
 
+    /// True if the connection must end soon, because its keys have encrypted nearly as much as they may.
+    fn is_worn(&mut self) -> bool {
+        false
+    }
+
     /// Reads without waiting. Returns `None` if there is nothing to read.
     fn read_now(&mut self, buf: &mut Buf) -> io::Result<Option<usize>>;
 

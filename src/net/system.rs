@@ -214,6 +214,10 @@ impl Stream for SystemStream {
         self.poll_ended(&mut Context::from_waker(Waker::noop())).is_ready()
     }
 
+    fn is_worn(&mut self) -> bool {
+        self.parts().1.is_some_and(|tls| tls.is_worn())
+    }
+
     fn is_broken(&mut self) -> bool {
         self.socket.is_broken()
     }

@@ -96,6 +96,9 @@ impl<R: Runtime> Session<R> {
             if self.state.has_ended() {
                 return Close::Quit;
             }
+            if self.client.stream.is_worn() && buf.is_empty() && !self.state.is_unfinished() {
+                return Box::pin(self.client.refuse(0, &Failure::KeysWorn, Close::Drained)).await;
+            }
         }
     }
 

@@ -193,7 +193,7 @@ impl<R: Runtime> Upstream<R> {
     pub fn release_after_statement(&mut self, state: &mut SessionState) {
         let ended = std::mem::take(&mut state.answer.ended);
         let attached = self.handle.servers.attached.take();
-        let (Some(connection), Some(seat)) = (self.connection.take(), self.seat.take()) else { return };
+        let (Some(mut connection), Some(seat)) = (self.connection.take(), self.seat.take()) else { return };
         let server = connection.about.server;
         self.resources.count_out(server);
         if !self.handle.servers.killing.get() {
@@ -213,7 +213,7 @@ impl<R: Runtime> Upstream<R> {
             || (ended && !holds)
             || ((left || doubted) && unpinned)
             || !connection.is_between_exchanges()
-            || (connection.closes_after_session && unpinned)
+            || ((connection.closes_after_session || connection.stream.is_worn()) && unpinned)
             || state.trackers.read_only_lost
         {
             self.prelude.clear();

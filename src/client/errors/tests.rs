@@ -42,7 +42,7 @@ fn failures() -> Vec<Failure> {
     let misuses = [Misuse::Prepared, Misuse::SetGlobal, Misuse::ReadGlobal, Misuse::NotAlone];
     all.extend(misuses.map(OwnVariable));
     all.extend([RolledBack, OutcomeUnknown, LostTwice, AnswerCut, StateLost("STATE"), Interrupted]);
-    all.extend([ShuttingDown, BadServer("REASON".into()), NotPassed("REASON".into())]);
+    all.extend([ShuttingDown, KeysWorn, BadServer("REASON".into()), NotPassed("REASON".into())]);
     all
 }
 

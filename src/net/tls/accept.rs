@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::certificate::{CertificateFacts, Names};
 use super::state::Tls;
-use super::{TlsError, explained, fingerprint};
+use super::{TlsError, explained, fingerprint, suites};
 use crate::config::{ClientsTls, ClientsTlsMode, VerifyClient};
 
 /// One ticket for each handshake: of the two that TLS 1.3 proposes the second is for browsers, which open several
@@ -131,7 +131,7 @@ impl AcceptorMaker {
         if mode == ClientsTlsMode::Disabled {
             return Ok(Arc::new(TlsAcceptor { mode, ..TlsAcceptor::default() }));
         }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = Arc::new(suites::provider());
         let certified = match &settings.identity {
             None => self.own.clone(),
             Some(identity) if identity.is_awaited() => {
@@ -157,6 +157,8 @@ impl AcceptorMaker {
         // A session that is resumed is not verified again: a certificate that ended, or a CA that was replaced, would
         // still be good. So listeners that verify clients resume nothing.
         config.session_storage = Arc::new(NoServerSessionStorage {});
+        // The client's order would choose a suite of TLS 1.2 that may encrypt only so many records.
+        config.ignore_client_order = true;
         config.send_tls13_tickets = if verifies { 0 } else { TICKETS };
         if !verifies {
             config.ticketer = self.tickets.clone();

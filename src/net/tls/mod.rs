@@ -7,6 +7,7 @@ mod key;
 mod reminders;
 mod sessions;
 mod state;
+mod suites;
 #[cfg(test)]
 mod tests;
 mod verify;
@@ -113,7 +114,7 @@ impl TlsClient {
         if mode == TlsMode::Disabled || (mode.verifies() && settings.ca.is_none()) {
             return Ok(TlsClient::unready(mode));
         }
-        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let provider = Arc::new(suites::provider());
         let builder = ClientConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()
             .map_err(|e| e.to_string())?

@@ -13,11 +13,14 @@ use rustls::server::{ServerConnectionData, UnbufferedServerConnection};
 use rustls::unbuffered::{ConnectionState, EncodeError, EncryptError, UnbufferedStatus, WriteTraffic};
 use rustls::{ClientConfig, CommonState, HandshakeKind, ProtocolVersion, ServerConfig};
 
+use super::suites::{is_worn, most_records};
 use crate::net::Buf;
 use crate::net::lent::{self, lend, take_back};
 
 /// The plaintext that is encrypted in one step, in bytes: four records.
 const CHUNK: usize = 64 * 1024;
+/// The most plaintext that a record has, in bytes.
+const LONGEST: usize = 16 * 1024;
 /// The size of a buffer for records, in bytes: `CHUNK` encrypted, with an alert or a key update in front.
 const RECORDS: usize = lent::SIZE;
 /// The longest record, in bytes: 16 KiB, 256 of overhead, and the header (RFC 5246, 6.2.3).
@@ -78,6 +81,8 @@ pub struct Tls {
     broken: Option<io::Error>,
     /// The error of a write: nothing more can be sent, but what the peer sent before can be read.
     unwritable: Option<io::Error>,
+    /// The number of records of data that were written.
+    written: u64,
 }
 
 /// The buffers of a connection.
@@ -136,7 +141,7 @@ impl Tls {
     }
 
     fn of(side: Side) -> Self {
-        Tls { side, records: Records::default(), unsent: 0, broken: None, unwritable: None }
+        Tls { side, records: Records::default(), unsent: 0, broken: None, unwritable: None, written: 0 }
     }
 
     /// Completes the handshake. If the peer closes the connection meanwhile, the error is `UnexpectedEof`.
@@ -238,6 +243,7 @@ impl Tls {
             let chunk = rest.get(..CHUNK).unwrap_or(rest);
             self.advance(None, Work::Write(chunk)).map_err(|e| self.breaks(e))?;
             self.unsent = chunk.len();
+            self.written += chunk.len().div_ceil(LONGEST) as u64;
             *written += chunk.len();
         }
     }
@@ -268,6 +274,12 @@ impl Tls {
     /// True if the connection is known to have ended or failed.
     pub fn has_ended(&self) -> bool {
         self.records.ended || self.broken.is_some() || self.unwritable.is_some()
+    }
+
+    /// True if the connection may encrypt only a few records more, and cannot change its keys.
+    pub fn is_worn(&self) -> bool {
+        let suite = self.side.common().negotiated_cipher_suite();
+        suite.and_then(most_records).is_some_and(|most| is_worn(most, self.written))
     }
 
     /// Announces the end to the peer, if that is possible without waiting.

@@ -19,6 +19,65 @@ const CA: &str = include_str!("fixture/ca.pem");
 const CERTIFICATE: &str = include_str!("fixture/server.pem");
 const KEY: &str = include_str!("fixture/server-key.pem");
 
+/// A client's settings for TLS 1.2 with suites that may encrypt so many records.
+fn limited(records: u64) -> rustls::ClientConfig {
+    let mut provider = super::suites::provider();
+    let few = |suite: &rustls::SupportedCipherSuite| {
+        let rustls::SupportedCipherSuite::Tls12(suite) = suite else { return None };
+        super::suites::most_records((*suite).into())?;
+        let common = rustls::CipherSuiteCommon {
+            suite: suite.common.suite,
+            hash_provider: suite.common.hash_provider,
+            confidentiality_limit: records,
+        };
+        let suite = rustls::Tls12CipherSuite {
+            common,
+            prf_provider: suite.prf_provider,
+            kx: suite.kx,
+            sign: suite.sign,
+            aead_alg: suite.aead_alg,
+        };
+        Some(rustls::SupportedCipherSuite::Tls12(Box::leak(Box::new(suite))))
+    };
+    provider.cipher_suites = provider.cipher_suites.iter().filter_map(few).collect();
+    let mut roots = rustls::RootCertStore::empty();
+    roots.add_parsable_certificates(CertificateDer::pem_slice_iter(CA.as_bytes()).map(Result::unwrap));
+    rustls::ClientConfig::builder_with_provider(Arc::new(provider))
+        .with_protocol_versions(&[&rustls::version::TLS12])
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+#[test]
+fn a_connection_is_worn_before_its_keys_are() {
+    let mut scene = Scene::new(&client(TlsMode::VerifyCa), &server_config(&[&rustls::version::TLS12]));
+    scene.tls = Tls::new(Arc::new(limited(512)), "db-0.db.svc".try_into().unwrap()).unwrap();
+    scene.shake().unwrap();
+    for _ in 0..509 {
+        assert_eq!(scene.tls.write_now(&mut scene.wire, b"x").unwrap(), 1);
+    }
+    assert!(!scene.tls.is_worn());
+    assert_eq!(scene.tls.write_now(&mut scene.wire, b"x").unwrap(), 1);
+    assert!(scene.tls.is_worn());
+    assert_eq!(scene.tls.write_now(&mut scene.wire, b"x").unwrap(), 1);
+    // The handshake had a record, too: rustls encrypts no more.
+    assert!(scene.tls.write_now(&mut scene.wire, b"x").is_err());
+}
+
+#[test]
+fn a_suite_without_a_limit_is_chosen_if_it_is_offered() {
+    for (versions, name) in
+        [(&[&rustls::version::TLS12][..], "CHACHA20_POLY1305"), (rustls::ALL_VERSIONS, "TLS13_AES_256_GCM")]
+    {
+        let mut scene = Scene::new(&client(TlsMode::VerifyCa), &server_config(versions));
+        scene.shake().unwrap();
+        let suite = scene.server.negotiated_cipher_suite().unwrap().suite();
+        assert!(suite.as_str().unwrap().contains(name), "{suite:?}");
+        assert!(!scene.tls.is_worn());
+    }
+}
+
 /// The bytes that are in transit between client and server, and how many of them move at a time.
 struct Wire {
     to_client: VecDeque<u8>,
