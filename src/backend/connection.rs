@@ -194,6 +194,10 @@ pub struct Connection<S> {
     pub about: About,
     /// The status flags of the last OK or EOF packet.
     pub status: StatusFlags,
+    /// The server closes the connection after so many seconds without a command; `u16::MAX` stands for more.
+    pub idle_limit: u16,
+    /// When the connection was parked last, in seconds since the worker began.
+    pub parked: u32,
     /// What `LAST_INSERT_ID()` returns here, if known.
     insert_id: Option<u64>,
     /// The statements prepared here with COM_STMT_PREPARE.
@@ -226,6 +230,8 @@ impl<S: Stream> Connection<S> {
             stream,
             has_past: false,
             unsure: Cell::new(false),
+            parked: 0,
+            idle_limit: u16::MAX,
             counted_another: false,
             is_taken_over: false,
             stale_diagnostics: false,
@@ -275,6 +281,19 @@ impl<S: Stream> Connection<S> {
         permit.opened();
         metrics.server_connections.add(1);
         self.permit = Some((permit, Open(metrics.clone())));
+    }
+
+    /// True if the server may have closed the connection, or may close it at this moment, because no command came for so long.
+    /// `now` is in seconds since the worker began, as `parked`.
+    pub fn may_time_out(&self, now: u32) -> bool {
+        let own = self.applied.as_deref().filter(|applied| !applied.variables.is_empty());
+        let limit = match own.and_then(|applied| applied.variable(b"wait_timeout")) {
+            None if self.idle_limit == u16::MAX => return false,
+            None => u64::from(self.idle_limit),
+            Some(value) => std::str::from_utf8(value).ok().and_then(|value| value.parse().ok()).unwrap_or(0),
+        };
+        // Seconds are rounded down.
+        u64::from(now.wrapping_sub(self.parked)) + 1 >= limit.saturating_mul(3) / 4
     }
 
     /// Records that a request is about to be sent.

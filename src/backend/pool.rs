@@ -300,7 +300,9 @@ impl<R: Runtime> Pool<R> {
             // Usually no answers are outstanding, or those to a reset have arrived.
             let settled = !connection.is_expecting()
                 || matches!(self.runtime.timeout(limit, connection.settle()).await, Some(Ok(())));
-            return (settled && self.is_alive(&mut connection)).then_some(connection);
+            let is_alive = settled && self.is_alive(&mut connection);
+            self.asks_first_if_old(&connection);
+            return is_alive.then_some(connection);
         };
         // A separate task: the session that wants the connection may end meanwhile, and the former session
         // still needs its insert id.
@@ -374,7 +376,7 @@ impl<R: Runtime> Pool<R> {
     /// wait for the connection or its place. `asked_for`: the session may still ask the connection about its
     /// last statement.
     #[inline]
-    pub fn park(&self, connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>, asked_for: bool) {
+    pub fn park(&self, mut connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>, asked_for: bool) {
         let key = seat.key();
         let wanted = self.someone_waits(key);
         let standing = seat.standing();
@@ -387,6 +389,7 @@ impl<R: Runtime> Pool<R> {
             seat.give_up();
             return;
         }
+        connection.parked = self.second.get();
         // The place of a connection that no other session may use is freed by `make_way`, if somebody needs it.
         seat.park(connection, !wanted || key.session.is_some(), asked_for, self.second.get());
         self.metrics.server_idle.add(1);
@@ -405,6 +408,7 @@ impl<R: Runtime> Pool<R> {
             self.vacate(connection, seat);
             return;
         }
+        connection.parked = self.second.get();
         seat.park(connection, false, false, self.second.get());
         self.metrics.server_idle.add(1);
         self.wake_for(seat);
@@ -416,6 +420,7 @@ impl<R: Runtime> Pool<R> {
         let mut connection = seat.reclaim()?;
         self.metrics.server_idle.sub(1);
         if self.is_alive(&mut connection) {
+            self.asks_first_if_old(&connection);
             return Some(connection);
         }
         drop(connection);

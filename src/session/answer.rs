@@ -243,6 +243,7 @@ impl<R: Runtime> Session<R> {
                 match pumped {
                     Ok(Pumped::Answer) => {}
                     Ok(Pumped::Broken) => return Ok(self.lost(true, forwarded, walker, buf, *request)),
+                    Ok(Pumped::Unread) => return Ok(self.lost(false, forwarded, walker, buf, *request)),
                     Ok(Pumped::GivenUp) => return Ok(self.server_given_up(forwarded, walker, buf, *request)),
                     Ok(Pumped::Refused(e)) => {
                         return Ok(self.state_refused_by_server(e, walker, buf, *request));

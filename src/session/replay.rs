@@ -323,7 +323,7 @@ impl<R: Runtime> Session<R> {
         loop {
             match self.upstream.pump(&mut self.client, &mut chunk, begun).await? {
                 Pumped::Answer => {}
-                Pumped::Broken | Pumped::GivenUp | Pumped::Refused(_) => return Ok(None),
+                Pumped::Broken | Pumped::GivenUp | Pumped::Unread | Pumped::Refused(_) => return Ok(None),
             }
             let walked = walker.feed(chunk.filled_mut(), &mut edits, &mut witness);
             edits.clear();

@@ -113,6 +113,7 @@ impl<R: Runtime> Session<R> {
             match self.upstream.pump(&mut self.client, &mut chunk, dropped > 0).await {
                 Ok(Pumped::Answer) => {}
                 Ok(Pumped::Broken) => return Ok(self.lost(true, false, walker, buf, *request)),
+                Ok(Pumped::Unread) => return Ok(self.lost(false, false, walker, buf, *request)),
                 Ok(Pumped::GivenUp) => return Ok(self.server_given_up(false, walker, buf, *request)),
                 Ok(Pumped::Refused(e)) => return Ok(self.state_refused_by_server(e, walker, buf, *request)),
                 Err(stop) => return self.broken_off(stop, walker, buf, *request),

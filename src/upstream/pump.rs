@@ -36,6 +36,8 @@ pub enum Pumped {
     Broken,
     /// The server lost its role, does not answer probes any more, or says that it ends the connection.
     GivenUp,
+    /// The server had ended the connection before it read the statement: its ERR packet answers no command.
+    Unread,
     /// The server refused what the proxy sent in front of the statement.
     Refused(SwallowError),
 }
@@ -70,7 +72,7 @@ impl<R: Runtime> Upstream<R> {
             }
             if !begun && is_farewell(chunk.filled()) {
                 self.resources.buffers.give(std::mem::take(chunk));
-                return Ok(Pumped::GivenUp);
+                return Ok(Pumped::Unread);
             }
             if !self.is_expecting() {
                 return Ok(Pumped::Answer);

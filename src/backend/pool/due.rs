@@ -3,10 +3,19 @@
 use std::time::Duration;
 
 use super::Pool;
+use crate::backend::Connection;
 use crate::net::Runtime;
 use crate::topology::ServerId;
 
 impl<R: Runtime> Pool<R> {
+    /// Has the next statement wait for an answer of the server if the server may have closed the connection for its age: a
+    /// statement that is sent at that moment would be in doubt.
+    pub(super) fn asks_first_if_old(&self, connection: &Connection<R::Stream>) {
+        if connection.may_time_out(self.second.get()) {
+            connection.unsure.set(true);
+        }
+    }
+
     /// Closes the parked connections that are idle for as long as `idle_limit` says for their server, those without
     /// a claim that are too old for a new session (see `renew`), and those whose places sessions of other workers
     /// wait for. Keeps connections with a pending insert id, unless they are too old and without a claim.
@@ -84,11 +93,17 @@ mod tests {
 
         /// Parks a connection that is opened now.
         async fn park(&self, pending: bool) -> Seat<MemoryStream> {
+            self.park_with(pending, u16::MAX).await
+        }
+
+        /// The same with how long the server leaves a connection idle, in seconds.
+        async fn park_with(&self, pending: bool, idle_limit: u16) -> Seat<MemoryStream> {
             let key = key();
             let permit = self.ceilings.acquire(key.server, 9, &key.user, None).await.unwrap();
             let kind = Kind { begun: self.ceilings.renewals.of(key.server), ..Kind::default() };
             let mut connection = connection(kind, 7);
             connection.hold(permit, &self.metrics);
+            connection.idle_limit = idle_limit;
             connection.pending_insert_id = pending.then(|| InsertIdCell::default().link());
             let shelf = self.pool.shelf(&key);
             shelf.standing.set(Standing::Current);
@@ -104,6 +119,23 @@ mod tests {
             let left = self.pool.counts().iter().map(|count| count.idle).sum();
             assert_eq!(self.metrics.server_idle.get(), left as u64);
             left
+        }
+    }
+
+    #[tokio::test]
+    async fn a_connection_that_the_server_may_have_closed_for_its_age_is_asked_first() {
+        for (limit, age) in [(u16::MAX, None), (3, Some(1)), (100, Some(74)), (1, Some(0))] {
+            for second in 0..80 {
+                let world = World::new();
+                world.pool.set_second(20);
+                let seat = world.park_with(false, limit).await;
+                world.pool.set_second(20 + second);
+                // The other end of its stream is gone, so the pool itself would not give it.
+                let connection = seat.reclaim().unwrap();
+                world.pool.asks_first_if_old(&connection);
+                let asked = age.is_some_and(|age| second >= age);
+                assert_eq!(connection.unsure.get(), asked, "{second} s of {limit} s");
+            }
         }
     }
 

@@ -244,6 +244,9 @@ impl<R: Runtime> Pool<R> {
                     }
                 }
                 connection.begun = begun;
+                let idle = server.facts.as_ref().and_then(|facts| facts.wait_timeout);
+                connection.idle_limit =
+                    idle.map_or(u16::MAX, |limit| limit.as_secs().try_into().unwrap_or(u16::MAX));
                 // A reset of MariaDB forgets the account's MAX_STATEMENT_TIME.
                 connection.about.resets &= !self.limits_time(&key.user);
                 connection.hold(permit, &self.metrics);

@@ -274,7 +274,8 @@ fn what_an_earlier_statement_of_the_text_did_is_told() {
 #[test]
 fn last_words_that_a_statement_crosses_are_no_answer_to_it() {
     play(async {
-        for (sql, code) in [(READ, None), (WRITE, Some((1105, "08007")))] {
+        // An answer has another sequence id: the server did not read the statement, so nothing is in doubt.
+        for sql in [READ, WRITE] {
             for last in
                 [shuts_down(), err(1927, "70100", "Connection was killed"), err(4031, "HY000", "idle")]
             {
@@ -283,14 +284,11 @@ fn last_words_that_a_statement_crosses_are_no_answer_to_it() {
                 client.query(sql);
                 db.expect_query(sql).await;
                 db.peer.say(&frames(0, &[last]));
-                if let Some((code, state)) = code {
-                    client.expect_err(code, state).await;
-                    continue;
-                }
                 let mut db = db0.accept().await;
                 db.expect_set("").await;
-                db.answer_one(READ).await;
+                db.answer_one(sql).await;
                 client.expect(&one()).await;
+                assert_eq!(world.disrupted(Disruption::OutcomeUnknown), 0);
             }
         }
     });
