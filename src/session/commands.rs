@@ -97,9 +97,14 @@ impl<R: Runtime> Session<R> {
                 return Close::Quit;
             }
             if self.client.stream.is_worn() && buf.is_empty() && !self.state.is_unfinished() {
-                return Box::pin(self.client.refuse(0, &Failure::KeysWorn, Close::Drained)).await;
+                return Box::pin(self.end_with_worn_keys()).await;
             }
         }
+    }
+
+    /// Ends the session because its TLS keys may encrypt no more.
+    async fn end_with_worn_keys(&mut self) -> Close {
+        self.client.refuse(0, &Failure::KeysWorn, Close::Drained).await
     }
 
     /// Waits for a command. Holds no buffer. A server connection that is lost meanwhile is closed at once.

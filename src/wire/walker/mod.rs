@@ -106,8 +106,8 @@ pub struct ResponseWalker {
     shift: u8,
     /// True if a packet is being forwarded and its payload did not pass completely yet.
     open: bool,
-    /// The bytes of the open packet's payload that did not pass yet.
-    left: usize,
+    /// The bytes of the open packet's payload that did not pass yet: less than 16 MiB.
+    left: u32,
     /// True if the previous packet was 16 MiB - 1 long: the next one continues it and is forwarded unread.
     continued: bool,
     /// True if any packet was seen.
@@ -219,13 +219,13 @@ impl ResponseWalker {
         let mut at = 0;
         loop {
             if self.open {
-                let here = self.left.min(input.len() - at);
+                let here = (self.left as usize).min(input.len() - at);
                 edits.keep(at, at + here);
                 if !self.told {
                     observer.unread(input.get(at..at + here).unwrap_or_default());
                 }
                 at += here;
-                self.left -= here;
+                self.left = self.left.saturating_sub(u32::try_from(here).unwrap_or(u32::MAX));
                 if self.left > 0 {
                     return Ok((at, Walked::More { need: 1 }));
                 }
@@ -360,7 +360,7 @@ impl ResponseWalker {
         self.seq = self.seq.wrapping_add(1);
         self.begun = true;
         self.continued = header.is_continued();
-        (self.open, self.left) = (true, header.len);
+        (self.open, self.left) = (true, u32::try_from(header.len).unwrap_or(u32::MAX));
         edits.keep(at, at + PacketHeader::LEN);
         at + PacketHeader::LEN
     }
