@@ -10,6 +10,7 @@ mod ahead;
 mod legs;
 mod local_files;
 mod phase;
+mod sequence;
 #[cfg(test)]
 mod tests;
 
@@ -260,22 +261,8 @@ impl ResponseWalker {
             let Some(header) = PacketHeader::parse(rest) else {
                 return Ok((at, Walked::More { need: PacketHeader::LEN }));
             };
-            if header.seq != self.seq {
-                if self.legs.server_compresses {
-                    // The client's sequence ids go on.
-                    self.shift = self.client_seq().wrapping_sub(header.seq);
-                } else if self.seq.wrapping_sub(header.seq) > self.stops_before {
-                    return Err(ProtocolError::Sequence { expected: self.seq, got: header.seq });
-                } else {
-                    match rest.get(PacketHeader::LEN) {
-                        Some(0xff) => {}
-                        None => return Ok((at, Walked::More { need: PacketHeader::LEN + 1 })),
-                        Some(_) => {
-                            return Err(ProtocolError::Sequence { expected: self.seq, got: header.seq });
-                        }
-                    }
-                }
-                self.seq = header.seq;
+            if let Some(need) = self.check_sequence(header, rest)? {
+                return Ok((at, Walked::More { need }));
             }
             match self.look(header, rest)? {
                 // If the server is lost now, the client can still get an ERR packet: no part of this packet was sent.
