@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pointsman::wire::{Edits, Legs, PacketHeader, ResponseShape, ResponseWalker, StatusFlags, Walked};
+use pointsman::wire::{Call, Edits, Legs, PacketHeader, ResponseShape, ResponseWalker, StatusFlags, Walked};
 
 const SHAPES: [ResponseShape; 7] = [
     ResponseShape::Ok,
@@ -15,12 +15,15 @@ const SHAPES: [ResponseShape; 7] = [
     ResponseShape::Cursor,
 ];
 
+const CALLS: [Call; 3] = [Call::No, Call::OfMariaDb, Call::OfMySql];
+
 fuzz_target!(|input: (u8, u8, &[u8], &[u8])| {
     let (flags, shape, cuts, bytes) = input;
     let flag = |bit: u8| flags >> bit & 1 == 1;
     let legs = Legs {
         server_deprecate_eof: flag(0),
         server_session_track: flag(1),
+        call: CALLS[usize::from(shape) / SHAPES.len() % CALLS.len()],
         server_compresses: flag(5),
         client_deprecate_eof: flag(2),
         client_session_track: flag(3),
