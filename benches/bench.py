@@ -12,6 +12,7 @@ import connects
 import digests
 import drivers
 import failover
+import former
 import levels
 import logins
 import pressure
@@ -166,7 +167,7 @@ ON_MYSQL = {"commits": lambda cluster: commits.measure(cluster, SETTINGS, say)}
 
 
 def main():
-    alone = ["workloads", "drivers", "connects", *ON_MYSQL, "tls", "failover", "changes", "pods"]
+    alone = ["workloads", "drivers", "connects", "former", *ON_MYSQL, "tls", "failover", "changes", "pods"]
     parts = sys.argv[1:] or [*PARTS, *alone]
     unknown = set(parts) - {*PARTS, *alone}
     if unknown:
@@ -177,6 +178,8 @@ def main():
         publish("drivers", on_both(lambda cluster: drivers.measure(cluster, SETTINGS, say)))
     if "connects" in parts:
         publish("connects", on_both(lambda cluster: connects.measure(cluster, SETTINGS, say)))
+    if "former" in parts and os.environ.get("FORMER"):
+        publish("former", on_both(lambda cluster: former.measure(cluster, SETTINGS, say)))
     publish_all("mariadb", {name: part for name, part in PARTS.items() if name in parts})
     publish_all("mysql", {name: part for name, part in ON_MYSQL.items() if name in parts and "split" in TARGETS})
     if "tls" in parts and {"split", "primary"} & set(TARGETS):

@@ -1,5 +1,6 @@
 //! The benchmark's quick client, standard library only, so that it is not what is measured.
-//! usage: connect connect PORT N THREADS   N times connect, SELECT 1, close; prints seconds
+//! usage: connect connect PORT N THREADS   N times connect, SELECT 1, close; prints seconds, and the 99th percentile of
+//!                                         a login, from connect() to its OK packet, in seconds
 //!        connect result PORT MIB          reads a result of MIB; prints MiB/s
 //!        connect load PORT MIB            sends MIB as LOAD DATA LOCAL; prints MiB/s
 #![allow(clippy::disallowed_types, clippy::print_stdout)] // no runtime here: the clock is the system's
@@ -23,13 +24,13 @@ fn main() {
     let port = number(1).and_then(|p| u16::try_from(p).ok());
     let done = match (args.first().map(String::as_str), port, number(2)) {
         (Some("connect"), Some(port), Some(n)) => connects(port, n, number(3).unwrap_or(8)),
-        (Some("result"), Some(port), Some(mib)) => result(port, mib),
-        (Some("load"), Some(port), Some(mib)) => load(port, mib),
+        (Some("result"), Some(port), Some(mib)) => result(port, mib).map(|figure| format!("{figure:.3}")),
+        (Some("load"), Some(port), Some(mib)) => load(port, mib).map(|figure| format!("{figure:.3}")),
         // `cargo test` and `cargo bench` run it without arguments.
         _ => return eprintln!("usage: connect connect|result|load PORT N [THREADS]"),
     };
     match done {
-        Ok(figure) => println!("{figure:.3}"),
+        Ok(figures) => println!("{figures}"),
         Err(e) => {
             eprintln!("{e}");
             std::process::exit(1);
@@ -37,14 +38,17 @@ fn main() {
     }
 }
 
-fn connects(port: u16, n: usize, threads: usize) -> Result<f64> {
+fn connects(port: u16, n: usize, threads: usize) -> Result<String> {
     let began = Instant::now();
     let each = n / threads;
     let workers: Vec<_> = (0..threads)
         .map(|_| {
             std::thread::spawn(move || {
+                let mut logins = Vec::with_capacity(each);
                 for _ in 0..each {
+                    let login = Instant::now();
                     let mut client = Client::login(port, "", BUFFER)?;
+                    logins.push(login.elapsed());
                     client.command(b"\x03SELECT 1")?;
                     // Column count, column, EOF, row, EOF.
                     for _ in 0..5 {
@@ -52,14 +56,18 @@ fn connects(port: u16, n: usize, threads: usize) -> Result<f64> {
                     }
                     client.command(b"\x01")?;
                 }
-                Ok::<(), Error>(())
+                Ok::<_, Error>(logins)
             })
         })
         .collect();
+    let mut logins = Vec::with_capacity(n);
     for worker in workers {
-        worker.join().map_err(|_| other("a thread panicked"))??;
+        logins.extend(worker.join().map_err(|_| other("a thread panicked"))??);
     }
-    Ok(began.elapsed().as_secs_f64())
+    let seconds = began.elapsed().as_secs_f64();
+    logins.sort_unstable();
+    let p99 = logins.get(logins.len() * 99 / 100).copied().unwrap_or_default().as_secs_f64();
+    Ok(format!("{seconds:.3} {p99:.6}"))
 }
 
 fn result(port: u16, mib: usize) -> Result<f64> {

@@ -7,6 +7,7 @@
 #   crowds     memory per idle client with 1,000, 5,000 and 9,000 clients, on both drivers
 #   levels     the cost of `strong` and `session`, compared with `eventual`
 #   drivers    CPU and QPS on epoll and on io_uring, at `eventual` and `strong`, relative to HAProxy
+#   former     this build and a former one in turn: FORMER=the former program (not in "all" without it) WHAT="workloads crowd logins"
 #   workers    the cost of more worker threads than cores
 #   digests    the cost of counting statements by digest    tap  the cost of readers of /tap
 #   traces     the cost of traces: off, one statement of a hundred, each statement
@@ -32,7 +33,7 @@ if [[ $TARGETS =~ split|primary ]]; then
     cargo build --profile dist --locked
   fi
   if [ $# = 0 ] || [[ " $* " = *" pods "* ]]; then tests/setup/kubernetes-build.sh; fi
-  if [ $# = 0 ] || [[ " $* " =~ " commits "|" tls "|" workloads "|" drivers "|" connects " ]]; then tests/setup/mysql97.sh; fi
+  if [ $# = 0 ] || [[ " $* " =~ " commits "|" tls "|" workloads "|" drivers "|" connects "|" former " ]]; then tests/setup/mysql97.sh; fi
 fi
 mkdir -p "$target/bench"
 for client in connect crowd flood; do

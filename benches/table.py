@@ -129,6 +129,7 @@ def connects_table(results, s):
         lines += [row(KINDS[kind], *names.values()), row("---", *["---:"] * len(names)),
                   row("seconds", *(middle(n, "seconds", 2) for n in names)),
                   row("… relative to direct", *(number(relative(rounds, n, "direct", "seconds")) for n in names)),
+                  row("p99 of a login, ms", *(middle(n, "login", 2) for n in names)),
                   row("the proxy's CPU per connection, µs", "–", *(middle(n, "proxy", 0) for n in names if n != "direct")),
                   row("the servers' CPU per connection, µs", *(middle(n, "servers", 0) for n in names)), ""]
     return lines[:-1]
@@ -186,6 +187,32 @@ def drivers_table(results, s):
                        *(relative(rounds, name, "haproxy", "qps") for name in others)]
             plain = [number(median(r[key] for r in rounds["haproxy"]), digits) for key, digits in [("cpu", 1), ("qps", 0)]]
             lines.append(row(workload["name"], *(number(figure, 2) for figure in figures), *plain))
+        lines.append("")
+    return lines[:-1]
+
+
+def former_table(results, s):
+    """Each figure of this build relative to the former one, round by round."""
+    lines = []
+    for kind, parts in results.items():
+        lines += [row(KINDS[kind], "former", "this", "this to former"), row("---", *["---:"] * 3)]
+
+        def line(text, rounds, key, digits):
+            plain = [number(median(r[key] for r in rounds[name]), digits) for name in ("former", "this")]
+            lines.append(row(text, *plain, number(relative(rounds, "this", "former", key), 3)))
+
+        for workload in parts.get("workloads", []):
+            line(f"{workload['name']}: CPU per query, µs", workload["rounds"], "cpu", 1)
+            line("… QPS", workload["rounds"], "qps", 0)
+        if "crowd" in parts:
+            line(f"{s['clients']:,} clients over {s['pool']} connections: QPS", parts["crowd"], "qps", 0)
+        if "logins" in parts:
+            line("connect, `SELECT 1`, close: seconds", parts["logins"], "seconds", 2)
+            to_direct = (number(relative(parts["logins"], name, "direct", "seconds")) for name in ("former", "this"))
+            lines.append(row("… to a direct connection", *to_direct, "–"))
+            line("… p99 of a login, ms", parts["logins"], "login", 2)
+            to_direct = (number(relative(parts["logins"], name, "direct", "login")) for name in ("former", "this"))
+            lines.append(row("… to a direct connection", *to_direct, "–"))
         lines.append("")
     return lines[:-1]
 
@@ -365,6 +392,8 @@ def about(part, s):
         "crowds": f"Beyond the first 8 clients of a proxy, which touch its code. Pointsman: a `split` port, at most {s['pool']} "
                   "connections to a server.",
         "others": f"Median of {s['rounds']} rounds, targets in turn.",
+        "former": f"Median of {2 * s['rounds']} rounds of {s['secs']} s (clients over few connections, connections: {s['rounds']}), "
+                  f"targets in turn; `split` ports at the default level, the default driver.",
         "connects": f"Median of {s['rounds']} rounds, targets in turn. 8 clients connect, log in, run `SELECT 1` and close, "
                     f"{s['connects']:,} times together. Pointsman: a `split` port at `strong`.",
         "levels": f"{rounds} Proxies that differ in `consistency.level` alone.",
@@ -388,7 +417,7 @@ def about(part, s):
 
 
 TABLES = {"workloads": workload_table, "pressure": pressure_table, "idle": idle_table, "crowds": crowds_table, "others": other_table, "levels": levels_table, "workers": workers_table,
-          "drivers": drivers_table, "connects": connects_table,
+          "drivers": drivers_table, "former": former_table, "connects": connects_table,
           "digests": digests_table, "tap": tap_table, "traces": traces_table,
           "commits": commits_table, "tls": tls_table, "logins": logins_table, "failover": failover_table,
           "changes": changes_table, "pods": pods_table}

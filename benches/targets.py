@@ -157,8 +157,9 @@ password = "app"
 """
 
 
-def pointsman(mode, cluster, pool, more="", tls="", servers_tls="disabled", edit=lambda text: text):
-    """`tls`: lines of `[listeners.tls]` of the first port; `edit` has the last word on the configuration."""
+def pointsman(mode, cluster, pool, more="", tls="", servers_tls="disabled", edit=lambda text: text, binary=None):
+    """`tls`: lines of `[listeners.tls]` of the first port; `edit` has the last word on the configuration; `binary`: another
+    build than that of this repository."""
     rw, ro, http = free_port(), free_port(), free_port()
     path = os.path.join(os.environ["SCRATCH"], f"pointsman-{rw}.toml")
     config = cluster.do("config", rw, ro, http).replace(
@@ -171,7 +172,7 @@ def pointsman(mode, cluster, pool, more="", tls="", servers_tls="disabled", edit
     with open(path, "w", encoding="utf-8") as f:
         f.write(edit(f"workers = {THREADS}\n" + config))
     log = path + ".log"
-    binary = os.environ.get("POINTSMAN") or os.path.join(os.environ["TARGET_DIR"], "dist", "pointsman")
+    binary = binary or os.environ.get("POINTSMAN") or os.path.join(os.environ["TARGET_DIR"], "dist", "pointsman")
     with open(log, "w", encoding="utf-8") as out:
         process = subprocess.Popen([binary, "run", "--config", path], stdin=subprocess.DEVNULL, stdout=out, stderr=out)
     target = Target(mode, rw, process, http, ro)
