@@ -178,6 +178,8 @@ def main():
         publish("drivers", on_both(lambda cluster: drivers.measure(cluster, SETTINGS, say)))
     if "connects" in parts:
         publish("connects", on_both(lambda cluster: connects.measure(cluster, SETTINGS, say)))
+    if "former" in sys.argv[1:] and not os.environ.get("FORMER"):
+        sys.exit("the part former needs FORMER=the former program")
     if "former" in parts and os.environ.get("FORMER"):
         publish("former", on_both(lambda cluster: former.measure(cluster, SETTINGS, say)))
     publish_all("mariadb", {name: part for name, part in PARTS.items() if name in parts})

@@ -1,6 +1,7 @@
 """Compares this build with a former one, whose program FORMER names: CPU per query of all workloads, 2,000 clients over 32
 connections, and clients that connect, ask one question and close. The part `former` of run.sh; both builds take turns, in
 front of a cluster of MariaDB and one of MySQL. The account of the monitor may read the catalogue, as the manual advises."""
+import contextlib
 import os
 
 import connects
@@ -11,15 +12,24 @@ from targets import Target, cpu_seconds, pointsman
 BUILDS = ["former", "this"]
 
 
-def start(cluster, build, pool=0):
-    binary = os.environ["FORMER"] if build == "former" else None
-    target = pointsman("split", cluster, pool, binary=binary)
-    target.name = build
-    return target
+@contextlib.contextmanager
+def builds(cluster, pool=0, **others):
+    """Starts both builds. Stops them afterwards, and the `others`."""
+    targets = dict(others)
+    try:
+        for build in BUILDS:
+            binary = os.environ["FORMER"] if build == "former" else None
+            targets[build] = pointsman("split", cluster, pool, binary=binary)
+            targets[build].name = build
+        yield targets
+    finally:
+        for target in targets.values():
+            target.stop()
 
 
 def in_turn(targets, rounds, one):
-    """Each round begins with another target: what one leaves behind (caches, the server's) does not always help the same."""
+    """Measures the targets in turn. Each round begins with another target, so that what a target leaves in the servers'
+    caches does not always help the same one."""
     seen = {name: [] for name in targets}
     names = list(targets)
     for number in range(rounds):
@@ -29,36 +39,29 @@ def in_turn(targets, rounds, one):
 
 
 def workloads(cluster, settings, say):
-    targets, rows = {}, []
-    try:
-        for build in BUILDS:
-            targets[build] = start(cluster, build)
+    rows = []
+    with builds(cluster) as targets:
         for name, test, threads, extra in drivers.WORKLOADS:
             one = lambda target: drivers.one_round(target, test, threads, settings["secs"], extra)
             rounds = in_turn(targets, settings["rounds"] * 2, one)
             for key, seen in rounds.items():
                 say(f"  {name}, {key}: " + ", ".join(f"{r['qps']:.0f}/s {r['cpu']:.1f} µs" for r in seen))
             rows.append({"name": name, "rounds": rounds})
-    finally:
-        for target in targets.values():
-            target.stop()
     return rows
 
 
 def crowd(cluster, settings, say):
-    """2,000 clients, 200 of them active without a pause, over 32 connections."""
-    targets = {}
+    """2,000 clients over 32 connections. 200 of the clients are active, without a pause."""
     for server in cluster.servers:
         # The quick client of the watch cannot encrypt: MySQL has to know the password already.
         connects.show_password(cluster.port(server), "super")
-    try:
-        for build in BUILDS:
-            targets[build] = start(cluster, build, settings["pool"])
+    with builds(cluster, settings["pool"]) as targets:
+        for target in targets.values():
+            connects.warm(target)
         one = lambda target: pressure.one_load(cluster, target, settings, 0, False)
         rounds = in_turn(targets, settings["rounds"], one)
-    finally:
-        for target in targets.values():
-            target.stop()
+    if not all(r["qps"] for seen in rounds.values() for r in seen):
+        raise RuntimeError("a crowd of clients got no answer")
     for key, seen in rounds.items():
         say(f"  {settings['clients']} clients, {key}: " + ", ".join(f"{r['qps']:.0f}/s" for r in seen))
     return rounds
@@ -66,16 +69,10 @@ def crowd(cluster, settings, say):
 
 def logins(cluster, settings, say):
     servers = [cluster.pid(server) for server in cluster.servers]
-    targets = {"direct": Target.start("direct", cluster)}
-    try:
-        for build in BUILDS:
-            targets[build] = start(cluster, build)
+    with builds(cluster, direct=Target.start("direct", cluster)) as targets:
         for target in targets.values():
             connects.warm(target)
         rounds = in_turn(targets, settings["rounds"], lambda target: connects.one_round(target, servers, settings["connects"]))
-    finally:
-        for target in targets.values():
-            target.stop()
     for key, seen in rounds.items():
         say(f"  connections, {key}: " + ", ".join(f"{r['seconds']:.2f} s, p99 {r['login']:.2f} ms" for r in seen))
     return rounds

@@ -193,6 +193,7 @@ def drivers_table(results, s):
 
 def former_table(results, s):
     """Each figure of this build relative to the former one, round by round."""
+    to_direct = lambda rounds, key: (number(relative(rounds, name, "direct", key)) for name in ("former", "this"))
     lines = []
     for kind, parts in results.items():
         lines += [row(KINDS[kind], "former", "this", "this to former"), row("---", *["---:"] * 3)]
@@ -208,11 +209,9 @@ def former_table(results, s):
             line(f"{s['clients']:,} clients over {s['pool']} connections: QPS", parts["crowd"], "qps", 0)
         if "logins" in parts:
             line("connect, `SELECT 1`, close: seconds", parts["logins"], "seconds", 2)
-            to_direct = (number(relative(parts["logins"], name, "direct", "seconds")) for name in ("former", "this"))
-            lines.append(row("… to a direct connection", *to_direct, "–"))
+            lines.append(row("… to a direct connection", *to_direct(parts["logins"], "seconds"), "–"))
             line("… p99 of a login, ms", parts["logins"], "login", 2)
-            to_direct = (number(relative(parts["logins"], name, "direct", "login")) for name in ("former", "this"))
-            lines.append(row("… to a direct connection", *to_direct, "–"))
+            lines.append(row("… to a direct connection", *to_direct(parts["logins"], "login"), "–"))
         lines.append("")
     return lines[:-1]
 
@@ -393,7 +392,7 @@ def about(part, s):
                   "connections to a server.",
         "others": f"Median of {s['rounds']} rounds, targets in turn.",
         "former": f"Median of {2 * s['rounds']} rounds of {s['secs']} s (clients over few connections, connections: {s['rounds']}), "
-                  f"targets in turn; `split` ports at the default level, the default driver.",
+                  "targets in turn; `split` ports at the default level, the default driver.",
         "connects": f"Median of {s['rounds']} rounds, targets in turn. 8 clients connect, log in, run `SELECT 1` and close, "
                     f"{s['connects']:,} times together. Pointsman: a `split` port at `strong`.",
         "levels": f"{rounds} Proxies that differ in `consistency.level` alone.",
