@@ -135,6 +135,8 @@ lint() {
   fi
 }
 clippy() { stage clippy cargo clippy --locked --workspace --all-targets -- -D warnings; }
+# The fuzz targets are a workspace of their own, so no other command of cargo notices that one does not compile any more.
+fuzz_compiles() { stage "fuzz targets compile" cargo check --quiet --manifest-path fuzz/Cargo.toml --target-dir "$target" --bins; }
 
 rust_tests() { # cargo test's arguments
   stage build cargo test --locked --no-run "$@"
@@ -504,6 +506,7 @@ case ${1:-all} in
   lint)
     lint
     clippy
+    fuzz_compiles
     # Prints large files and the modules' dependencies, for a reader.
     stage structure cargo test --locked --quiet --test architecture -- --nocapture report
     ;;
