@@ -19,6 +19,8 @@ pub enum Class {
     PreparedRead,
     LongRead,
     Idle,
+    /// A session with a temporary table, which counts what it has put there.
+    Temporary,
 }
 
 impl Class {

@@ -123,24 +123,33 @@ pub struct Excuse {
     pub torn: bool,
     /// More than one server is lost: a read that was on two of them is told so.
     pub several: bool,
+    /// Nothing is lost: the primary only pauses. No client may be told anything.
+    pub nothing: bool,
 }
 
 /// Errors that autocommit statements may not get, and connections that may not be lost.
 pub fn errors(books: &[Book], excuse: Excuse) -> Vec<String> {
     let mut wrong = Vec::new();
+    let failed_logins: usize = books.iter().map(|book| book.failed_logins).sum();
+    if excuse.nothing && failed_logins > 0 {
+        wrong.push(format!("{failed_logins} logins failed"));
+    }
     for entry in books.iter().flat_map(|b| &b.entries) {
         let excused = match &entry.told {
-            Told::Done | Told::InDoubt => true,
+            Told::Done => true,
+            _ if excuse.nothing => false,
+            Told::InDoubt => true,
             Told::RolledBack => entry.class.in_transaction(),
             Told::Cut(_) => entry.class == Class::LongRead || excuse.torn || excuse.several,
             Told::Torn => entry.class == Class::LongRead || excuse.torn,
             Told::Odd(_) | Told::Refused(_) => excuse.server_errors,
-            Told::Lost(_) => excuse.torn,
+            // Its table is lost with the server.
+            Told::Lost(_) => excuse.torn || entry.class == Class::Temporary,
         };
         if !excused {
             wrong.push(format!("{:?} {} was told {:?}", entry.class, entry.token, entry.told));
         }
-        if entry.told == Told::InDoubt && !entry.class.writes() {
+        if entry.told == Told::InDoubt && !entry.class.writes() && entry.class != Class::Temporary {
             wrong.push(format!("a read in doubt: {:?}", entry.class));
         }
     }

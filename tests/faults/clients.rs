@@ -12,7 +12,7 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, sleep, timeout};
 
 /// How many of each.
-const CLASSES: [(Class, usize); 9] = [
+const CLASSES: [(Class, usize); 10] = [
     (Class::Write, 20),
     (Class::PreparedWrite, 10),
     (Class::Transaction, 14),
@@ -22,6 +22,7 @@ const CLASSES: [(Class, usize); 9] = [
     (Class::PreparedRead, 6),
     (Class::LongRead, 4),
     (Class::Idle, 20),
+    (Class::Temporary, 6),
 ];
 
 /// Rows of `big`.
@@ -110,6 +111,7 @@ impl Clients {
                 partly: false,
                 opened: None,
                 committed: None,
+                own_rows: 0,
             };
             tokio::spawn(client.run())
         };
@@ -154,6 +156,8 @@ struct Client {
     /// Of the transaction of now: its first answer, its COMMIT.
     opened: Option<Instant>,
     committed: Option<Instant>,
+    /// Rows of the session's temporary table.
+    own_rows: usize,
 }
 
 impl Client {
@@ -185,6 +189,7 @@ impl Client {
         };
         if let Ok(Ok(conn)) = timeout(self.shared.patience, login).await {
             self.conn = Some(conn);
+            self.own_rows = 0;
             return true;
         }
         self.book.failed_logins += 1;
@@ -196,6 +201,7 @@ impl Client {
         match self.class {
             Class::Implicit => vec!["SET autocommit = 0".into()],
             Class::Idle => vec![format!("SET @mine = 'idle-{}', time_zone = '+03:00'", self.number)],
+            Class::Temporary => vec!["CREATE TEMPORARY TABLE own (n INT)".into()],
             _ => Vec::new(),
         }
     }
@@ -220,6 +226,8 @@ impl Client {
                 }
             }
             Told::Lost(_) | Told::Torn => self.conn = None,
+            // The session ends with its table.
+            Told::InDoubt if self.class == Class::Temporary => self.conn = None,
             Told::Odd(_) | Told::Refused(_) => {
                 // What is left of a transaction.
                 if let Some(conn) = &mut self.conn
@@ -248,6 +256,7 @@ impl Client {
             Class::Read | Class::PreparedRead => self.read().await,
             Class::LongRead => self.long_read().await,
             Class::Idle => self.idle().await,
+            Class::Temporary => self.temporary().await,
         }
     }
 
@@ -350,6 +359,19 @@ impl Client {
         let is = crate::dialogue::row(self.conn(), "SELECT @mine, @@time_zone").await?;
         let be = [format!("idle-{}", self.number), "+03:00".to_owned()];
         self.must_be(is == be, &format!("an idle session has {is:?} for {be:?}"));
+        Ok(())
+    }
+
+    /// Half of the writes are prepared.
+    async fn temporary(&mut self) -> Result<(), Error> {
+        match self.chance.below(2) {
+            0 => self.say(&format!("INSERT INTO own VALUES ({})", self.own_rows)).await?,
+            _ => self.execute("INSERT INTO own VALUES (?)", &self.own_rows.to_string()).await?,
+        }
+        self.own_rows += 1;
+        let seen: Option<usize> = self.conn().query_first("SELECT COUNT(*) FROM own").await?;
+        let own = self.own_rows;
+        self.must_be(seen == Some(own), &format!("a temporary table has {seen:?} rows of {own}"));
         Ok(())
     }
 

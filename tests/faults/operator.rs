@@ -138,13 +138,21 @@ impl Scene {
 
     async fn frozen(&mut self, plan: &Plan, history: &mut History) {
         history.now();
-        self.cluster.primary().freeze();
-        sleep(plan.pauses[1]).await;
+        match plan.holds {
+            true => self.lines[plan.old].set(Line::Held(Way::Both)),
+            false => self.cluster.primary().freeze(),
+        }
         if plan.fault == Fault::Frozen {
+            sleep(FLAP).await;
             self.promote(plan.new, history).await;
             sleep(plan.pauses[2]).await;
+        } else {
+            sleep(plan.pause).await;
         }
-        self.cluster.server(plan.old).thaw();
+        match plan.holds {
+            true => self.lines[plan.old].set(Line::Through),
+            false => self.cluster.server(plan.old).thaw(),
+        }
         sleep(plan.pauses[2]).await;
     }
 

@@ -18,9 +18,9 @@ pub enum Fault {
     KilledInCommit,
     /// Promoted, and the dead one comes back, writable.
     KilledAndBack,
-    /// SIGSTOP, and SIGCONT after another was promoted.
+    /// The primary pauses (see `Plan::holds`), and another is promoted after two seconds; then the former goes on, writable.
     Frozen,
-    /// SIGSTOP, and SIGCONT; nobody was promoted.
+    /// The primary pauses for 0.1 to 40 s, and goes on; nobody was promoted. No client may notice.
     Paused,
     /// The proxy does not reach the primary. Here and below: a replica is promoted, or all is well again.
     ApartFromProxy,
@@ -72,6 +72,9 @@ pub const LATE: Line = Line::Late(Duration::from_millis(200));
 pub const FLAP: Duration = Duration::from_secs(2);
 pub const DELAY: Duration = Duration::from_secs(20);
 
+/// How long a primary pauses that goes on as the primary, in milliseconds; one of these and up to half as much again.
+const PAUSES_MS: [usize; 8] = [100, 200, 400, 800, 2000, 5000, 12_000, 27_000];
+
 #[derive(Debug, Clone)]
 pub struct Plan {
     pub seed: u64,
@@ -86,6 +89,10 @@ pub struct Plan {
     pub torn: [usize; 3],
     /// A replica is promoted, where it could be otherwise.
     pub promotes: bool,
+    /// How long a primary pauses that goes on as the primary.
+    pub pause: Duration,
+    /// A pause is the network's, which holds all that is said between the proxy and the primary. Otherwise it is SIGSTOP.
+    pub holds: bool,
 }
 
 impl Plan {
@@ -106,6 +113,9 @@ impl Plan {
             let most = [60, 600, 60_000][chance.below(3)];
             1 + chance.below(most)
         });
+        let promotes = chance.below(2) == 0;
+        let least = PAUSES_MS[chance.below(PAUSES_MS.len())];
+        let pause = Duration::from_millis((least + chance.below(least / 2)) as u64);
         Plan {
             seed,
             fault: only.unwrap_or(FAULTS[turn]),
@@ -114,7 +124,9 @@ impl Plan {
             pauses,
             line,
             torn,
-            promotes: chance.below(2) == 0,
+            promotes,
+            pause,
+            holds: chance.below(2) == 0,
         }
     }
 

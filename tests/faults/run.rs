@@ -186,6 +186,7 @@ async fn compare(scene: &Scene, plan: &Plan, history: History, books: &[Book], v
             server_errors: plan.fault == Fault::FullDisk,
             torn: plan.fault == Fault::Torn,
             several: plan.fault == Fault::Late,
+            nothing: plan.fault == Fault::Paused,
         };
         verdict.wrong.extend(errors(books, excuse));
     }
