@@ -1,8 +1,9 @@
-//! A primary that pauses while no other server is the primary: nobody loses anything, and nobody hears of it.
+//! A primary that pauses. While no other server is the primary, nobody loses anything, and nobody hears of it. If another
+//! one takes over meanwhile, nothing that began in the pause is in doubt.
 
 use crate::dialogue::raw::{Raw, error_code};
-use crate::dialogue::{eventually, readers_are, topology};
-use crate::support::{Cluster, Proxy, proxy_config};
+use crate::dialogue::{eventually, readers_are, topology, value, writer_is};
+use crate::support::{Cluster, Kind, Proxy, connect, proxy_config};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::Duration;
@@ -52,6 +53,102 @@ fn writers(port: u16, stop: &Arc<AtomicBool>, rows: &Arc<AtomicUsize>) -> Vec<Jo
         })
     };
     (0..8).map(write).collect()
+}
+
+#[tokio::test]
+async fn what_begins_in_a_pause_of_mariadb_is_held() {
+    begins_in_a_pause(Cluster::mariadb(1).await, Next::GoesOn).await;
+    begins_in_a_pause(Cluster::mariadb(1).await, Next::Promoted).await;
+}
+
+#[tokio::test]
+async fn what_begins_in_a_pause_of_mysql_is_held() {
+    for next in [Next::GoesOn, Next::Promoted] {
+        if let Some(cluster) = Cluster::mysql(1).await {
+            begins_in_a_pause(cluster, next).await;
+        }
+    }
+}
+
+/// How a pause ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Next {
+    /// The primary goes on.
+    GoesOn,
+    /// The replica becomes the primary.
+    Promoted,
+}
+
+/// A session with a table of its own, whose statement begins in the pause.
+async fn with_own_table(port: u16) -> Raw {
+    let mut client = Raw::app(port).await;
+    works(&mut client, "CREATE TEMPORARY TABLE own (a INT)").await;
+    client
+}
+
+async fn begins_in_a_pause(mut cluster: Cluster, next: Next) {
+    cluster.primary().sql("CREATE TABLE test.noted (id INT AUTO_INCREMENT PRIMARY KEY, a INT)").await;
+    cluster.primary().sql("CREATE TABLE test.marked (a INT)").await;
+    cluster.wait_caught_up().await;
+    // The replica alone has this row.
+    let replica = cluster.replica(0);
+    let mark = "SET sql_log_bin = 0; INSERT INTO test.marked VALUES (1)";
+    match cluster.kind() {
+        Kind::MariaDb => replica.sql(mark).await,
+        Kind::MySql => {
+            let (off, on) = ("SET GLOBAL super_read_only = OFF", "SET GLOBAL super_read_only = ON");
+            replica.sql(&format!("{off}; {mark}; {on}")).await
+        }
+    };
+    let config = proxy_config(&cluster).replacen("mode = \"primary\"", "mode = \"split\"", 1);
+    let proxy = Proxy::start(&format!("{config}\n[consistency]\nlevel = \"session\"\n")).await;
+    readers_are(&proxy, 1).await;
+    // Tables are read on replicas once the primary has told which tables there are.
+    let mut reads = connect(proxy.rw, "app", "app", "test").await.unwrap();
+    let mut is_read_there = async || value(&mut reads, "SELECT COUNT(*) FROM marked").await.unwrap() == "1";
+    eventually("a table is read on the replica", async || is_read_there().await.then_some(())).await;
+    let (mut owner, mut prepares) = (with_own_table(proxy.rw).await, with_own_table(proxy.rw).await);
+    let prepared = prepares.command(0x16, b"INSERT INTO noted (a) VALUES (2)").await.unwrap();
+    let execute = [&prepared[1..5], b"\0\x01\0\0\0"].concat();
+    let mut commits = Raw::app(proxy.rw).await;
+    works(&mut commits, "BEGIN").await;
+    works(&mut commits, "INSERT INTO noted (a) VALUES (3)").await;
+    cluster.primary().freeze();
+    eventually("the pause is noticed", async || {
+        (topology(&proxy).await["servers"][0]["health"] == "down").then_some(())
+    })
+    .await;
+    let written = tokio::spawn(async move { owner.query("INSERT INTO noted (a) VALUES (1)").await });
+    let executed = tokio::spawn(async move { prepares.command(0x17, &execute).await });
+    let committed = tokio::spawn(async move { commits.query("COMMIT").await });
+    // Replicas answer all the while.
+    assert!(is_read_there().await);
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    assert!(!written.is_finished() && !executed.is_finished() && !committed.is_finished());
+    if next == Next::Promoted {
+        cluster.promote(1).await;
+        writer_is(&proxy, 1).await;
+    } else {
+        cluster.primary().thaw();
+    }
+    let code = async |answer: JoinHandle<std::io::Result<Vec<u8>>>| {
+        error_code(&answer.await.unwrap().expect("an answer"))
+    };
+    let codes = [code(written).await, code(executed).await, code(committed).await];
+    if next == Next::Promoted {
+        cluster.server(0).thaw();
+    }
+    let rows = cluster.primary().sql("SELECT a FROM test.noted ORDER BY a").await;
+    let rows: Vec<_> = rows.into_iter().filter_map(|row| row[0].clone()).collect();
+    match next {
+        Next::GoesOn => assert_eq!((codes, rows.join(" ").as_str()), ([0, 0, 0], "1 2 3")),
+        // The tables are gone, but nothing is in doubt; the transaction runs again. 1053 is ER_SERVER_SHUTDOWN.
+        Next::Promoted => assert_eq!((codes, rows.join(" ").as_str()), ([1053, 1053, 0], "3")),
+    }
+    if next == Next::Promoted {
+        let stray = cluster.server(0).value("SELECT COUNT(*) FROM test.noted").await;
+        assert_eq!(stray, "0", "the former primary executed what began in its pause");
+    }
 }
 
 async fn pauses(cluster: Cluster, mode: &str) {

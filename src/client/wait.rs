@@ -51,6 +51,27 @@ impl<R: Runtime> Client<R> {
         }
     }
 
+    /// Waits while a snapshot satisfies `what`, without a limit of its own.
+    pub async fn wait_while(&mut self, what: impl Fn(&Snapshot) -> bool) -> Result<(), StatementError> {
+        let (resources, began) = (self.resources.clone(), self.budget.began());
+        let waiting = Counted::on(&resources.metrics.waiting_for_writer);
+        let over = async {
+            loop {
+                let snapshot = resources.topology.get();
+                if !what(&snapshot) {
+                    return;
+                }
+                resources.topology.changed_from(snapshot.version).await;
+            }
+        };
+        let step = self.begin_step(TraceStep::Hold);
+        let waited = self.unless_ended(over).await;
+        self.end_step(step);
+        drop(waiting);
+        self.budget.spend(began);
+        waited
+    }
+
     fn hold_expired(&self, began: Instant) -> StatementError {
         self.resources.count(Disruption::HoldExpired);
         StatementError::Tell(Failure::NoWriter(

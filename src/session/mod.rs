@@ -10,7 +10,7 @@
 //! | commands as they come in | `commands`, `proxy_header`, `login`, `change_user`, `before_41`, `schema_check`, `dump` |
 //! | what a command asks for | `text_command`, `prepared`, `pieces`, `kill`, `explain`, `own_variable` |
 //! | **the line of a statement** | `statement` |
-//! | what is rare, before another try | `retry`, `refused`, `reading_transaction`, `connect`, `restore`, `opaque` |
+//! | what is rare, before another try | `retry`, `refused`, `reading_transaction`, `connect`, `restore`, `opaque`, `silence` |
 //! | one try: the request and its answer | `exchange`, `large_request`, `answer`, `cursors`, `infile`, `renewal`, `unread_request` |
 //! | how fresh, and which replica | `barrier`, `speculative_read`, `replica_choice` |
 //! | when a server is lost or demoted | `server_loss`, `demoted`, `demoted_writes`, `replay`, `journal`, `commits`, `tries` |
@@ -78,6 +78,7 @@ mod retry;
 mod schema_check;
 mod secure;
 mod server_loss;
+mod silence;
 #[cfg(test)]
 mod size_tests;
 mod snapshots;

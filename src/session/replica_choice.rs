@@ -14,7 +14,7 @@ use crate::routing::{Decision, Want, choose_replica, is_worth_a_move, route};
 use crate::sql::Effects;
 use crate::state::Written;
 use crate::terms::{Port, Role, Why};
-use crate::topology::{GtidSet, Server, ServerId, Snapshot};
+use crate::topology::{GtidSet, Health, Server, ServerId, Snapshot};
 
 /// A session keeps its replica, without a look at others, while the replica has fewer statements of this
 /// worker under way than this.
@@ -28,8 +28,8 @@ const OFTEN: u8 = 8;
 pub struct Seen {
     /// The replica of the last read.
     pub replica: Option<ServerId>,
-    /// The lower half of the snapshot's `roles_version` at that read. While it is unchanged, the replica was
-    /// not rebuilt, since a replica that is rebuilt is down meanwhile.
+    /// The lower half of the snapshot's `roles_version` at that read. A replica that has been up since then was not rebuilt,
+    /// since a replica that is rebuilt is down meanwhile.
     pub roles: u32,
     /// True if something was read since then from the primary, or at a weaker level from another replica.
     pub primary: bool,
@@ -156,7 +156,7 @@ impl<R: Runtime> Reads<R> {
                     level: self.level,
                     splits,
                     has_writes: !compares || written.is_on(server),
-                    behind_nothing: self.is_behind_nothing(server.id, snapshot.roles_version),
+                    behind_nothing: self.is_behind_nothing(server.id, snapshot),
                 }
                 .is_fresh()
             }
@@ -254,15 +254,31 @@ impl<R: Runtime> Reads<R> {
     pub fn could_go_back(&self) -> bool {
         let Some(replica) = self.seen.replica else { return self.seen.primary };
         self.seen.primary
-            || self.seen.roles != half(self.context.topology.versions().roles)
-            || self.looks_around_at(self.number.wrapping_add(1), replica)
+            || (self.seen.roles != half(self.context.topology.versions().roles)
+                && !self.was_up(replica, &self.context.topology.get()))
+            // Without a primary, nobody can say whether another replica would do.
+            || (self.looks_around_at(self.number.wrapping_add(1), replica)
+                && self.context.topology.writer().is_some())
+    }
+
+    /// True if the replica has been up since the session's last read.
+    #[cold]
+    fn was_up(&self, replica: ServerId, snapshot: &Snapshot) -> bool {
+        let now = half(snapshot.roles_version);
+        let age = |version: u32| now.wrapping_sub(version);
+        snapshot.server(replica).is_some_and(|server| {
+            server.health == Health::Up && age(self.seen.roles) <= age(half(server.up_since))
+        })
     }
 
     /// True if a read from this server, without the barrier, cannot see less than the session's earlier
     /// reads.
-    pub fn is_behind_nothing(&self, server: ServerId, roles: u64) -> bool {
+    pub fn is_behind_nothing(&self, server: ServerId, snapshot: &Snapshot) -> bool {
         !self.seen.primary
-            && self.seen.replica.is_none_or(|seen| seen == server && self.seen.roles == half(roles))
+            && self.seen.replica.is_none_or(|seen| {
+                seen == server
+                    && (self.seen.roles == half(snapshot.roles_version) || self.was_up(server, snapshot))
+            })
     }
 
     /// Chooses a replica that has the position. Returns false if there is none.

@@ -72,6 +72,9 @@ impl<R: Runtime> Session<R> {
         let mut tries = Tries::default();
         loop {
             let (role, why) = self.choose_role(buf, request, &mut tries).await?;
+            if self.is_held_back(role) {
+                Box::pin(self.hold_back(buf, *request)).await?;
+            }
             let looks_back = why == Why::LooksBack && self.take_last(role, request);
             let has_connection = looks_back || self.take_for(role);
             if !has_connection && !Box::pin(self.connect_or_replace(role, buf, request, &mut tries)).await? {

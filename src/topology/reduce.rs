@@ -68,12 +68,22 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
             server.last_source = server.replication().and_then(|r| r.source.clone());
         }
     }
+    servers.iter_mut().for_each(|server| came_up(server, snapshot));
     next.servers = servers.into_iter().map(|server| reuse(snapshot, server)).collect();
     if next != *snapshot {
         next.version += 1;
         next.roles_version += u64::from(!same_roles(snapshot, &next));
     }
     next
+}
+
+/// Notes the version with which a server came up, or another process of it answers. That changes a role.
+fn came_up(server: &mut Server, before: &Snapshot) {
+    let life = |server: &Server| server.facts.as_ref().map(|facts| facts.life.clone());
+    let old = before.server(server.id).filter(|old| old.health == Health::Up);
+    if server.health == Health::Up && old.is_none_or(|old| life(old) != life(server)) {
+        server.up_since = before.roles_version + 1;
+    }
 }
 
 /// Sets since when there is no writer because the last one gave up its role, if another one is to be

@@ -83,6 +83,8 @@ pub struct Server {
     pub address: Arc<str>,
     /// Whether the server answers.
     pub health: Health,
+    /// The snapshot's `roles_version` since when the same process answers without a break: it was not rebuilt since.
+    pub up_since: u64,
     /// What its greeting and its last successful probe reported; None before the first.
     pub facts: Option<Facts>,
     /// Consecutive probes without an answer; counted up to `MISSED_UNTIL_DOWN`.
@@ -519,6 +521,7 @@ impl Server {
             labelled: None,
             unlabelled: None,
             made_writable: false,
+            up_since: 0,
             deleting: false,
             drain: None,
             weight: DEFAULT_WEIGHT,
