@@ -87,6 +87,10 @@ impl<R: Runtime> Connector for BackendConnector<R> {
         let name = NameWatch::of(&target.address, connection.stream.peer_address());
         Ok(BackendConnection { connection, greeting, name })
     }
+
+    fn pooled(&self, server: ServerId) -> Option<usize> {
+        self.ceilings.open_to(server)
+    }
 }
 
 impl<S: Stream> Connection for BackendConnection<S> {
