@@ -1,6 +1,7 @@
 //! One authenticated server connection: its properties, the session state that was set on it, and the
 //! outstanding answers to the proxy's own commands.
 
+mod diagnostics;
 mod left;
 mod schema;
 mod settling;
@@ -125,6 +126,8 @@ enum Expect {
     Prepare,
     /// The savepoint that marks a transaction. If it fails, the transaction only goes unmarked.
     Mark,
+    /// An error that the statement raises.
+    Raised,
     /// A result set of one column. This packet of it is the next one.
     Rows(Question, u8),
 }
@@ -470,14 +473,6 @@ impl<S: Stream> Connection<S> {
         }
         self.now_has(wish);
         sure
-    }
-
-    /// Appends a statement that clears the warnings that a SET in the prelude may leave on MySQL (3135 for an
-    /// sql_mode, for example). MariaDB's SET leaves none.
-    pub fn forget_set(&mut self, out: &mut Vec<u8>) {
-        if self.about.flavor == Flavor::MySql {
-            self.query_in_front(b"DO 0", Expect::Set, out);
-        }
     }
 
     /// Appends COM_PING, whose answer shows that the server is there.

@@ -19,8 +19,8 @@ pub struct SessionFacts {
     pub keeps_access_mode: bool,
     /// The server of its last statement.
     pub last: Role,
-    /// The server that has its warnings.
-    pub diagnostics: Role,
+    /// The server that has its warnings, or its error. None: any server can be brought to say what its diagnostics are.
+    pub diagnostics: Option<Role>,
     /// True if its transactions that only read begin on the primary: one of them had a statement that a replica must not get.
     pub reads_on_primary: bool,
 }
@@ -34,7 +34,7 @@ impl SessionFacts {
         only_reads: false,
         keeps_access_mode: false,
         last: Role::Writer,
-        diagnostics: Role::Writer,
+        diagnostics: None,
         reads_on_primary: false,
     };
 }
@@ -60,6 +60,9 @@ pub fn in_reading(class: &StatementClass, facts: &SessionFacts) -> InReading {
     let has = |effect| class.effects.contains(effect);
     // A named lock on a replica excludes nobody. It does not depend on transactions.
     if class.reason == Why::NamedLock && !has(Effects::SEVERAL) {
+        return InReading::Beside;
+    }
+    if with_diagnostics(class, facts) == Some(Role::Writer) {
         return InReading::Beside;
     }
     // A transaction that may write cannot begin on a replica; its BEGIN ends the transaction that is open there.
@@ -91,8 +94,18 @@ pub fn in_reading(class: &StatementClass, facts: &SessionFacts) -> InReading {
     }
 }
 
+/// Returns the server that alone can answer what a statement asks of the session's diagnostics, if the statement asks for
+/// nothing that depends on a transaction.
+fn with_diagnostics(class: &StatementClass, facts: &SessionFacts) -> Option<Role> {
+    let asks = Effects::READS_DIAGNOSTICS | Effects::OPENS_NO_TABLE;
+    facts.diagnostics.filter(|_| class.effects.contains(asks) && !class.effects.contains(Effects::SEVERAL))
+}
+
 /// Chooses the server for a statement on a port that splits.
 pub fn place(class: &StatementClass, facts: &SessionFacts) -> (Role, Why) {
+    if let Some(role) = with_diagnostics(class, facts) {
+        return (role, Why::LooksBack);
+    }
     match facts.transaction {
         Some(Role::Writer) => return (Role::Writer, Why::Transaction),
         Some(Role::Reader) if in_reading(class, facts) == InReading::Stays => {
@@ -103,7 +116,7 @@ pub fn place(class: &StatementClass, facts: &SessionFacts) -> (Role, Why) {
     }
     let looks_back = Effects::READS_DIAGNOSTICS | Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
     if class.effects.contains(Effects::READS_DIAGNOSTICS) {
-        return (facts.diagnostics, Why::LooksBack);
+        return (facts.diagnostics.unwrap_or(facts.last), Why::LooksBack);
     }
     if class.effects.intersects(looks_back) {
         return (facts.last, Why::LooksBack);
@@ -151,7 +164,7 @@ mod tests {
     /// Every combination of what [`place`] looks at.
     fn all() -> impl Iterator<Item = (StatementClass, SessionFacts)> {
         use StatementKind::{Admin, Ddl, Read, Session, Transaction, Unknown, Write};
-        const EFFECTS: [Effects; 11] = [
+        const EFFECTS: [Effects; 12] = [
             Effects::SEVERAL,
             Effects::ENDS,
             Effects::BEGINS,
@@ -159,6 +172,7 @@ mod tests {
             Effects::BEGINS_READ_WRITE,
             Effects::LOCKS_TABLES,
             Effects::READS_DIAGNOSTICS,
+            Effects::OPENS_NO_TABLE,
             Effects::READS_ROW_COUNT.union(Effects::READS_FOUND_ROWS),
             Effects::HINT_PRIMARY,
             Effects::UNDERSTOOD,
@@ -178,19 +192,19 @@ mod tests {
 
     fn facts() -> impl Iterator<Item = SessionFacts> {
         let role = |at: u32| [None, Some(Role::Writer), Some(Role::Reader)][at as usize];
-        (0..9 * 64).map(move |at: u32| {
-            let (roles, bits) = (at / 64, at % 64);
+        (0..27 * 32).map(move |at: u32| {
+            let (roles, bits) = (at / 32, at % 32);
             let is = |bit: u32| bits >> bit & 1 == 1;
             let one = |reader: bool| if reader { Role::Reader } else { Role::Writer };
             SessionFacts {
-                transaction: role(roles / 3),
-                pinned: role(roles % 3),
+                transaction: role(roles / 9),
+                pinned: role(roles / 3 % 3),
+                diagnostics: role(roles % 3),
                 autocommit: is(0),
                 only_reads: is(1),
                 keeps_access_mode: is(2),
                 last: one(is(3)),
-                diagnostics: one(is(4)),
-                reads_on_primary: is(5),
+                reads_on_primary: is(4),
             }
         })
     }
@@ -203,6 +217,15 @@ mod tests {
             tried += 1;
             let (role, why) = place(&class, &facts);
             let asks = class.effects.intersects(looks_back);
+            let diagnostics = with_diagnostics(&class, &facts);
+            if let Some(with) = diagnostics {
+                assert_eq!(
+                    (role, why),
+                    (with, Why::LooksBack),
+                    "no other server has them: {class:?} {facts:?}"
+                );
+                continue;
+            }
             if facts.transaction == Some(Role::Writer) {
                 assert_eq!(role, Role::Writer, "a transaction stays where it is: {class:?} {facts:?}");
             }
@@ -223,11 +246,11 @@ mod tests {
             }
             if asks && facts.transaction.is_none() {
                 let last = class.effects.contains(Effects::READS_DIAGNOSTICS);
-                let expected = if last { facts.diagnostics } else { facts.last };
+                let expected = facts.diagnostics.filter(|_| last).unwrap_or(facts.last);
                 assert_eq!((role, why), (expected, Why::LooksBack), "{class:?} {facts:?}");
             }
         }
-        assert_eq!(tried, 7 * 2 * 2048 * 576);
+        assert_eq!(tried, 7 * 2 * 4096 * 864);
     }
 
     #[test]
@@ -310,11 +333,32 @@ mod tests {
     }
 
     #[test]
+    fn diagnostics_are_asked_for_beside_a_transaction() {
+        let warnings = class(StatementKind::Session, Effects::READS_DIAGNOSTICS | Effects::OPENS_NO_TABLE);
+        let of_table = class(StatementKind::Session, Effects::READS_DIAGNOSTICS | Effects::UNDERSTOOD);
+        for (open, with) in [(Role::Writer, Role::Reader), (Role::Reader, Role::Writer)] {
+            let facts =
+                SessionFacts { transaction: Some(open), diagnostics: Some(with), ..SessionFacts::FRESH };
+            assert_eq!(place(&warnings, &facts), (with, Why::LooksBack));
+            assert_eq!(place(&of_table, &facts), (open, Why::Transaction));
+            let anywhere = SessionFacts { diagnostics: None, ..facts };
+            assert_eq!(place(&of_table, &anywhere).0, open);
+        }
+        let reading = SessionFacts {
+            transaction: Some(Role::Reader),
+            diagnostics: Some(Role::Writer),
+            ..SessionFacts::FRESH
+        };
+        assert_eq!(in_reading(&warnings, &reading), InReading::Beside);
+        assert_eq!(in_reading(&of_table, &reading), InReading::Stays);
+    }
+
+    #[test]
     fn what_looks_back_goes_where_the_last_statement_was() {
         let warnings = class(StatementKind::Session, Effects::READS_DIAGNOSTICS);
         for last in [Role::Writer, Role::Reader] {
             assert_eq!(
-                place(&warnings, &SessionFacts { diagnostics: last, ..SessionFacts::FRESH }),
+                place(&warnings, &SessionFacts { diagnostics: Some(last), ..SessionFacts::FRESH }),
                 (last, Why::LooksBack)
             );
         }

@@ -53,7 +53,7 @@ impl<R: Runtime> Session<R> {
     /// that has the diagnostics. Returns false if that connection is not available.
     pub(super) fn take_last(&mut self, role: Role, request: &Request) -> bool {
         let last = if request.class.effects.contains(Effects::READS_DIAGNOSTICS) {
-            self.state.diagnostics.connection
+            self.state.diagnostics.connection()
         } else {
             self.state.last.connection
         };

@@ -17,7 +17,7 @@ use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime, SMALL_BUFFER};
 use crate::policy::{Before, Expected, Verdict, Way, Words};
 use crate::sql::parts::parameters;
-use crate::sql::{Effects, MAX_READ};
+use crate::sql::{Effects, MAX_READ, StatementClass};
 use crate::state::{AnswerError, Answered, Asked, Heard, PREPARED, PinSet, SessionState, Written, positions};
 use crate::telemetry::{Cell, cell_of};
 use crate::terms::{Close, Disruption, FalseReport, Pin, Port, Role, StatementKind, Why, stops_reading};
@@ -136,7 +136,11 @@ impl Observer for AnswerObserver<'_> {
         let before = Before { nothing: first, any_ok: self.any_ok };
         match self.expected.verdict(said(err), before) {
             Verdict::Forward => OnErr::Forward,
-            Verdict::Replace(words) => OnErr::Replace(self.packet_instead(words)),
+            Verdict::Replace(words) => {
+                let packet = self.packet_instead(words);
+                self.state.answers_instead((&packet).into());
+                OnErr::Replace(packet)
+            }
             Verdict::Elsewhere(way) => {
                 self.refusal = Some(Refusal { way, error: err.into() });
                 OnErr::Swallow
@@ -387,7 +391,9 @@ impl<R: Runtime> Session<R> {
         }
         if request.command == Command::StmtPrepare {
             // A prepare changes nothing: the effects of the text occur when it is executed.
-            self.state.done(self.upstream.role, &PREPARED, None, PinSet::default());
+            let opens_none = request.class.effects & Effects::OPENS_NO_TABLE;
+            let class = StatementClass { effects: PREPARED.effects | opens_none, ..PREPARED };
+            self.state.done(self.upstream.role, &class, None, PinSet::default());
         } else {
             self.state.done(self.upstream.role, &request.class, text, self.upstream.sent);
         }
@@ -411,8 +417,8 @@ impl<R: Runtime> Session<R> {
             // MariaDB: diagnostics that were left on this connection are those of an earlier statement.
             connection.stale_diagnostics |= connection.leaves_diagnostics
                 && connection.about.flavor == Flavor::MariaDb
-                && self.state.diagnostics.connection != here;
-            self.state.diagnostics.connection = here;
+                && self.state.diagnostics.connection() != here;
+            self.state.diagnostics.are_on(connection.about.server, connection.about.thread_id);
         }
         if std::mem::take(&mut self.state.trackers.restored) {
             connection.forget_applied();
@@ -428,11 +434,10 @@ impl<R: Runtime> Session<R> {
         }
         connection.has_past = false;
         connection.counted_another &= !self.state.answer.may_count_rows(request.class.effects);
-        // On MariaDB, a SELECT without a table keeps the diagnostics of the statement before it.
         let quiet = self.state.answer.warnings == 0 && !self.state.answer.failed();
-        let leaves = connection.about.flavor == Flavor::MariaDb && request.class.kind < StatementKind::Write;
-        connection.leaves_diagnostics = !quiet || (connection.leaves_diagnostics && leaves);
-        connection.stale_diagnostics &= quiet && request.class.kind < StatementKind::Write;
+        let may_keep = request.class.kind < StatementKind::Write
+            || request.class.effects.contains(Effects::OPENS_NO_TABLE);
+        connection.note_diagnostics(quiet, may_keep);
         if connection.has_known_state() && !connection.is_in_line(&self.state.carried, None) {
             connection.now_has(&self.state.carried);
         }

@@ -247,7 +247,7 @@ impl<R: Runtime> Session<R> {
             }
             Command::Unknown(_) => {
                 self.client.skip(buf, *request).await?;
-                self.client.send_failure(request.answer_seq(), &Failure::UnknownCommand).await
+                self.send_failure(request.answer_seq(), &Failure::UnknownCommand).await
             }
             command if command.response() == ResponseShape::Stream => self.stream(buf, *request).await,
             command => self.other(command, buf, request).await,
@@ -284,7 +284,7 @@ impl<R: Runtime> Session<R> {
             Command::SetOption => {
                 if !self.set_option(request.arguments(buf)) {
                     self.client.skip(buf, *request).await?;
-                    return self.client.send_failure(request.answer_seq(), &Failure::UnknownCommand).await;
+                    return self.send_failure(request.answer_seq(), &Failure::UnknownCommand).await;
                 }
                 if self.client.port == Port::Replica {
                     // Servers of a replica port get one statement at a time in any case, so the command is
@@ -309,14 +309,14 @@ impl<R: Runtime> Session<R> {
                     Verdict::Refused(refusal) => {
                         self.client.skip(buf, *request).await?;
                         let failure = Failure::ReadOnlyPort(refusal);
-                        return self.client.send_failure(request.answer_seq(), &failure).await;
+                        return self.send_failure(request.answer_seq(), &failure).await;
                     }
                 }
             }
             command if self.client.port == Port::Replica && changes_server(command) => {
                 self.client.skip(buf, *request).await?;
                 let failure = Failure::ReadOnlyPort(Reason::Writes.into());
-                return self.client.send_failure(request.answer_seq(), &failure).await;
+                return self.send_failure(request.answer_seq(), &failure).await;
             }
             _ => {}
         }
@@ -366,7 +366,8 @@ fn class_of(command: Command) -> StatementClass {
     let class = |kind, effects, reason| StatementClass { kind, effects, reason };
     match command {
         Command::InitDb => {
-            class(StatementKind::Session, Effects::SETS_STATE | Effects::EXPLAINED, Why::SessionState)
+            let effects = Effects::SETS_STATE | Effects::EXPLAINED | Effects::KEEPS_DIAGNOSTICS;
+            class(StatementKind::Session, effects, Why::SessionState)
         }
         Command::FieldList => class(StatementKind::Read, Effects::REPEATABLE, Why::Definitions),
         Command::CreateDb | Command::DropDb => {

@@ -53,7 +53,11 @@ impl<R: Runtime> Session<R> {
         }
         // While the session waits for one connection, it must not keep the other connection only for diagnostics,
         // which this statement replaces anyway.
-        self.upstream.let_diagnostics_go(&mut self.state, role);
+        // A statement that keeps the diagnostics waits for a connection to the primary with those on a replica, and never the
+        // other way round: no two sessions wait for each other.
+        if role == Role::Reader || !self.state.keeps_diagnostics(&request.class) {
+            self.upstream.let_diagnostics_go(&mut self.state, role);
+        }
         let (began, held) = (turn_time(), self.client.budget.spent());
         let attached = self.attach(role).await;
         self.measured.waits.pool += self.waited(began, held);

@@ -48,7 +48,7 @@ impl<R: Runtime> Session<R> {
             Failure::UnknownCommand
         };
         let seq = self.client.skip(buf, request).await?;
-        self.client.send_failure(seq, &failure).await
+        self.send_failure(seq, &failure).await
     }
 
     async fn kill(
@@ -68,7 +68,7 @@ impl<R: Runtime> Session<R> {
         {
             self.audit_kill(id, connection);
             let seq = self.client.skip(buf, request).await?;
-            self.client.send_failure(seq, &Failure::Interrupted).await?;
+            self.send_failure(seq, &Failure::Interrupted).await?;
             return if connection { Err(Close::Killed) } else { Ok(()) };
         }
         // Without an account the proxy kills nothing.
@@ -94,7 +94,7 @@ impl<R: Runtime> Session<R> {
 
     async fn no_such_thread(&mut self, buf: &mut Buf, request: Request, id: u64) -> Result<(), Close> {
         let seq = self.client.skip(buf, request).await?;
-        self.client.send_failure(seq, &Failure::NoThread(id)).await
+        self.send_failure(seq, &Failure::NoThread(id)).await
     }
 }
 

@@ -59,7 +59,7 @@ impl<R: Runtime> Session<R> {
         loop {
             let cut = cut(rest, self.state.sql_options());
             let Some((mut packet, mut request)) = self.request_of(attributes, cut.text, ahead) else {
-                return self.client.send_failure(ahead.wrapping_add(1), &Failure::OutOfMemory).await;
+                return self.send_failure(ahead.wrapping_add(1), &Failure::OutOfMemory).await;
             };
             self.begin_measuring(&request);
             let Look { verdict, class, .. } = if self.reads_aside(cut.text.len()) {
@@ -70,13 +70,12 @@ impl<R: Runtime> Session<R> {
             };
             if let Verdict::Refused(refusal) = verdict {
                 self.state.refuses_to_prepare(cut.text);
-                return self.client.send_failure(request.answer_seq(), &Failure::ReadOnlyPort(refusal)).await;
+                return self.send_failure(request.answer_seq(), &Failure::ReadOnlyPort(refusal)).await;
             }
             request.class = class;
             if request.class.effects.contains(Effects::PREPARES) && !self.may_keep_text(cut.text.len()) {
                 self.state.refuses_to_prepare(cut.text);
                 return self
-                    .client
                     .send_failure(request.answer_seq(), &Failure::TooManyStatements(MOST_STATEMENTS))
                     .await;
             }
@@ -84,7 +83,7 @@ impl<R: Runtime> Session<R> {
                 Ok(class) => class,
                 Err(refusal) => {
                     let failure = Failure::ReadOnlyPort(refusal);
-                    return self.client.send_failure(request.answer_seq(), &failure).await;
+                    return self.send_failure(request.answer_seq(), &failure).await;
                 }
             };
             let judged = self.context.topology.modes();

@@ -212,7 +212,7 @@ impl<R: Runtime> Session<R> {
         }
         let last = at + 1 == journal.entries.len();
         // The proxy's own queries here would overwrite the diagnostics that the client may still ask for.
-        let asked_for = last && (self.state.last.looks_back || self.state.diagnostics.left);
+        let asked_for = last && (self.state.last.looks_back || self.state.diagnostics.are_left());
         // A Galera cluster whose size changed gives the other rows of the statement different ids.
         let several = entry.answer.rows > 1 && self.is_of_galera();
         let (true, Some(before)) = (chooses && !asked_for && !several, before) else {
@@ -263,7 +263,7 @@ impl<R: Runtime> Session<R> {
             InsertId::Known(_) => true,
             // The query would overwrite diagnostics that the client may still ask for. Give up the insert id
             // instead: the client gets an error if it asks for that.
-            _ if self.state.last.looks_back || self.state.diagnostics.left => false,
+            _ if self.state.last.looks_back || self.state.diagnostics.are_left() => false,
             _ => match self.ask(LAST_INSERT_ID).await {
                 Ok(id) => id.is_some_and(|id| id != b"0"),
                 Err(stopped) => return stopped,
@@ -405,10 +405,11 @@ impl<R: Runtime> Session<R> {
         let Some(connection) = &mut self.upstream.connection else { return };
         let here = (connection.about.server, connection.about.thread_id);
         let before = Some(journal.connection);
-        for known in [&mut self.state.last.connection, &mut self.state.diagnostics.connection] {
-            if *known == before {
-                *known = Some(here);
-            }
+        if self.state.last.connection == before {
+            self.state.last.connection = Some(here);
+        }
+        if self.state.diagnostics.connection() == before {
+            self.state.diagnostics.are_on(here.0, here.1);
         }
         connection.leaves_diagnostics = true;
         journal.connection = here;

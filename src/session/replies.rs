@@ -1,7 +1,8 @@
 //! Answers that the proxy itself sends to the client.
 
 use super::Session;
-use crate::client::{Request, StatementError};
+use crate::backend::ServerError;
+use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
 use crate::terms::Close;
 use crate::wire::{Capabilities, EofPacket, OkPacket, ResponseShape, StatusFlags, Writer, frame_with};
@@ -91,13 +92,20 @@ impl<R: Runtime> Session<R> {
         }
     }
 
+    /// Sends an ERR packet of the proxy itself. The session goes on, and its diagnostics show the error.
+    pub(super) async fn send_failure(&mut self, seq: u8, failure: &Failure) -> Result<(), Close> {
+        let (code, sqlstate, text) = failure.parts();
+        self.state.answered_itself(ServerError { code, sqlstate, message: text.as_bytes().to_vec() });
+        self.client.send_failure(seq, failure).await
+    }
+
     /// Sends the error to the client, and returns Err if the session ends.
     pub(super) async fn stop(&mut self, seq: u8, stop: StatementError) -> Result<(), Close> {
         match stop {
             StatementError::RowCount => Box::pin(self.answer_row_count(seq)).await,
             StatementError::Tell(failure) => {
                 self.count_failure(&failure);
-                self.client.send_failure(seq, &failure).await
+                self.send_failure(seq, &failure).await
             }
             StatementError::TellAndClose(failure, close) => {
                 self.count_failure(&failure);

@@ -16,6 +16,12 @@ bitflags::bitflags! {
         const LOCKS_ROWS = 1 << 2;
         /// The statement reads no table, not even through a function: `SELECT 1`. No write changes its answer.
         const READS_NO_TABLE = 1 << 3;
+        /// The statement opens no table, not even a derived one. On MariaDB such a statement keeps the diagnostics of the
+        /// statement before it, unless it leaves some itself: `super::classify::tables`.
+        const OPENS_NO_TABLE = 1 << 4;
+        /// The statement keeps the diagnostics of the statement before it on all servers: SHOW WARNINGS, SHOW ERRORS, GET
+        /// DIAGNOSTICS.
+        const KEEPS_DIAGNOSTICS = 1 << 5;
 
         // What the statement reads about the previous statement or of the session.
         /// SHOW WARNINGS, SHOW ERRORS, GET DIAGNOSTICS, `@@warning_count`, `@@error_count`.
@@ -172,6 +178,8 @@ impl Effects {
     /// What two statements have together only if each of them has it.
     pub const OF_ALL: Effects = Effects::REPEATABLE
         .union(Effects::READS_NO_TABLE)
+        .union(Effects::OPENS_NO_TABLE)
+        .union(Effects::KEEPS_DIAGNOSTICS)
         .union(Effects::UNDERSTOOD)
         .union(Effects::EXPLAINED);
 

@@ -250,11 +250,11 @@ fn the_guard_gives_up_on_what_multiplies() {
 #[test]
 fn classification_is_linear() {
     let options = Options::default();
-    at_growing_sizes("classify", 6, |sql| _ = classify(sql, options, &()));
-    at_growing_sizes("cache", 6, |sql| _ = ClassCache::new().classify(sql, options, &()));
+    at_growing_sizes("classify", 8, |sql| _ = classify(sql, options, &()));
+    at_growing_sizes("cache", 8, |sql| _ = ClassCache::new().classify(sql, options, &()));
     for options in all_options() {
         for shape in SHAPES {
-            linear("classify", 6, &text(*shape, 4 << 10), |sql| _ = classify(sql, options, &()));
+            linear("classify", 8, &text(*shape, 4 << 10), |sql| _ = classify(sql, options, &()));
         }
     }
 }

@@ -13,6 +13,7 @@
 )]
 
 mod answered;
+mod diagnostics;
 mod journal;
 mod parts;
 mod pins;
@@ -33,29 +34,29 @@ use crate::routing::SessionFacts;
 use crate::sql;
 use crate::sql::{Effects, StatementClass};
 use crate::telemetry::WorkerMetrics;
-use crate::terms::{FalseReport, Pin, Port, Role, Why};
+use crate::terms::{FalseReport, Pin, Port, Role};
 use crate::topology::{Flavor, TextModes};
 use crate::wire::{Command, OkPacket, StateChange, StateChanges, StatusFlags};
 
 /// A schema and a table.
 type Qualified = (Vec<u8>, Vec<u8>);
 
-/// The session's temporary tables. Few sessions have any.
+/// What few sessions have on their connections by name.
 #[derive(Debug, Default)]
-struct TemporaryTables(HashSet<Qualified>);
-
-/// The session's named locks. Few sessions have any.
-#[derive(Debug, Default)]
-struct NamedLocks(Vec<Vec<u8>>);
+struct Names {
+    /// Its temporary tables, where their names are known.
+    temporary_tables: HashSet<Qualified>,
+    /// The named locks that were requested and not released, once for each request.
+    named_locks: Vec<Vec<u8>>,
+}
 
 use answered::{TransactionDoubt, mentions};
 use unreported_variables::Whose;
 
 pub use answered::{AnswerError, Answered, is_rollback, may_undo};
+pub use diagnostics::{Bring, Diagnostics};
 pub use journal::{Answer, Entry, Journal, Summary, Witness};
-pub use parts::{
-    Diagnostics, InsertIds, LastStatement, Objects, ReadingTransactions, Texts, Trackers, Transaction,
-};
+pub use parts::{InsertIds, LastStatement, Objects, ReadingTransactions, Texts, Trackers, Transaction};
 pub use pins::{PinSet, Pins};
 pub use prepared::{
     ClientStatements, MOST as MOST_STATEMENTS, PREPARED, Prepared, PreparedTexts, types_in, with_string,
@@ -226,7 +227,7 @@ impl SessionState {
             only_reads: self.carried.only_reads(),
             keeps_access_mode: !self.texts.of_mariadb,
             last: self.last.role,
-            diagnostics: self.diagnostics.role,
+            diagnostics: self.diagnostics.only_on(),
             reads_on_primary: self.transaction.reading.contains(ReadingTransactions::ON_PRIMARY),
         }
     }
@@ -353,20 +354,6 @@ impl SessionState {
         }
     }
 
-    /// Forgets the diagnostics of earlier statements, because a new statement replaced them. The connection
-    /// on which it did not run still has the old ones: notes them as stale.
-    fn forget_diagnostics(&mut self, role: Role) {
-        let other = if role == Role::Writer { Role::Reader } else { Role::Writer };
-        if self.pins.on(other).has(Pin::Warnings) {
-            self.diagnostics.stale = Some(other);
-        }
-        for role in Role::BOTH {
-            if self.pins.on(role).has(Pin::Warnings) {
-                self.unpin(role, PinSet::of(&[Pin::Warnings]));
-            }
-        }
-    }
-
     /// Pins what a statement may leave on the connection, before it is sent. Returns the pins that are new.
     pub fn sends(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>) -> PinSet {
         const LEAVES: [(Effects, Pin); 13] = [
@@ -406,7 +393,7 @@ impl SessionState {
                 let name = text.and_then(|text| sql::parts::temporary_table(text, self.sql_options()));
                 // A table without a known name is never seen to be dropped: the pin stays.
                 let name = name.map(|name| self.qualified(name)).unwrap_or_default();
-                let TemporaryTables(names) = &mut **self.objects.temporary_tables.get_or_insert_default();
+                let names = &mut self.objects.names.get_or_insert_default().temporary_tables;
                 names.insert(if names.len() < statement_effects::MOST_NAMES {
                     name
                 } else {
@@ -463,21 +450,8 @@ impl SessionState {
                 self.transaction.reading -= ReadingTransactions::SAVEPOINT;
             }
         }
-        let quiet = answered.warnings == 0 && !answered.failed();
-        let sets = class.effects.contains(Effects::SETS_STATE) && (self.texts.of_mariadb || text.is_none());
-        // On MariaDB, COM_STMT_PREPARE keeps the diagnostics, too.
-        let prepares = class.reason == Why::TextPrepared && Effects::OF_ALL.contains(class.effects);
-        let sets = sets || (prepares && self.texts.of_mariadb);
-        self.diagnostics.kept = class.effects.contains(Effects::READS_DIAGNOSTICS) || (sets && quiet);
-        if self.diagnostics.kept {
-            return self.note_effects(role, class, text);
-        }
-        self.forget_diagnostics(role);
-        self.diagnostics.role = role;
-        self.diagnostics.left = !quiet;
-        if self.diagnostics.left {
-            self.pin(role, Pin::Warnings);
-        } else if self.last.looks_back {
+        if !self.leaves_diagnostics(role, class, text) && !self.diagnostics.are_left() && self.last.looks_back
+        {
             self.pin(role, Pin::FoundRows);
         }
         self.note_effects(role, class, text);

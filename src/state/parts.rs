@@ -1,11 +1,11 @@
 //! The parts of a session's state.
 
+use super::Names;
 use super::answered::TransactionDoubt;
 use super::journal::Journal;
 use super::reading::Reading;
 use super::unexplained::Reports;
 use super::unreported_variables::UnreportedVariables;
-use super::{NamedLocks, TemporaryTables};
 use crate::backend::{InsertIdCell, TextStatements};
 use crate::sql;
 use crate::terms::Role;
@@ -68,12 +68,10 @@ pub struct InsertIds {
 /// What the session has on its connections by name.
 #[derive(Debug, Default)]
 pub struct Objects {
-    /// The names of its temporary tables, where they are known.
-    pub(super) temporary_tables: Option<Box<TemporaryTables>>,
+    /// Its temporary tables and named locks, if it ever had any.
+    pub(super) names: Option<Box<Names>>,
     /// The number of HANDLERs that were opened and not closed.
     pub(super) handlers: u16,
-    /// The named locks that were requested and not released, once for each request.
-    pub(super) named_locks: Option<Box<NamedLocks>>,
     /// Statements prepared as text.
     pub text_statements: TextStatements,
 }
@@ -117,28 +115,6 @@ impl Default for LastStatement {
             counted: false,
             looks_back: false,
         }
-    }
-}
-
-/// Where the current diagnostics are: what SHOW WARNINGS and GET DIAGNOSTICS return.
-#[derive(Debug)]
-pub struct Diagnostics {
-    /// The role whose connection has them. May differ from the last statement's: SET (on MariaDB) and COM_INIT_DB (on both)
-    /// keep the diagnostics of the statement before.
-    pub(super) role: Role,
-    /// The connection that has them: its server and its thread id there.
-    pub connection: Option<(ServerId, u32)>,
-    /// The role whose connection still has the diagnostics of an earlier statement than the last.
-    pub stale: Option<Role>,
-    /// True if the last statement kept the diagnostics of the statement before it.
-    pub kept: bool,
-    /// True if the last statement left warnings, or an error.
-    pub left: bool,
-}
-
-impl Default for Diagnostics {
-    fn default() -> Self {
-        Diagnostics { role: Role::Writer, connection: None, stale: None, kept: false, left: false }
     }
 }
 

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::unreported_variables::Whose;
-use super::{AnswerError, NamedLocks, PinSet, Qualified, ReadingTransactions, SessionState, TemporaryTables};
+use super::{AnswerError, PinSet, Qualified, ReadingTransactions, SessionState};
 use crate::backend::{Carried, InsertId, TextStatement, TextStatements};
 use crate::sql::{self, Effects, StatementClass};
 use crate::terms::{Pin, Role, StatementKind, Why};
@@ -39,14 +39,14 @@ impl SessionState {
         let nobody = |pin| !Role::BOTH.iter().any(|role| self.pins.on(*role).has(pin));
         let (tables, handlers, locks) =
             (nobody(Pin::TemporaryTable), nobody(Pin::Handler), nobody(Pin::NamedLock));
-        if tables {
-            self.objects.temporary_tables = None;
+        if tables && let Some(names) = &mut self.objects.names {
+            names.temporary_tables.clear();
         }
         if handlers {
             self.objects.handlers = 0;
         }
         if locks {
-            self.objects.named_locks = None;
+            self.forget_locks();
         }
     }
 
@@ -131,7 +131,7 @@ impl SessionState {
         }
         if effects.contains(Effects::RELEASES_LOCKS) {
             self.unpin(role, PinSet::of(&[Pin::NamedLock]));
-            self.objects.named_locks = None;
+            self.forget_locks();
         } else if class.reason == Why::NamedLock {
             self.count_locks(role, text, effects.contains(Effects::GET_LOCK));
         }
@@ -176,6 +176,12 @@ impl SessionState {
         }
     }
 
+    fn forget_locks(&mut self) {
+        if let Some(names) = &mut self.objects.names {
+            names.named_locks.clear();
+        }
+    }
+
     fn count_handlers(&mut self, role: Role, effects: Effects) {
         if effects.intersects(Effects::SEVERAL | Effects::HANDLER_OPEN) {
             self.objects.handlers = self.objects.handlers.saturating_add(1);
@@ -191,7 +197,7 @@ impl SessionState {
     /// until it is released.
     fn count_locks(&mut self, role: Role, text: Option<&[u8]>, takes: bool) {
         let options = self.sql_options();
-        let NamedLocks(held) = &mut **self.objects.named_locks.get_or_insert_default();
+        let held = &mut self.objects.names.get_or_insert_default().named_locks;
         match text.and_then(|text| sql::parts::named_locks(text, options)) {
             // Too many requests: keeps one lock without a name instead, which is never known to be released.
             Some(locks) if held.len().saturating_add(locks.taken.len()) > MOST_NAMES => {
@@ -219,7 +225,9 @@ impl SessionState {
     fn dropped_tables(&mut self, role: Role, text: Option<&[u8]>) {
         let dropped = text.and_then(|t| sql::parts::dropped_tables(t, self.sql_options()));
         let dropped: Vec<_> = dropped.into_iter().flatten().map(|name| self.qualified(name)).collect();
-        let Some(TemporaryTables(names)) = self.objects.temporary_tables.as_deref_mut() else { return };
+        let Some(names) = self.objects.names.as_deref_mut().map(|names| &mut names.temporary_tables) else {
+            return;
+        };
         for name in dropped {
             names.remove(&name);
         }

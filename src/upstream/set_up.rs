@@ -8,8 +8,9 @@ use crate::client::refusals::{ends_connection, is_ending};
 use crate::client::{Failure, StatementError};
 use crate::net::{Buf, Runtime, Stream};
 use crate::sql::Effects;
-use crate::state::SessionState;
+use crate::state::{Bring, SessionState};
 use crate::terms::{Pin, Role};
+use crate::topology::Flavor;
 
 /// The result of restoring the session's state on a connection.
 pub enum Brought {
@@ -81,23 +82,21 @@ impl<R: Runtime> Upstream<R> {
         let Some(connection) = &mut self.connection else { return Ok(Brought::Broken) };
         let counts = Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
         let here = (connection.about.server, connection.about.thread_id);
-        let last = if effects.contains(Effects::READS_DIAGNOSTICS) {
-            state.diagnostics.connection
-        } else {
-            state.last.connection
-        };
-        let elsewhere = connection.has_past || last != Some(here);
-        let lost = effects.intersects(counts)
-            || (effects.contains(Effects::READS_DIAGNOSTICS) && state.diagnostics.left);
-        if elsewhere && lost && !state.last.is_new {
+        let asks_diagnostics = effects.contains(Effects::READS_DIAGNOSTICS);
+        let has_past = connection.has_past;
+        let may_have = connection.stale_diagnostics || connection.leaves_diagnostics;
+        let bring = state.diagnostics.bring(here, has_past, may_have);
+        let elsewhere = has_past || state.last.connection != Some(here);
+        let lost = (effects.intersects(counts) && elsewhere && !state.last.is_new)
+            || (asks_diagnostics && bring == Bring::Lost);
+        if lost {
             if *asks_row_count {
                 return Err(StatementError::RowCount);
             }
             return Err(StatementError::Tell(Failure::Forgotten));
         }
-        let another = std::mem::take(&mut connection.has_past) && effects.intersects(counts);
-        let stale = connection.stale_diagnostics && effects.contains(Effects::READS_DIAGNOSTICS);
-        if (stale || another) && state.pins.on(self.role).is_empty() {
+        connection.has_past = false;
+        if has_past && effects.intersects(counts) && state.pins.on(self.role).is_empty() {
             connection.reset(&mut self.prelude);
         }
         let unsure = connection.unsure.take();
@@ -110,8 +109,15 @@ impl<R: Runtime> Upstream<R> {
         }
         let before = self.prelude.len();
         let mut sure = connection.become_session(&state.carried, insert_id, &mut self.prelude);
-        if effects.contains(Effects::READS_DIAGNOSTICS) && before != self.prelude.len() {
-            connection.forget_set(&mut self.prelude);
+        match bring {
+            _ if !asks_diagnostics => {}
+            Bring::Raise(error) => connection.raise(error, &mut self.prelude),
+            Bring::Clear => connection.clear_diagnostics(&mut self.prelude),
+            // On MySQL a SET in the prelude may leave a warning (3135 for an sql_mode, for example).
+            Bring::Nothing if before != self.prelude.len() && connection.about.flavor == Flavor::MySql => {
+                connection.clear_diagnostics(&mut self.prelude);
+            }
+            Bring::Nothing | Bring::Lost => {}
         }
         if effects.contains(Effects::READS_FOUND_ROWS) && connection.counted_another {
             connection.forget_found_rows(&mut self.prelude);

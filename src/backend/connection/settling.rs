@@ -69,7 +69,7 @@ impl<S: Stream> Connection<S> {
                         Expect::InitDb => return Err(SwallowError::Schema(err)),
                         Expect::Prepare => self.not_prepared(err),
                         Expect::Mark => self.mark = None,
-                        Expect::SameSchema => {}
+                        Expect::SameSchema | Expect::Raised => {}
                         // The next statement tries again. This one gets the same error.
                         Expect::Set if self.of_client && WAITING.contains(&err.code) => {
                             (self.applied, self.insert_id) = (None, None);

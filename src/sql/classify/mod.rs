@@ -19,6 +19,7 @@ pub(in crate::sql) mod session;
 mod shape;
 mod show;
 mod statement;
+mod tables;
 #[cfg(test)]
 mod tests;
 pub(in crate::sql) mod tokens;
@@ -142,6 +143,9 @@ fn judged(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     }
     if explained::explained(statement, &found, derived.as_ref(), env) {
         found.add(Effects::EXPLAINED);
+    }
+    if tables::opens_none(statement, &found) {
+        found.add(Effects::OPENS_NO_TABLE);
     }
     found
 }

@@ -30,7 +30,8 @@ pub(super) fn session(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
         () if first.is("DEALLOCATE") => prepared(Effects::DEALLOCATES),
         () if first.is("HANDLER") => handler(rest, env),
         () if first.is("GET") => {
-            let effects = Effects::READS_DIAGNOSTICS | Effects::SETS_USER_VARIABLES;
+            let effects =
+                Effects::READS_DIAGNOSTICS | Effects::KEEPS_DIAGNOSTICS | Effects::SETS_USER_VARIABLES;
             Found::of(StatementKind::Session, Why::LooksBack, effects)
         }
         () if first.is_any(&["SIGNAL", "RESIGNAL"]) => of_session(Effects::empty()),

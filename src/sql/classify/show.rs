@@ -12,7 +12,7 @@ const VERBS: [&str; 8] = ["SELECT", "TABLE", "VALUES", "WITH", "INSERT", "REPLAC
 /// Classifies `SHOW …`.
 pub(super) fn show(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     if looks_back(statement) {
-        let effects = Effects::READS_DIAGNOSTICS;
+        let effects = Effects::READS_DIAGNOSTICS | Effects::KEEPS_DIAGNOSTICS;
         return Found::of(StatementKind::Session, Why::LooksBack, effects);
     }
     let verb = matches!(statement.at(1).meaning, Meaning::WriteVerb | Meaning::WriteVerbOrFunction);

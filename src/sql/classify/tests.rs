@@ -60,8 +60,8 @@ pub(super) fn class(sql: &str) -> StatementClass {
 pub(super) fn all(kind: K, reason: R, effects: E, statements: &[&str]) {
     for sql in statements {
         let mut class = class(sql);
-        // `statement::reads_no_table` has a test of its own.
-        class.effects.remove(E::READS_NO_TABLE | E::EXPLAINED);
+        // `statement::reads_no_table` and `tables::opens_none` have tests of their own.
+        class.effects.remove(E::READS_NO_TABLE | E::OPENS_NO_TABLE | E::KEEPS_DIAGNOSTICS | E::EXPLAINED);
         assert_eq!(class, StatementClass { kind, reason, effects }, "{sql}");
     }
 }

@@ -1,0 +1,49 @@
+//! Statements in front of a question about the session's diagnostics.
+
+use super::{Connection, Expect};
+use crate::backend::ServerError;
+use crate::net::Stream;
+use crate::topology::Flavor;
+
+/// The longest text of a condition on MySQL, in characters. MariaDB cuts off a longer one itself.
+const MAX_MESSAGE: usize = 128;
+
+impl<S: Stream> Connection<S> {
+    /// Notes whether the connection may have diagnostics after a statement that left none (`quiet`) or some. `may_keep`: on
+    /// MariaDB, the statement may have kept those of the statement before it.
+    pub fn note_diagnostics(&mut self, quiet: bool, may_keep: bool) {
+        let keeps = may_keep && self.about.flavor == Flavor::MariaDb;
+        self.leaves_diagnostics = !quiet || (self.leaves_diagnostics && keeps);
+        self.stale_diagnostics &= quiet && may_keep;
+    }
+
+    /// Appends a statement that clears the diagnostics. It has no other effect, also in a transaction.
+    pub fn clear_diagnostics(&mut self, out: &mut Vec<u8>) {
+        // MariaDB keeps the diagnostics at a statement that opens no table.
+        let text: &[u8] = match self.about.flavor {
+            Flavor::MySql => b"DO 0",
+            Flavor::MariaDb => b"DO (SELECT 1 FROM (SELECT 1) t)",
+        };
+        self.query_in_front(text, Expect::Set, out);
+        (self.stale_diagnostics, self.leaves_diagnostics) = (false, false);
+    }
+
+    /// Appends a statement that fails with this error, so that the diagnostics show it.
+    pub fn raise(&mut self, error: &ServerError, out: &mut Vec<u8>) {
+        let message = String::from_utf8_lossy(&error.message);
+        let message = message.chars().take(MAX_MESSAGE).collect::<String>();
+        // An SQLSTATE of the classes 00, 01 and 02 is no error.
+        let state = match &error.sqlstate {
+            [b'0', b'0'..=b'2', ..] => "HY000".into(),
+            state => String::from_utf8_lossy(state),
+        };
+        // Digits mean the same in every SQL mode and in every character set.
+        let digits: String = message.bytes().map(|byte| format!("{byte:02x}")).collect();
+        let text = format!(
+            "SIGNAL SQLSTATE '{state}' SET MYSQL_ERRNO = {}, MESSAGE_TEXT = _utf8mb4 x'{digits}'",
+            error.code.max(1)
+        );
+        self.query_in_front(text.as_bytes(), Expect::Raised, out);
+        self.leaves_diagnostics = true;
+    }
+}

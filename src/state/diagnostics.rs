@@ -1,0 +1,188 @@
+//! The session's diagnostics: what SHOW WARNINGS, SHOW ERRORS, GET DIAGNOSTICS, `@@warning_count` and `@@error_count` return.
+//!
+//! A statement replaces the diagnostics of the statement before it, with three exceptions: statements that ask for diagnostics,
+//! COM_INIT_DB, and on MariaDB statements that open no table. After such a statement they are still where they were.
+
+use super::{PinSet, SessionState};
+use crate::backend::ServerError;
+use crate::sql::{self, Effects, StatementClass, classify};
+use crate::terms::{Pin, Role};
+use crate::topology::ServerId;
+
+/// Where the diagnostics are.
+#[derive(Debug, Default)]
+enum Place {
+    /// On no connection: no statement has left any.
+    #[default]
+    Nowhere,
+    /// On this connection: its server and its thread id there.
+    On(ServerId, u32),
+    /// No server has them: the proxy itself answered the last statement with this error.
+    Own(Box<ServerError>),
+}
+
+/// Where the diagnostics are. See the module.
+#[derive(Debug)]
+pub struct Diagnostics {
+    place: Place,
+    /// The role for whose connection the statement ran that left them.
+    role: Role,
+    /// The role whose connection still has the diagnostics of an earlier statement than the last.
+    pub stale: Option<Role>,
+    /// True if the last statement kept the diagnostics of the statement before it.
+    pub kept: bool,
+    /// True if there are warnings, or an error.
+    left: bool,
+    /// True if the client gets another error than the server's for the statement under way.
+    replaced: bool,
+}
+
+impl Default for Diagnostics {
+    fn default() -> Self {
+        Diagnostics {
+            place: Place::Nowhere,
+            role: Role::Writer,
+            stale: None,
+            kept: false,
+            left: false,
+            replaced: false,
+        }
+    }
+}
+
+/// What must be done on a connection before a statement may ask it for the session's diagnostics.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Bring<'a> {
+    /// Nothing: the connection has the session's diagnostics.
+    Nothing,
+    /// Clear them: the session has none.
+    Clear,
+    /// Raise this error: the proxy itself answered with it.
+    Raise(&'a ServerError),
+    /// They are on another connection, or another session has replaced them.
+    Lost,
+}
+
+impl Diagnostics {
+    /// Returns the connection that has the diagnostics: its server and its thread id there.
+    pub fn connection(&self) -> Option<(ServerId, u32)> {
+        match self.place {
+            Place::On(server, thread_id) => Some((server, thread_id)),
+            Place::Nowhere | Place::Own(_) => None,
+        }
+    }
+
+    /// Notes that this connection has the diagnostics.
+    pub fn are_on(&mut self, server: ServerId, thread_id: u32) {
+        self.place = Place::On(server, thread_id);
+    }
+
+    /// True if a connection has warnings, or an error, that the client may ask for.
+    pub fn are_left(&self) -> bool {
+        self.left && !matches!(self.place, Place::Own(_))
+    }
+
+    /// Returns the role whose connection alone can say what the diagnostics are; None if any connection can be brought to say
+    /// it.
+    pub fn only_on(&self) -> Option<Role> {
+        self.are_left().then_some(self.role)
+    }
+
+    /// Returns what must be done on this connection before a statement asks for diagnostics. `has_past`: another session used
+    /// the connection in the meantime. `may_have`: the connection may have diagnostics, of whatever statement.
+    pub fn bring(&self, here: (ServerId, u32), has_past: bool, may_have: bool) -> Bring<'_> {
+        let is_here = !has_past && self.connection() == Some(here);
+        match &self.place {
+            Place::Own(error) => Bring::Raise(error),
+            _ if self.left && !is_here => Bring::Lost,
+            _ if !self.left && may_have => Bring::Clear,
+            _ => Bring::Nothing,
+        }
+    }
+}
+
+impl SessionState {
+    /// True if a statement of this class keeps the diagnostics of the statement before it, unless it leaves some itself.
+    pub fn keeps_diagnostics(&self, class: &StatementClass) -> bool {
+        class.effects.contains(Effects::KEEPS_DIAGNOSTICS)
+            || (self.texts.of_mariadb && class.effects.contains(Effects::OPENS_NO_TABLE))
+    }
+
+    /// True if the text that a PREPARE or an EXECUTE names opens no table.
+    fn text_opens_none(&self, class: &StatementClass, text: Option<&[u8]>) -> bool {
+        let options = self.sql_options();
+        let opens_none = |text: &[u8]| classify(text, options, &()).effects.contains(Effects::OPENS_NO_TABLE);
+        let Some(text) = text.filter(|_| !class.effects.contains(Effects::SEVERAL)) else { return false };
+        if class.effects.contains(Effects::PREPARES) {
+            return sql::parts::prepared(text, options).is_some_and(|(_, text)| opens_none(&text));
+        }
+        class.effects.contains(Effects::EXECUTES)
+            && sql::parts::executed(text, options).is_some_and(|name| {
+                let known = self.objects.text_statements.iter().find(|known| *known.name == *name);
+                known.is_some_and(|known| opens_none(&known.text))
+            })
+    }
+
+    /// Notes an error with which the proxy itself answered a statement.
+    pub fn answered_itself(&mut self, error: ServerError) {
+        self.forget_diagnostics(self.diagnostics.role);
+        self.diagnostics.place = Place::Own(Box::new(error));
+        self.diagnostics.left = true;
+    }
+
+    /// Notes the error that the client gets in place of the server's, for the statement under way.
+    pub fn answers_instead(&mut self, error: ServerError) {
+        self.diagnostics.place = Place::Own(Box::new(error));
+        self.diagnostics.replaced = true;
+    }
+
+    /// Notes the diagnostics of a statement that ran on the connection for this role. Returns true if the statement kept those
+    /// of the statement before it.
+    pub(super) fn leaves_diagnostics(
+        &mut self,
+        role: Role,
+        class: &StatementClass,
+        text: Option<&[u8]>,
+    ) -> bool {
+        let quiet = self.answer.warnings == 0 && !self.answer.failed();
+        let by_text = class.effects.intersects(Effects::PREPARES | Effects::EXECUTES);
+        let keeps = self.keeps_diagnostics(class)
+            || (by_text && self.texts.of_mariadb && self.text_opens_none(class, text));
+        // The warnings of an answer to SHOW WARNINGS are those that it shows.
+        let asks = class.effects.contains(Effects::READS_DIAGNOSTICS) && !self.answer.failed();
+        let replaced = std::mem::take(&mut self.diagnostics.replaced);
+        // No connection has the error that the client got.
+        self.diagnostics.kept = replaced || (keeps && (quiet || asks));
+        if replaced {
+            self.forget_diagnostics(role);
+            self.diagnostics.left = true;
+        }
+        if self.diagnostics.kept {
+            return true;
+        }
+        self.forget_diagnostics(role);
+        if matches!(self.diagnostics.place, Place::Own(_)) {
+            self.diagnostics.place = Place::Nowhere;
+        }
+        self.diagnostics.role = role;
+        self.diagnostics.left = !quiet;
+        if !quiet {
+            self.pin(role, Pin::Warnings);
+        }
+        false
+    }
+
+    /// Forgets the diagnostics of earlier statements, because a new statement replaced them. The connection on which it did not
+    /// run still has the old ones: notes them as stale.
+    fn forget_diagnostics(&mut self, role: Role) {
+        let other = if role == Role::Writer { Role::Reader } else { Role::Writer };
+        if self.pins.on(other).has(Pin::Warnings) {
+            self.diagnostics.stale = Some(other);
+        }
+        for role in Role::BOTH {
+            if self.pins.on(role).has(Pin::Warnings) {
+                self.unpin(role, PinSet::of(&[Pin::Warnings]));
+            }
+        }
+    }
+}
