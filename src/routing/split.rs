@@ -77,8 +77,16 @@ pub fn in_reading(class: &StatementClass, facts: &SessionFacts) -> InReading {
     if has(Effects::READS_INSERT_ID | Effects::SETS_STATE) {
         return InReading::Moves;
     }
+    // The primary's connection has the access mode that the session set.
+    if has(Effects::READS_ACCESS_MODE) && class.kind == StatementKind::Admin && !has(Effects::SEVERAL) {
+        return InReading::Beside;
+    }
+    // A lock on a row of a replica keeps nobody from writing.
+    if class.reason == Why::LockingRead && !has(Effects::COMMITS_IMPLICITLY) {
+        return InReading::Moves;
+    }
     let writes = matches!(class.kind, StatementKind::Write | StatementKind::Ddl | StatementKind::Unknown);
-    if has(Effects::UNDERSTOOD) && (!writes || has(Effects::LOCKS_ROWS)) {
+    if has(Effects::UNDERSTOOD) && !writes {
         return InReading::Stays;
     }
     if has(Effects::COMMITS_IMPLICITLY) {
@@ -304,7 +312,11 @@ mod tests {
         let of = |kind, effects| in_reading(&class(kind, effects), &open);
         assert_eq!(of(StatementKind::Write, Effects::empty()), InReading::Refused);
         assert_eq!(of(StatementKind::Write, Effects::UNDERSTOOD), InReading::Refused);
-        assert_eq!(of(StatementKind::Write, Effects::UNDERSTOOD | Effects::LOCKS_ROWS), InReading::Stays);
+        let locks = class(StatementKind::Write, Effects::UNDERSTOOD | Effects::LOCKS_ROWS);
+        let locks = StatementClass { reason: Why::LockingRead, ..locks };
+        assert_eq!(in_reading(&locks, &open), InReading::Moves);
+        let mode = Effects::UNDERSTOOD | Effects::READS_ACCESS_MODE;
+        assert_eq!(of(StatementKind::Admin, mode), InReading::Beside);
         assert_eq!(of(StatementKind::Admin, Effects::COMMITS_IMPLICITLY), InReading::Ends);
         assert_eq!(of(StatementKind::Ddl, Effects::COMMITS_IMPLICITLY), InReading::Ends);
         assert_eq!(of(StatementKind::Admin, Effects::empty()), InReading::Beside);

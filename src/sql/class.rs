@@ -22,6 +22,9 @@ bitflags::bitflags! {
         /// The statement keeps the diagnostics of the statement before it on all servers: SHOW WARNINGS, SHOW ERRORS, GET
         /// DIAGNOSTICS.
         const KEEPS_DIAGNOSTICS = 1 << 5;
+        /// The access mode of the session's transactions may be shown: `@@tx_read_only`, `@@transaction_read_only`, SHOW
+        /// VARIABLES. A replica's connections have another one.
+        const READS_ACCESS_MODE = 1 << 6;
 
         // What the statement reads about the previous statement or of the session.
         /// SHOW WARNINGS, SHOW ERRORS, GET DIAGNOSTICS, `@@warning_count`, `@@error_count`.

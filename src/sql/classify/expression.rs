@@ -151,6 +151,8 @@ impl<'a> Scan<'_, 'a, '_> {
             (StatementKind::Session, Why::InsertId, Effects::READS_INSERT_ID)
         } else if is(["warning_count", "error_count"]) {
             (StatementKind::Session, Why::LooksBack, Effects::READS_DIAGNOSTICS)
+        } else if is(["tx_read_only", "transaction_read_only"]) {
+            (StatementKind::Admin, Why::SystemVariable, Effects::READS_ACCESS_MODE)
         } else {
             (StatementKind::Admin, Why::SystemVariable, Effects::empty())
         };

@@ -29,7 +29,7 @@ pub(super) fn show(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
         false => {
             // May ask for the proxy's own variable. The cache's key does not say: a shape lacks the pattern.
             let own = match statement.at(1).is("VARIABLES") || statement.at(2).is("VARIABLES") {
-                true => Effects::MAY_BE_OWN,
+                true => Effects::MAY_BE_OWN | Effects::READS_ACCESS_MODE,
                 false => Effects::empty(),
             };
             found.raise(StatementKind::Admin, Why::OneServer, own);

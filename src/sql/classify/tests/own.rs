@@ -17,7 +17,7 @@ fn what_may_be_about_the_proxys_variable_is_marked() {
     );
     all(K::Admin, R::SystemVariable, own, &["SELECT @@pointsman_consistency"]);
     let shows = ["SHOW VARIABLES", "SHOW VARIABLES LIKE 'x'", "SHOW GLOBAL VARIABLES LIKE 'pointsman%'"];
-    all(K::Admin, R::OneServer, own, &shows);
+    all(K::Admin, R::OneServer, own | E::READS_ACCESS_MODE, &shows);
     reads(&["SELECT 'pointsman_consistency'", "SELECT pointsman_other FROM t"]);
 }
 
