@@ -27,7 +27,6 @@ fuzz_target!(|input: (u8, u8, &[u8], &[u8])| {
         server_compresses: flag(5),
         client_deprecate_eof: flag(2),
         client_session_track: flag(3),
-        client_tracks_all: flag(4),
         also: StatusFlags::empty(),
     };
     let shape = SHAPES[usize::from(shape) % SHAPES.len()];

@@ -142,6 +142,8 @@ pub struct Onto {
     /// True if sessions begin with autocommit there. Otherwise autocommit is always set: the status flags of MySQL do not
     /// show such a default.
     pub autocommit: bool,
+    /// True if the session's transaction is open there. MySQL refuses to set `session_track_gtids` in one.
+    pub in_transaction: bool,
 }
 
 /// A system variable's name and value.
@@ -387,13 +389,13 @@ impl Carried {
     /// Appends the assignments, separated by commas, that change a connection from the state `from` (None:
     /// just reset) to this state; nothing if they are equal.
     pub fn write_set(&self, from: Option<&Carried>, onto: Onto, out: &mut Vec<u8>) {
-        let Onto { flavor, read_only, autocommit } = onto;
+        let Onto { flavor, read_only, autocommit, in_transaction } = onto;
         let begin = out.len();
         if from.is_none_or(|from| from.charset != self.charset) {
             self.write_charset(flavor, out);
         }
         if from.is_none() {
-            write_trackers(flavor, read_only, out);
+            write_trackers(flavor, read_only, in_transaction, out);
         }
         let same = from.map_or(autocommit && self.autocommit, |from| from.autocommit == self.autocommit);
         if !same {
@@ -495,14 +497,14 @@ fn is_access_mode(name: &[u8]) -> bool {
     matches!(name, b"tx_read_only" | b"transaction_read_only")
 }
 
-fn write_trackers(flavor: Flavor, read_only: bool, out: &mut Vec<u8>) {
+fn write_trackers(flavor: Flavor, read_only: bool, in_transaction: bool, out: &mut Vec<u8>) {
     out.extend_from_slice(TRACKERS);
     out.extend_from_slice(match (flavor, read_only) {
         (Flavor::MySql, true) => b",transaction_read_only=1,",
         (Flavor::MariaDb, true) => b",tx_read_only=1,",
         // MariaDB reports the GTID of a write as the variable last_gtid.
-        (Flavor::MySql, false) => b",session_track_gtids=OWN_GTID,",
-        (Flavor::MariaDb, false) => b",",
+        (Flavor::MySql, false) if !in_transaction => b",session_track_gtids=OWN_GTID,",
+        (_, false) => b",",
     });
 }
 

@@ -18,7 +18,7 @@ use super::{Carried, PendingInsertId, Permit, ServerError, Statements};
 use crate::net::{Encrypted, Stream};
 use crate::telemetry::WorkerMetrics;
 use crate::topology::{Flavor, ServerId};
-use crate::wire::{Capabilities, StatusFlags, frame_with};
+use crate::wire::{Capabilities, StatusFlags, Tracked, frame_with};
 
 use left::LoginRole;
 use schema::{RefusedSchema, frame_init_db};
@@ -178,6 +178,8 @@ pub struct Connection<S> {
     pub is_taken_over: bool,
     /// True if the warnings on the connection are not from its session's last statement.
     pub stale_diagnostics: bool,
+    /// True if the session's transaction is open on the connection, as far as its state was restored there.
+    pub in_transaction: bool,
     /// True if the connection may have warnings: no later statement has certainly cleared them.
     pub leaves_diagnostics: bool,
     /// True if something was sent that COM_RESET_CONNECTION does not undo: no other session may get the
@@ -239,6 +241,7 @@ impl<S: Stream> Connection<S> {
             is_taken_over: false,
             stale_diagnostics: false,
             leaves_diagnostics: false,
+            in_transaction: false,
             closes_after_session: false,
             of_client: false,
             about,
@@ -365,6 +368,15 @@ impl<S: Stream> Connection<S> {
         self.applied = None;
     }
 
+    /// Appends a statement by which the variables of the session trackers read as those of the client. The next statement sets
+    /// the proxy's own again.
+    pub fn show_trackers(&mut self, tracked: &Tracked, out: &mut Vec<u8>) {
+        let mut set = b"SET ".to_vec();
+        tracked.write(self.about.flavor == Flavor::MySql && !self.in_transaction, &mut set);
+        self.query_in_front(&set, Expect::Set, out);
+        self.forget_applied();
+    }
+
     /// Prepares for a statement that names something into which nobody can see: the statement may leave the
     /// connection's read-only mode, and hide that from the trackers. So the next such statement has the whole state set anew in front of it.
     pub fn lock_for_opaque(&mut self) {
@@ -442,7 +454,8 @@ impl<S: Stream> Connection<S> {
         let mut sure = true;
         if self.applied.is_none() || from.is_some() {
             let mut set = b"SET ".to_vec();
-            let onto = Onto { flavor: self.about.flavor, read_only, autocommit: self.about.autocommit };
+            let (flavor, autocommit) = (self.about.flavor, self.about.autocommit);
+            let onto = Onto { flavor, read_only, autocommit, in_transaction: self.in_transaction };
             wish.write_set(from, onto, &mut set);
             if set.len() > 4 {
                 sure = from.map_or(&[][..], |from| &from.variables) == wish.variables;

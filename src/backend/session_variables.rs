@@ -6,7 +6,7 @@
 //! release notes of older and newer versions. A test compares this list with the running servers.
 
 /// The names, sorted.
-const NAMES: [&str; 291] = [
+const NAMES: [&str; 292] = [
     "alter_algorithm",
     "analyze_max_length",
     "analyze_sample_percentage",
@@ -233,6 +233,7 @@ const NAMES: [&str; 291] = [
     "select_into_disk_sync",
     "select_into_disk_sync_delay",
     "server_id",
+    "session_track_transaction_info",
     "set_operations_buffer_size",
     "show_create_table_skip_secondary_engine",
     "show_create_table_verbosity",

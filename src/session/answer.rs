@@ -25,7 +25,7 @@ use crate::topology::{AcknowledgedWrites, Flavor, TextModes};
 use crate::upstream::Pumped;
 use crate::wire::{
     Command, ErrPacket, Observer, OkPacket, OnErr, PrepareOk, ProtocolError, ResponseWalker, StatusFlags,
-    Walked,
+    Tracked, Walked,
 };
 use crate::worker::{DataAccess, TopologyCell};
 
@@ -106,6 +106,10 @@ impl Observer for AnswerObserver<'_> {
             });
         }
         Ok(())
+    }
+
+    fn tracked(&self) -> &Tracked {
+        self.state.tracked()
     }
 
     fn columns_end(&mut self, status: StatusFlags) -> Result<(), ProtocolError> {

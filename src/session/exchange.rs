@@ -71,7 +71,6 @@ impl<R: Runtime> Session<R> {
         let server =
             self.upstream.connection.as_ref().map_or(Capabilities::empty(), |c| c.about.capabilities);
         let mut legs = Legs::new(server, self.client.capabilities);
-        legs.client_tracks_all = self.state.trackers.shown;
         legs.also = self.state.transaction_elsewhere(self.upstream.role);
         if self.client.piece.more {
             legs.also |= StatusFlags::MORE_RESULTS_EXISTS;

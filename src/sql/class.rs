@@ -25,6 +25,8 @@ bitflags::bitflags! {
         /// The access mode of the session's transactions may be shown: `@@tx_read_only`, `@@transaction_read_only`, SHOW
         /// VARIABLES. A replica's connections have another one.
         const READS_ACCESS_MODE = 1 << 6;
+        /// `@@session_track_…` is shown: the proxy sets these variables for itself.
+        const READS_TRACKERS = 1 << 7;
 
         // What the statement reads about the previous statement or of the session.
         /// SHOW WARNINGS, SHOW ERRORS, GET DIAGNOSTICS, `@@warning_count`, `@@error_count`.

@@ -36,18 +36,20 @@ use crate::sql::{Effects, StatementClass};
 use crate::telemetry::WorkerMetrics;
 use crate::terms::{FalseReport, Pin, Port, Role};
 use crate::topology::{Flavor, TextModes};
-use crate::wire::{Command, OkPacket, StateChange, StateChanges, StatusFlags};
+use crate::wire::{Command, OkPacket, StateChange, StateChanges, StatusFlags, Tracked};
 
 /// A schema and a table.
 type Qualified = (Vec<u8>, Vec<u8>);
 
-/// What few sessions have on their connections by name.
+/// What few sessions have.
 #[derive(Debug, Default)]
-struct Names {
+struct Rare {
     /// Its temporary tables, where their names are known.
     temporary_tables: HashSet<Qualified>,
     /// The named locks that were requested and not released, once for each request.
     named_locks: Vec<Vec<u8>>,
+    /// Which session state changes the client gets, if it set session trackers itself.
+    tracked: Option<Tracked>,
 }
 
 use answered::{TransactionDoubt, mentions};
@@ -393,7 +395,7 @@ impl SessionState {
                 let name = text.and_then(|text| sql::parts::temporary_table(text, self.sql_options()));
                 // A table without a known name is never seen to be dropped: the pin stays.
                 let name = name.map(|name| self.qualified(name)).unwrap_or_default();
-                let names = &mut self.objects.names.get_or_insert_default().temporary_tables;
+                let names = &mut self.objects.rare.get_or_insert_default().temporary_tables;
                 names.insert(if names.len() < statement_effects::MOST_NAMES {
                     name
                 } else {
@@ -465,6 +467,9 @@ impl SessionState {
             Role::Writer => ok.status,
             Role::Reader => self.check_replica(ok, &heard)?,
         };
+        if heard.asked.class.effects.contains(Effects::SETS_STATE) {
+            self.note_trackers(heard.asked.text);
+        }
         let same_modes = !self.shows_another_mode(status);
         self.transaction.status = status;
         if heard.role == Role::Writer {

@@ -1,6 +1,6 @@
 //! The parts of a session's state.
 
-use super::Names;
+use super::Rare;
 use super::answered::TransactionDoubt;
 use super::journal::Journal;
 use super::reading::Reading;
@@ -68,8 +68,8 @@ pub struct InsertIds {
 /// What the session has on its connections by name.
 #[derive(Debug, Default)]
 pub struct Objects {
-    /// Its temporary tables and named locks, if it ever had any.
-    pub(super) names: Option<Box<Names>>,
+    /// Its temporary tables, its named locks and its session trackers, if it ever had any.
+    pub(super) rare: Option<Box<Rare>>,
     /// The number of HANDLERs that were opened and not closed.
     pub(super) handlers: u16,
     /// Statements prepared as text.

@@ -7,8 +7,10 @@ use std::rc::Rc;
 use super::unreported_variables::Whose;
 use super::{AnswerError, PinSet, Qualified, ReadingTransactions, SessionState};
 use crate::backend::{Carried, InsertId, TextStatement, TextStatements};
+use crate::sql::parts::Given;
 use crate::sql::{self, Effects, StatementClass};
 use crate::terms::{Pin, Role, StatementKind, Why};
+use crate::wire::Tracked;
 
 /// The most names of locks, or of temporary tables, that are kept for one session.
 pub(super) const MOST_NAMES: usize = 1_000;
@@ -19,6 +21,17 @@ const MOST_TEXTS: usize = 256;
 
 /// The most bytes of their texts that are kept for one session.
 const MOST_TEXT_BYTES: usize = 1024 * 1024;
+
+/// How the names of the variables begin that say what session trackers report.
+const TRACKER: &[u8] = b"session_track_";
+
+/// The only one of these variables that the proxy does not set itself.
+const TRANSACTION_INFO: &[u8] = b"session_track_transaction_info";
+
+/// True if the text may name one of these variables.
+fn names_tracker(text: &[u8]) -> bool {
+    text.windows(TRACKER.len()).any(|part| part.eq_ignore_ascii_case(TRACKER))
+}
 
 impl SessionState {
     /// True if the connection has, or may have, state that COM_RESET_CONNECTION does not clear: an active
@@ -39,8 +52,8 @@ impl SessionState {
         let nobody = |pin| !Role::BOTH.iter().any(|role| self.pins.on(*role).has(pin));
         let (tables, handlers, locks) =
             (nobody(Pin::TemporaryTable), nobody(Pin::Handler), nobody(Pin::NamedLock));
-        if tables && let Some(names) = &mut self.objects.names {
-            names.temporary_tables.clear();
+        if tables && let Some(rare) = &mut self.objects.rare {
+            rare.temporary_tables.clear();
         }
         if handlers {
             self.objects.handlers = 0;
@@ -153,12 +166,45 @@ impl SessionState {
         }
     }
 
-    /// Handles a client that sets session trackers itself: it gets all reports of the proxy's trackers from
-    /// now on, and the connection's trackers are set anew.
+    /// Returns which session state changes the client gets.
+    pub fn tracked(&self) -> &Tracked {
+        let own = self.objects.rare.as_ref().and_then(|rare| rare.tracked.as_ref());
+        own.unwrap_or(&Tracked::DEFAULT)
+    }
+
+    /// Notes which trackers the client sets by this text, whose answer is under way. The client gets all reports if the text
+    /// does not show it.
+    pub(super) fn note_trackers(&mut self, text: Option<&[u8]>) {
+        let Some(text) = text.filter(|text| names_tracker(text)) else { return };
+        let mut tracked = self.tracked().clone();
+        let set = sql::parts::system_variables(text, self.sql_options());
+        let mut known = set.is_some();
+        for one in set.iter().flatten().filter(|one| one.name.starts_with(TRACKER)) {
+            let value = match &one.given {
+                Given::Literal(value) => Some(&**value),
+                Given::Default => None,
+                Given::Unknown => {
+                    known = false;
+                    continue;
+                }
+            };
+            known &= tracked.set(&one.name, value);
+            // The proxy itself needs no reports of transactions, so a connection has them only for its session.
+            if one.name == TRANSACTION_INFO {
+                let carried = Rc::make_mut(&mut self.carried);
+                _ = match value {
+                    Some(value) => carried.set_variable(TRANSACTION_INFO, value),
+                    None => carried.forget_variable(TRANSACTION_INFO),
+                };
+            }
+        }
+        self.objects.rare.get_or_insert_default().tracked = Some(if known { tracked } else { Tracked::ALL });
+    }
+
+    /// Handles a client that sets session trackers itself: the connection's trackers are set anew.
     fn client_tracks(&mut self, role: Role, text: Option<&[u8]>) {
-        let word = b"session_track_";
-        let names_one = |text: &&[u8]| text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
-        let Some(text) = text.filter(names_one) else { return };
+        let word = TRACKER;
+        let Some(text) = text.filter(|text| names_tracker(text)) else { return };
         self.trackers.shown = true;
         self.trackers.changed = true;
         if sql::parts::changes_trackers(text, self.sql_options()) == Some(true) {
@@ -177,8 +223,8 @@ impl SessionState {
     }
 
     fn forget_locks(&mut self) {
-        if let Some(names) = &mut self.objects.names {
-            names.named_locks.clear();
+        if let Some(rare) = &mut self.objects.rare {
+            rare.named_locks.clear();
         }
     }
 
@@ -197,7 +243,7 @@ impl SessionState {
     /// until it is released.
     fn count_locks(&mut self, role: Role, text: Option<&[u8]>, takes: bool) {
         let options = self.sql_options();
-        let held = &mut self.objects.names.get_or_insert_default().named_locks;
+        let held = &mut self.objects.rare.get_or_insert_default().named_locks;
         match text.and_then(|text| sql::parts::named_locks(text, options)) {
             // Too many requests: keeps one lock without a name instead, which is never known to be released.
             Some(locks) if held.len().saturating_add(locks.taken.len()) > MOST_NAMES => {
@@ -225,7 +271,7 @@ impl SessionState {
     fn dropped_tables(&mut self, role: Role, text: Option<&[u8]>) {
         let dropped = text.and_then(|t| sql::parts::dropped_tables(t, self.sql_options()));
         let dropped: Vec<_> = dropped.into_iter().flatten().map(|name| self.qualified(name)).collect();
-        let Some(names) = self.objects.names.as_deref_mut().map(|names| &mut names.temporary_tables) else {
+        let Some(names) = self.objects.rare.as_deref_mut().map(|rare| &mut rare.temporary_tables) else {
             return;
         };
         for name in dropped {

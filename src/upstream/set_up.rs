@@ -12,6 +12,14 @@ use crate::state::{Bring, SessionState};
 use crate::terms::{Pin, Role};
 use crate::topology::Flavor;
 
+/// Effects of statements whose changes of the session's state the proxy must hear of.
+const MAY_CHANGE_STATE: Effects = Effects::SEVERAL
+    .union(Effects::SETS_STATE)
+    .union(Effects::SETS_USER_VARIABLES)
+    .union(Effects::LEAVES_UNKNOWN)
+    .union(Effects::CALLS)
+    .union(Effects::EXECUTES);
+
 /// The result of restoring the session's state on a connection.
 pub enum Brought {
     /// The prelude goes in front of the statement, in the same write, or there is no prelude.
@@ -43,6 +51,7 @@ impl<R: Runtime> Upstream<R> {
             .union(Effects::READS_ROW_COUNT)
             .union(Effects::READS_FOUND_ROWS)
             .union(Effects::READS_INSERT_ID)
+            .union(Effects::READS_TRACKERS)
             .union(Effects::OPAQUE);
         let Some(connection) = &self.connection else { return false };
         if connection.is_taken_over
@@ -107,6 +116,7 @@ impl<R: Runtime> Upstream<R> {
         if effects.contains(Effects::OPAQUE) {
             connection.lock_for_opaque();
         }
+        connection.in_transaction = state.pins.on(self.role).has(Pin::Transaction);
         let before = self.prelude.len();
         let mut sure = connection.become_session(&state.carried, insert_id, &mut self.prelude);
         match bring {
@@ -118,6 +128,9 @@ impl<R: Runtime> Upstream<R> {
                 connection.clear_diagnostics(&mut self.prelude);
             }
             Bring::Nothing | Bring::Lost => {}
+        }
+        if effects.contains(Effects::READS_TRACKERS) && !effects.intersects(MAY_CHANGE_STATE) {
+            connection.show_trackers(state.tracked(), &mut self.prelude);
         }
         if effects.contains(Effects::READS_FOUND_ROWS) && connection.counted_another {
             connection.forget_found_rows(&mut self.prelude);

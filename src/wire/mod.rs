@@ -53,7 +53,7 @@ pub use parameters::{Execute, Types, bulk_types, first_types, flag_types, kinds_
 pub use primitives::{Reader, Writer};
 pub use proxy_header::{ProxyHeader, ProxyHeaderStart};
 pub use query::{query_attribute, query_text};
-pub use session_track::{StateChange, StateChanges, keep_changes};
+pub use session_track::{StateChange, StateChanges, Tracked};
 pub use status::StatusFlags;
 pub use trace_parent::TraceParent;
 pub use walker::{Call, Legs, Observer, OnErr, ResponseWalker, Walked};

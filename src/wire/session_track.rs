@@ -82,38 +82,156 @@ impl StateChanges<'_> {
     }
 }
 
-/// Appends the entries of `state` that a client gets with the servers' default settings: schema changes, and the
-/// variables in the default of `session_track_system_variables`. Servers send more, because the proxy tracks more.
-pub fn keep_changes(state: &[u8], out: &mut Vec<u8>) -> Result<(), ProtocolError> {
-    const SHOWN: [&[u8]; 5] = [
-        b"autocommit",
-        b"character_set_client",
-        b"character_set_connection",
-        b"character_set_results",
-        b"time_zone",
-    ];
-    let mut changes = StateChanges::new(state);
-    while !changes.0.is_empty() {
-        let (kind, data) = changes.entry()?;
-        let mut kept = Vec::new();
-        match kind {
-            0 => decode(kind, data, |change| {
-                if let StateChange::SystemVariable { name, value } = change
-                    && SHOWN.contains(&name)
-                {
-                    kept.put_lenenc_bytes(name);
-                    kept.put_lenenc_bytes(value);
-                }
-            })?,
-            1 => kept.extend_from_slice(data),
-            _ => {}
+/// The changes of variables that a client gets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Variables {
+    /// Those in the servers' default of `session_track_system_variables`.
+    Default,
+    /// All variables.
+    All,
+    /// Those with these names, in lower case.
+    Named(Vec<Vec<u8>>),
+}
+
+/// Which session state changes a client gets: those that it would get of a server with its own `session_track_…`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tracked {
+    variables: Variables,
+    /// None: the default, which is on.
+    schema: Option<bool>,
+    state_change: bool,
+    transactions: bool,
+    gtids: bool,
+}
+
+/// Returns what a literal for a boolean variable means.
+fn switch_of(value: &[u8]) -> Option<bool> {
+    let is = |words: [&[u8]; 3]| words.iter().any(|word| value.eq_ignore_ascii_case(word));
+    match () {
+        () if is([b"1", b"ON", b"TRUE"]) => Some(true),
+        () if is([b"0", b"OFF", b"FALSE"]) => Some(false),
+        () => None,
+    }
+}
+
+impl Tracked {
+    /// The servers' default.
+    pub const DEFAULT: Tracked = Tracked {
+        variables: Variables::Default,
+        schema: None,
+        state_change: false,
+        transactions: false,
+        gtids: false,
+    };
+
+    /// All changes that a server reports.
+    pub const ALL: Tracked = Tracked {
+        variables: Variables::All,
+        schema: Some(true),
+        state_change: true,
+        transactions: true,
+        gtids: true,
+    };
+
+    /// Notes that the client sets this variable to a literal, or to its default (None). Returns false if the value is not
+    /// known to be one of the variable.
+    pub fn set(&mut self, name: &[u8], value: Option<&[u8]>) -> bool {
+        let switched = value.map(switch_of);
+        match (name, switched) {
+            (b"session_track_schema", Some(Some(on))) => self.schema = Some(on),
+            (b"session_track_schema", None) => self.schema = None,
+            (b"session_track_state_change", Some(Some(on))) => self.state_change = on,
+            (b"session_track_state_change", None) => self.state_change = false,
+            // Their values are words, of which the first is OFF.
+            (b"session_track_transaction_info", on) => {
+                self.transactions = on.is_some_and(|on| on != Some(false))
+            }
+            (b"session_track_gtids", on) => self.gtids = on.is_some_and(|on| on != Some(false)),
+            (b"session_track_system_variables", _) => {
+                self.variables = value.map_or(Variables::Default, variables_of)
+            }
+            _ => return false,
         }
-        if !kept.is_empty() {
-            out.push(kind);
-            out.put_lenenc_bytes(&kept);
+        true
+    }
+
+    fn has_variable(&self, name: &[u8]) -> bool {
+        const BY_DEFAULT: [&[u8]; 5] = [
+            b"autocommit",
+            b"character_set_client",
+            b"character_set_connection",
+            b"character_set_results",
+            b"time_zone",
+        ];
+        match &self.variables {
+            Variables::Default => BY_DEFAULT.contains(&name),
+            Variables::All => true,
+            Variables::Named(names) => names.iter().any(|known| **known == *name),
         }
     }
-    Ok(())
+
+    /// Appends the entries of `state` that the client gets. Servers send more, because the proxy tracks more.
+    pub fn keep(&self, state: &[u8], out: &mut Vec<u8>) -> Result<(), ProtocolError> {
+        let mut changes = StateChanges::new(state);
+        while !changes.0.is_empty() {
+            let (kind, data) = changes.entry()?;
+            let mut kept = Vec::new();
+            match kind {
+                0 => decode(kind, data, |change| {
+                    if let StateChange::SystemVariable { name, value } = change
+                        && self.has_variable(name)
+                    {
+                        kept.put_lenenc_bytes(name);
+                        kept.put_lenenc_bytes(value);
+                    }
+                })?,
+                1 if self.schema != Some(false) => kept.extend_from_slice(data),
+                2 if self.state_change => kept.extend_from_slice(data),
+                3 if self.gtids => kept.extend_from_slice(data),
+                4 | 5 if self.transactions => kept.extend_from_slice(data),
+                _ => {}
+            }
+            if !kept.is_empty() {
+                out.push(kind);
+                out.put_lenenc_bytes(&kept);
+            }
+        }
+        Ok(())
+    }
+
+    /// Appends the assignments by which a server's variables read as those of the client. `gtids`: the server can track them.
+    pub fn write(&self, gtids: bool, out: &mut Vec<u8>) {
+        let switch = |on: bool| if on { "1" } else { "0" };
+        let schema = self.schema.map_or("DEFAULT", switch);
+        let rest = format!(
+            "session_track_schema={schema},session_track_state_change={},session_track_system_variables=",
+            switch(self.state_change)
+        );
+        out.extend_from_slice(rest.as_bytes());
+        match &self.variables {
+            Variables::Default => out.extend_from_slice(b"DEFAULT"),
+            Variables::All => out.extend_from_slice(b"'*'"),
+            Variables::Named(names) => {
+                out.push(b'\'');
+                out.extend_from_slice(&names.join(&b','));
+                out.push(b'\'');
+            }
+        }
+        if gtids && !self.gtids {
+            out.extend_from_slice(b",session_track_gtids=OFF");
+        }
+    }
+}
+
+/// Returns the variables in a value of `session_track_system_variables`. Names with characters that no variable has are
+/// those of no variable.
+fn variables_of(value: &[u8]) -> Variables {
+    let names = value.split(|byte| *byte == b',').map(|name| name.trim_ascii().to_ascii_lowercase());
+    let is_name = |name: &Vec<u8>| name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+    if value.contains(&b'*') {
+        return Variables::All;
+    }
+    Variables::Named(names.filter(|name| !name.is_empty() && is_name(name)).collect())
 }
 
 #[cfg(test)]
@@ -140,9 +258,38 @@ mod tests {
 
     #[test]
     fn only_what_a_client_sees_by_default_is_kept() {
+        assert_eq!(kept(&Tracked::DEFAULT), b"\x00\x0f\x0aautocommit\x03OFF\x01\x05\x04test");
+    }
+
+    fn kept(tracked: &Tracked) -> Vec<u8> {
         let mut out = Vec::new();
-        keep_changes(STATE, &mut out).unwrap();
-        assert_eq!(out, b"\x00\x0f\x0aautocommit\x03OFF\x01\x05\x04test");
+        tracked.keep(STATE, &mut out).unwrap();
+        out
+    }
+
+    #[test]
+    fn a_client_gets_what_it_asked_for() {
+        let mut tracked = Tracked::DEFAULT;
+        assert!(tracked.set(b"session_track_schema", Some(b"off")));
+        assert_eq!(kept(&tracked), b"\x00\x0f\x0aautocommit\x03OFF");
+        assert!(tracked.set(b"session_track_system_variables", Some(b"time_zone, SQL_MODE,,x'y")));
+        assert_eq!(kept(&tracked), b"\x00\x0d\x08sql_mode\x03abc");
+        assert!(tracked.set(b"session_track_state_change", Some(b"1")));
+        assert_eq!(kept(&tracked), b"\x00\x0d\x08sql_mode\x03abc\x02\x011");
+        let mut set = Vec::new();
+        tracked.write(true, &mut set);
+        let expected = "session_track_schema=0,session_track_state_change=1,\
+                        session_track_system_variables='time_zone,sql_mode',session_track_gtids=OFF";
+        assert_eq!(String::from_utf8(set).unwrap(), expected);
+        for name in ["schema", "state_change", "transaction_info", "gtids", "system_variables"] {
+            assert!(tracked.set(format!("session_track_{name}").as_bytes(), None), "{name}");
+        }
+        assert_eq!(tracked, Tracked::DEFAULT);
+        assert!(tracked.set(b"session_track_gtids", Some(b"OWN_GTID")) && tracked.gtids);
+        assert!(tracked.set(b"session_track_transaction_info", Some(b"STATE")) && tracked.transactions);
+        assert!(tracked.set(b"session_track_system_variables", Some(b"*")));
+        assert!(!tracked.set(b"session_track_schema", Some(b"perhaps")));
+        assert_eq!(kept(&Tracked::ALL), STATE);
     }
 
     #[test]

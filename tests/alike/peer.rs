@@ -76,6 +76,8 @@ impl Peer {
         let (bytes, shape) = match word {
             "!prepare" => ([&[0x16], rest.as_bytes()].concat(), Shape::Prepared),
             "!execute" => (self.execute(rest, 0), Shape::Results { cursor: false }),
+            // As if the server knew the types of an execute before.
+            "!untyped" => (self.untyped(rest), Shape::Results { cursor: false }),
             "!cursor" => (self.execute(rest, 1), Shape::Results { cursor: true }),
             "!fetch" => {
                 let rows: u32 = rest.parse().expect("a number of rows");
@@ -133,6 +135,16 @@ impl Peer {
         }
         out.extend(types);
         out.extend(values);
+        out
+    }
+
+    /// An execute without the types of these parameters.
+    fn untyped(&self, parameters: &str) -> Vec<u8> {
+        let count = parameters.split(',').filter(|p| !p.trim().is_empty()).count();
+        let mut out = self.execute(parameters, 0);
+        let at = 10 + count.div_ceil(8);
+        out.drain(at + 1..at + 1 + 2 * count);
+        out[at] = 0;
         out
     }
 

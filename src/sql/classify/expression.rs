@@ -7,6 +7,9 @@ use super::tokens::{Statement, Tok};
 use super::words::Meaning;
 use super::{Effects, Env, Kind, Native, RoutineFacts, StatementKind, Why};
 
+/// How the names of the variables begin that say what session trackers report.
+const TRACKER: &[u8] = b"session_track_";
+
 /// The kind of statement that contains the expressions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Place {
@@ -151,6 +154,8 @@ impl<'a> Scan<'_, 'a, '_> {
             (StatementKind::Session, Why::InsertId, Effects::READS_INSERT_ID)
         } else if is(["warning_count", "error_count"]) {
             (StatementKind::Session, Why::LooksBack, Effects::READS_DIAGNOSTICS)
+        } else if name.name().get(..TRACKER.len()).is_some_and(|start| start.eq_ignore_ascii_case(TRACKER)) {
+            (StatementKind::Admin, Why::SystemVariable, Effects::READS_TRACKERS)
         } else if is(["tx_read_only", "transaction_read_only"]) {
             (StatementKind::Admin, Why::SystemVariable, Effects::READS_ACCESS_MODE)
         } else {

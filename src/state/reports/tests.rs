@@ -143,7 +143,7 @@ impl Story {
 
     fn set_on_primary(&self) -> String {
         let mut out = Vec::new();
-        let onto = Onto { flavor: self.flavor, read_only: false, autocommit: true };
+        let onto = Onto { flavor: self.flavor, read_only: false, autocommit: true, in_transaction: false };
         self.state.carried.write_set(Some(&Carried::new(None, 0)), onto, &mut out);
         String::from_utf8(out).unwrap()
     }

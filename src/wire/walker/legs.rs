@@ -1,7 +1,7 @@
 //! How the server's leg and the client's leg differ, and how OK packets are translated between them.
 
 use crate::wire::{
-    Capabilities, Edits, EofPacket, OkPacket, ProtocolError, StatusFlags, frame_with, keep_changes,
+    Capabilities, Edits, EofPacket, OkPacket, ProtocolError, StatusFlags, Tracked, frame_with,
 };
 
 /// A command that is a CALL and nothing else: another result follows every result with rows.
@@ -31,8 +31,6 @@ pub struct Legs {
     pub client_deprecate_eof: bool,
     /// The client accepts session state changes.
     pub client_session_track: bool,
-    /// The client changed which state changes are tracked, so it gets all of them.
-    pub client_tracks_all: bool,
     /// Status flags that are added to the server's for the client: those of a transaction that is open on another
     /// server, and MORE_RESULTS_EXISTS if the proxy appends the answers of further statements.
     pub also: StatusFlags,
@@ -48,13 +46,12 @@ impl Legs {
             server_compresses: server.intersects(Capabilities::COMPRESSION),
             client_deprecate_eof: client.contains(Capabilities::DEPRECATE_EOF),
             client_session_track: client.contains(Capabilities::SESSION_TRACK),
-            client_tracks_all: false,
             also: StatusFlags::empty(),
         }
     }
 
     /// True if the client gets the server's packet unchanged.
-    pub(super) fn passes_ok(&self, byte: u8, ok: &OkPacket<'_>) -> bool {
+    pub(super) fn passes_ok(&self, byte: u8, ok: &OkPacket<'_>, tracked: &Tracked) -> bool {
         if !self.also.is_empty() {
             return false;
         }
@@ -62,7 +59,7 @@ impl Legs {
         let eof = byte == 0xfe && !self.server_deprecate_eof;
         let same_track = eof
             || (self.server_session_track == self.client_session_track
-                && (ok.state.is_empty() || self.client_tracks_all));
+                && (ok.state.is_empty() || *tracked == Tracked::ALL));
         same_eof && same_track && !(ok.state.is_empty() && self.says_changed(ok))
     }
 
@@ -77,7 +74,7 @@ impl Legs {
         &self,
         byte: u8,
         ok: &OkPacket<'_>,
-        seq: u8,
+        (seq, tracked): (u8, &Tracked),
         edits: &mut Edits,
     ) -> Result<(), ProtocolError> {
         if byte == 0xfe && !self.client_deprecate_eof {
@@ -92,8 +89,8 @@ impl Legs {
         }
         let mut shown = Vec::new();
         let mut ok = *ok;
-        if self.client_session_track && !self.client_tracks_all && !ok.state.is_empty() {
-            keep_changes(ok.state, &mut shown)?;
+        if self.client_session_track && *tracked != Tracked::ALL && !ok.state.is_empty() {
+            tracked.keep(ok.state, &mut shown)?;
             ok.state = &shown;
         }
         edits.put_with(|out| frame_with(out, seq, |out| ok.encode(out, byte, self.client_session_track)));

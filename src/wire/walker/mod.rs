@@ -9,6 +9,7 @@
 mod ahead;
 mod legs;
 mod local_files;
+mod observer;
 mod phase;
 mod sequence;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod tests;
 use ahead::{Ahead, look_ahead};
 pub use legs::{Call, Legs};
 use local_files::LocalFiles;
+pub use observer::{Observer, OnErr};
 use phase::{Next, Phase};
 
 use std::num::NonZeroU32;
@@ -38,48 +40,6 @@ const PROGRESS: u16 = 0xffff;
 
 /// How each definition of a column or a parameter begins: with the name of the catalogue.
 const CATALOGUE: &[u8] = b"\x03def";
-
-/// What to do with an ERR packet.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum OnErr {
-    /// Forward it to the client unchanged.
-    Forward,
-    /// Send this packet to the client instead.
-    Replace(ErrPacket<'static>),
-    /// Send nothing: the caller answers the client in another way.
-    Swallow,
-}
-
-/// Is called with the packets that the walker reads.
-pub trait Observer {
-    /// An OK packet, or the end of a result set. An error ends the walk, and the client does not get the packet.
-    fn ok(&mut self, _ok: &OkPacket<'_>) -> Result<(), ProtocolError> {
-        Ok(())
-    }
-    /// The status flags behind columns or parameters, from a server that still sends them. As with `ok`, an error ends
-    /// the walk.
-    fn columns_end(&mut self, _status: StatusFlags) -> Result<(), ProtocolError> {
-        Ok(())
-    }
-    /// The packet of the preceding call of `ok` ended the rows of a result set.
-    fn rows_end(&mut self) {}
-    /// An ERR packet; `first`: it is the first packet of the answer.
-    fn err(&mut self, _err: &ErrPacket<'_>, _first: bool) -> OnErr {
-        OnErr::Forward
-    }
-    /// The first packet of the answer to COM_STMT_PREPARE. As with `ok`, an error ends the walk.
-    fn prepared(&mut self, _ok: &PrepareOk) -> Result<(), ProtocolError> {
-        Ok(())
-    }
-    /// Bytes that go to the client without being read: column definitions and rows, with their packet headers.
-    #[inline]
-    fn unread(&mut self, _bytes: &[u8]) {}
-    /// So many rows begin to pass.
-    #[inline]
-    fn rows_pass(&mut self, _rows: u64) {}
-}
-
-impl Observer for () {}
 
 /// How far `feed` came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -483,13 +443,13 @@ impl ResponseWalker {
         } else {
             self.columns_eof(Some(ahead::eof_in_front_of(&ok)), edits);
         }
-        if self.legs.passes_ok(byte, &ok) {
+        if self.legs.passes_ok(byte, &ok, observer.tracked()) {
             self.phase = if more { Phase::FirstNext } else { Phase::LastPacket };
             return Ok(true);
         }
         self.phase = if more { Phase::First } else { Phase::Done };
         let seq = header.seq.wrapping_add(self.shift);
-        self.legs.write_ok(byte, &ok, seq, edits)?;
+        self.legs.write_ok(byte, &ok, (seq, observer.tracked()), edits)?;
         Ok(false)
     }
 
@@ -523,7 +483,7 @@ impl ResponseWalker {
             }
             self.phase = Phase::Done;
             let seq = self.client_seq();
-            self.legs.write_ok(0xfe, &ok, seq, edits)?;
+            self.legs.write_ok(0xfe, &ok, (seq, observer.tracked()), edits)?;
             return Ok(false);
         }
         observer.columns_end(eof.status)?;
