@@ -5,6 +5,7 @@ mod diagnostics;
 mod left;
 mod schema;
 mod settling;
+mod text_statements;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -13,7 +14,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::carried::{Onto, write_name, write_quoted};
+use super::carried::Onto;
 use super::{Carried, PendingInsertId, Permit, ServerError, Statements};
 use crate::net::{Encrypted, Stream};
 use crate::telemetry::WorkerMetrics;
@@ -81,12 +82,6 @@ pub struct TextStatement {
     pub text: Arc<[u8]>,
     /// The state at PREPARE: its schema, character set and SQL mode count.
     pub under: Rc<Carried>,
-}
-
-/// Returns `list`, but with the statement of this name as in `from`.
-fn with_name(list: &TextStatements, name: &[u8], from: &TextStatements) -> TextStatements {
-    let others = list.iter().filter(|known| *known.name != *name);
-    others.chain(from.iter().filter(|known| *known.name == *name)).cloned().collect()
 }
 
 /// The savepoint that identifies a transaction in every binary log.
@@ -395,14 +390,6 @@ impl<S: Stream> Connection<S> {
         self.insert_id = id;
     }
 
-    /// Records the statements prepared here with PREPARE: the whole list, or only the entry of this name.
-    pub fn now_has_text_statements(&mut self, list: &TextStatements, only: Option<&[u8]>) {
-        self.text_statements = match only {
-            None => list.clone(),
-            Some(name) => with_name(&self.text_statements, name, list),
-        };
-    }
-
     /// Takes the server's error for the statement that EXECUTE names.
     pub fn take_unprepared(&mut self) -> Option<ServerError> {
         self.aside.unprepared.take()
@@ -527,58 +514,6 @@ impl<S: Stream> Connection<S> {
             set.extend_from_slice(format!("last_insert_id={id}").as_bytes());
             self.insert_id = Some(id);
         }
-    }
-
-    /// Appends commands so that EXECUTE finds exactly the session's prepared statements, or, with `only`, the
-    /// session's statement of this one name. (A server refuses to prepare some statements under LOCK TABLES.)
-    pub fn become_text_statements(&mut self, wish: &TextStatements, only: Option<&[u8]>, out: &mut Vec<u8>) {
-        if Rc::ptr_eq(&self.text_statements, wish) {
-            return;
-        }
-        let wish = match only {
-            Some(name) => &with_name(&self.text_statements, name, wish),
-            None => wish,
-        };
-        let before = std::mem::replace(&mut self.text_statements, wish.clone());
-        for old in before.iter().filter(|old| !wish.contains(old)) {
-            let mut text = b"DEALLOCATE PREPARE ".to_vec();
-            write_name(&old.name, &mut text);
-            self.query_in_front(&text, Expect::Set, out);
-        }
-        let now = self.applied.clone();
-        let expect = if only.is_some() { Expect::Prepare } else { Expect::Set };
-        for new in wish.iter().filter(|new| !before.contains(new)) {
-            let mut text = b"PREPARE ".to_vec();
-            write_name(&new.name, &mut text);
-            text.extend_from_slice(b" FROM ");
-            write_quoted(&new.text, &mut text);
-            self.aside.preparing = only.map(Rc::from);
-            match &now {
-                Some(now) if !now.parses_like(&new.under) => {
-                    self.become_session(&Rc::new(now.parsing_like(&new.under)), None, out);
-                    self.query_in_front(&text, expect, out);
-                    self.become_session(now, None, out);
-                }
-                _ => self.query_in_front(&text, expect, out),
-            }
-        }
-    }
-
-    /// Appends commands that deallocate the statements prepared with PREPARE that are not in `own`.
-    pub fn drop_text_statements_but(&mut self, own: &TextStatements, out: &mut Vec<u8>) {
-        let kept: TextStatements =
-            self.text_statements.iter().filter(|known| own.contains(known)).cloned().collect();
-        self.become_text_statements(&kept, None, out);
-    }
-
-    /// True if this statement is prepared here.
-    pub fn has_text_statement(&self, statement: &TextStatement) -> bool {
-        self.text_statements.contains(statement)
-    }
-
-    /// True if statements are prepared here with PREPARE.
-    pub fn has_text_statements(&self) -> bool {
-        !self.text_statements.is_empty()
     }
 
     /// Appends COM_STMT_CLOSE for the statements that are to be closed.

@@ -100,7 +100,6 @@ pub struct Tracked {
     /// None: the default, which is on.
     schema: Option<bool>,
     state_change: bool,
-    transactions: bool,
     gtids: bool,
 }
 
@@ -116,22 +115,12 @@ fn switch_of(value: &[u8]) -> Option<bool> {
 
 impl Tracked {
     /// The servers' default.
-    pub const DEFAULT: Tracked = Tracked {
-        variables: Variables::Default,
-        schema: None,
-        state_change: false,
-        transactions: false,
-        gtids: false,
-    };
+    pub const DEFAULT: Tracked =
+        Tracked { variables: Variables::Default, schema: None, state_change: false, gtids: false };
 
     /// All changes that a server reports.
-    pub const ALL: Tracked = Tracked {
-        variables: Variables::All,
-        schema: Some(true),
-        state_change: true,
-        transactions: true,
-        gtids: true,
-    };
+    pub const ALL: Tracked =
+        Tracked { variables: Variables::All, schema: Some(true), state_change: true, gtids: true };
 
     /// Notes that the client sets this variable to a literal, or to its default (None). Returns false if the value is not
     /// known to be one of the variable.
@@ -142,10 +131,9 @@ impl Tracked {
             (b"session_track_schema", None) => self.schema = None,
             (b"session_track_state_change", Some(Some(on))) => self.state_change = on,
             (b"session_track_state_change", None) => self.state_change = false,
-            // Their values are words, of which the first is OFF.
-            (b"session_track_transaction_info", on) => {
-                self.transactions = on.is_some_and(|on| on != Some(false))
-            }
+            // The servers of the session have the client's own value of it.
+            (b"session_track_transaction_info", _) => {}
+            // Its values are words, of which the first is OFF.
             (b"session_track_gtids", on) => self.gtids = on.is_some_and(|on| on != Some(false)),
             (b"session_track_system_variables", _) => {
                 self.variables = value.map_or(Variables::Default, variables_of)
@@ -188,7 +176,9 @@ impl Tracked {
                 1 if self.schema != Some(false) => kept.extend_from_slice(data),
                 2 if self.state_change => kept.extend_from_slice(data),
                 3 if self.gtids => kept.extend_from_slice(data),
-                4 | 5 if self.transactions => kept.extend_from_slice(data),
+                // The proxy does not ask for these: the client did, or its MySQL reports the state of transactions to
+                // everyone.
+                4 | 5 => kept.extend_from_slice(data),
                 _ => {}
             }
             if !kept.is_empty() {
@@ -286,7 +276,7 @@ mod tests {
         }
         assert_eq!(tracked, Tracked::DEFAULT);
         assert!(tracked.set(b"session_track_gtids", Some(b"OWN_GTID")) && tracked.gtids);
-        assert!(tracked.set(b"session_track_transaction_info", Some(b"STATE")) && tracked.transactions);
+        assert!(tracked.set(b"session_track_transaction_info", Some(b"STATE")));
         assert!(tracked.set(b"session_track_system_variables", Some(b"*")));
         assert!(!tracked.set(b"session_track_schema", Some(b"perhaps")));
         assert_eq!(kept(&Tracked::ALL), STATE);

@@ -1,6 +1,7 @@
 //! The answers to the proxy's own commands on a server connection: removed in front of the session's answer, or waited for.
 
-use super::{Connection, Expect, TextStatements, with_name};
+use super::text_statements::with_name;
+use super::{Connection, Expect, TextStatements};
 use crate::backend::ServerError;
 use crate::net::{Buf, Stream};
 use crate::wire::{Capabilities, ErrPacket, OkPacket, PacketHeader, ProtocolError};

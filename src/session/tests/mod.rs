@@ -22,6 +22,7 @@ mod credentials;
 mod crowd;
 mod definitions;
 mod demoted;
+mod diagnostics;
 mod drain;
 mod dump;
 mod failover;

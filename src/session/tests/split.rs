@@ -11,7 +11,7 @@ use crate::terms::{Pin, Port, Role, StatementKind, Why};
 pub const READ: &str = "select a from t";
 pub const WRITE: &str = "insert into t values (1)";
 
-fn login() -> Login {
+pub fn login() -> Login {
     Login { port: Port::Split, ..Login::default() }
 }
 
@@ -26,7 +26,7 @@ pub struct Story {
 }
 
 /// One replica, and nobody connected.
-fn world(settings: Settings) -> World {
+pub fn world(settings: Settings) -> World {
     let world = World::with(settings);
     world.down("db-2");
     world
@@ -514,19 +514,6 @@ fn what_a_session_holds_on_the_primary_its_reads_follow() {
 }
 
 #[test]
-fn warnings_are_asked_where_the_last_statement_ran() {
-    play(async {
-        let mut s = loose().await;
-        s.reads("show warnings").await;
-        s.runs(WRITE, AUTOCOMMIT, &[]).await;
-        s.reads_on_primary("show warnings").await;
-        s.reads_on_primary("select row_count()").await;
-        s.reads(READ).await;
-        s.reads("select found_rows()").await;
-    });
-}
-
-#[test]
 fn a_demoted_primary_takes_no_replica_sessions_transaction_with_it() {
     play(async {
         let mut s = story().await;
@@ -548,54 +535,5 @@ fn a_demoted_primary_takes_no_replica_sessions_transaction_with_it() {
         new.answer_ok(SET).await;
         new.answer_ok(WRITE).await;
         s.client.expect_ok().await;
-    });
-}
-
-/// MariaDB: a COMMIT leaves the error of a statement before it, which is not the last one's any more if
-/// that ran elsewhere.
-#[test]
-fn an_older_error_on_a_connection_does_not_come_back() {
-    play(async {
-        for read_between in [true, false] {
-            let settings = super::connection_phase::settings(crate::topology::Flavor::MariaDb, usize::MAX);
-            let world = world(Settings { level: Level::Eventual, ..settings });
-            let (primary, replica) = (world.server("db-0"), world.server("db-1"));
-            let mut client = world.login(&login()).await;
-            let duplicate = [err(1062, "23000", "Duplicate entry '1' for key 'PRIMARY'")];
-            client.query(WRITE);
-            let mut db0 = primary.accept().await;
-            db0.expect_role().await;
-            db0.peer.packet().await;
-            db0.reply_ok();
-            db0.expect_query(WRITE).await;
-            db0.reply(&duplicate);
-            client.expect(&duplicate).await;
-            // Without a table, this leaves the error there, too.
-            client.query("select 1");
-            db0.answer_one("select 1").await;
-            client.expect(&one()).await;
-            if read_between {
-                // It clears the error, and the next one is on the replica.
-                client.query(READ);
-                db0.answer_one(READ).await;
-                client.expect(&one()).await;
-                client.query(READ);
-                let mut db1 = replica.accept().await;
-                db1.expect_role().await;
-                db1.peer.packet().await;
-                db1.reply_ok();
-                db1.answer_one(READ).await;
-                client.expect(&one()).await;
-            }
-            client.query("commit");
-            db0.answer_ok("commit").await;
-            client.expect_ok().await;
-            client.query("show warnings");
-            if read_between {
-                db0.answer_ok("DO (SELECT 1 FROM (SELECT 1) t)").await;
-            }
-            db0.answer_one("show warnings").await;
-            client.expect(&one()).await;
-        }
     });
 }

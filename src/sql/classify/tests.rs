@@ -4,6 +4,7 @@ use Effects as E;
 use StatementKind as K;
 use Why as R;
 
+mod diagnostics;
 mod explained;
 mod kinds;
 mod listed;
