@@ -61,6 +61,15 @@ async fn a_password_of_the_servers_is_enough_from_its_first_second_to_its_last()
         assert_eq!(current_user(proxy.rw, "late", "one").await.unwrap(), "late@%", "{kind:?}");
         primary.sql("ALTER USER late@'%' IDENTIFIED BY 'two'").await;
         assert_eq!(current_user(proxy.rw, "late", "two").await.unwrap(), "late@%", "{kind:?}");
+        primary.sql("CREATE USER bare@'%' IDENTIFIED BY ''").await;
+        assert_eq!(code(proxy.rw, "bare", "wrong").await, 1045);
+        primary.sql("DROP USER bare@'%'").await;
+        primary.sql("CREATE USER open@'%' IDENTIFIED BY ''").await;
+        assert_eq!(current_user(proxy.rw, "open", "").await.unwrap(), "open@%", "{kind:?}");
+        primary.sql("ALTER USER open@'%' IDENTIFIED BY 'x'").await;
+        assert_eq!(current_user(proxy.rw, "open", "x").await.unwrap(), "open@%", "{kind:?}");
+        primary.sql("ALTER USER open@'%' IDENTIFIED BY ''").await;
+        assert_eq!(current_user(proxy.rw, "open", "").await.unwrap(), "open@%", "{kind:?}");
         eventually("the old password is refused", async || {
             (code(proxy.rw, "late", "one").await == 1045).then_some(())
         })

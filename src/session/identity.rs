@@ -77,8 +77,8 @@ pub(super) enum Evidence {
     Proof(Proof),
     /// The client sent this password, which only a server can check.
     Password(Zeroizing<Vec<u8>>),
-    /// The client's answer was wrong. With mysql_native_password, the answer, which may be right for the next reading of the
-    /// tables.
+    /// The client's answer was wrong. With mysql_native_password, or if it is empty, the answer, which may be right for the
+    /// next reading of the tables.
     Wrong(Option<Vec<u8>>),
 }
 
@@ -372,6 +372,9 @@ impl<R: Runtime> Session<R> {
             return self.proved(user, listed, Proof::Password);
         }
         let nonce = &self.client.greeted.nonce;
+        if listed.way == Way::Empty && answer.as_ref().is_some_and(Vec::is_empty) {
+            return self.proved(user, listed, Proof::Password);
+        }
         let proof = match (&listed.way, answer) {
             (Way::Native(double), Some(answer)) => native_password::verify(&answer, nonce, double),
             _ => None,

@@ -306,8 +306,9 @@ impl<R: Runtime> Session<R> {
                 Step::Accept(proof) => return Ok((Evidence::Proof(proof), seen)),
                 Step::Check(password) => return Ok((Evidence::Password(password), seen)),
                 Step::Reject => {
-                    let native = seen.plugin == Some(Plugin::NativePassword);
-                    return Ok((Evidence::Wrong(native.then_some(answer)), seen));
+                    // An empty answer means that there is no password, whatever the plugin.
+                    let readable = seen.plugin == Some(Plugin::NativePassword) || !seen.gave_password;
+                    return Ok((Evidence::Wrong(readable.then_some(answer)), seen));
                 }
                 Step::NotSupported => {
                     return Err(self.client.refuse(*seq, &Failure::OldClient, Close::LoginFailed).await);
