@@ -17,6 +17,18 @@ pub struct OkPacket<'a> {
     pub info: &'a [u8],
     /// Session state changes, encoded; see `StateChanges`.
     pub state: &'a [u8],
+    /// The number of zeros in front of the length of `state`.
+    pub zeros: u8,
+}
+
+/// Returns the number of zeros in front of the length of the session state changes. Both servers append this length as a
+/// character of the default schema's character set: with `ucs2` or `utf16` one zero precedes it, with `utf32` three.
+fn zeros_in_front(state: &[u8]) -> u8 {
+    match state {
+        [0, 0, 0, length, ..] if *length != 0 => 3,
+        [0, length, ..] if *length != 0 => 1,
+        _ => 0,
+    }
 }
 
 impl<'a> OkPacket<'a> {
@@ -29,16 +41,19 @@ impl<'a> OkPacket<'a> {
         let status = StatusFlags::from_bits_retain(r.u16("the status flags")?);
         let warnings = r.u16("the warnings")?;
         let (mut info, mut state): (&[u8], &[u8]) = (&[], &[]);
+        let mut zeros = 0;
         if !r.is_empty() {
             // MySQL's documentation says that without CLIENT_SESSION_TRACK this text goes up to the end of the packet.
             // But both servers send a length here also then, and clients read it.
             info = r.lenenc_bytes("the info text")?;
             if session_track && status.contains(StatusFlags::SESSION_STATE_CHANGED) {
+                zeros = zeros_in_front(r.rest());
+                r.bytes(zeros.into(), "zeros")?;
                 state = r.lenenc_bytes("the session state changes")?;
             }
         }
         r.end("the end of an OK packet")?;
-        Ok(OkPacket { affected_rows, last_insert_id, status, warnings, info, state })
+        Ok(OkPacket { affected_rows, last_insert_id, status, warnings, info, state, zeros })
     }
 
     /// Appends the payload, with the first byte `header`. SESSION_STATE_CHANGED is set if and only if `state` is
@@ -56,6 +71,7 @@ impl<'a> OkPacket<'a> {
         out.extend_from_slice(&self.warnings.to_le_bytes());
         if with_state {
             out.put_lenenc_bytes(self.info);
+            out.extend_from_slice(&[0; 3][..usize::from(self.zeros.min(3))]);
             out.put_lenenc_bytes(self.state);
         } else if !self.info.is_empty() {
             out.put_lenenc_bytes(self.info);
@@ -214,10 +230,23 @@ mod tests {
             warnings: 3,
             info: b"Rows matched: 1",
             state: b"\x01\x05\x04test",
+            zeros: 0,
         };
         let mut out = Vec::new();
-        ok.encode(&mut out, 0, true);
-        assert_eq!(OkPacket::parse(&out, true), Ok(ok));
+        for zeros in [3, 1, 0] {
+            let ok = OkPacket { zeros, ..ok };
+            out.clear();
+            ok.encode(&mut out, 0, true);
+            assert_eq!(OkPacket::parse(&out, true), Ok(ok));
+        }
+        let without = OkPacket { affected_rows: 0, last_insert_id: 0, state: b"", info: b"", ..ok };
+        for more in [&b"\0\0"[..], b"\0\0\0", b"\0\0\0\x01x", b"\0\0\0\0\0\x01x"] {
+            let mut bad = Vec::new();
+            without.encode(&mut bad, 0, true);
+            bad[4] |= 0x40;
+            bad.extend_from_slice(more);
+            assert_eq!(OkPacket::parse(&bad, true).is_ok(), *more == *b"\0\0", "{more:?}");
+        }
         out.clear();
         ok.encode(&mut out, 0, false);
         let plain = OkPacket::parse(&out, false).unwrap();

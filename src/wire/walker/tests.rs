@@ -54,6 +54,7 @@ fn encode(answer: &[P], caps: Capabilities, filtered: bool) -> Vec<u8> {
                     warnings: 0,
                     info: b"Records: 3",
                     state,
+                    zeros: 0,
                 };
                 ok.encode(&mut payload, 0, track);
             }
