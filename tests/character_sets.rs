@@ -82,7 +82,7 @@ async fn character_sets(cluster: Cluster) {
     }
     // A name in UTF-8 or latin1, in cp1250, in a character set that lacks the letter, and in one of many bytes.
     let names: [&[u8]; 4] = ["jürgen".as_bytes(), b"j\xfcrgen", b"j\x81rgen", b"j?rgen"];
-    let schemas: [&[u8]; 3] = [b"", "grün".as_bytes(), b"gr\xfcn"];
+    let schemas: [&[u8]; 4] = [b"", "grün".as_bytes(), b"gr\xfcn", "gr😁n".as_bytes()];
     for id in [45, 8, 47, 26, 63, 33, 11, 51, 4, 0] {
         for (name, schema) in names.iter().flat_map(|name| schemas.map(|schema| (*name, schema))) {
             let direct = login(primary, name, id, schema).await;

@@ -25,14 +25,29 @@ pub fn in_utf8<'a>(name: &'a [u8], charset: &str) -> Cow<'a, [u8]> {
     }
 }
 
-/// True if the bytes are a text in this character set, as far as that is known: any bytes are one in a character set of one byte.
+/// True if the bytes can be the name of a schema of MariaDB in this character set, as far as that is known. MariaDB's names are
+/// in utf8mb3, which has no characters of four bytes.
 pub fn is_well_formed(name: &[u8], charset: &str) -> bool {
     match charset {
         "ascii" => name.is_ascii(),
-        "utf8mb3" | "utf8mb4" | "binary" => std::str::from_utf8(name).is_ok(),
-        _ => true,
+        "utf8mb3" | "utf8mb4" | "binary" => {
+            std::str::from_utf8(name).is_ok_and(|name| name.chars().all(|c| c.len_utf8() < 4))
+        }
+        _ => {
+            let upper = SINGLE_BYTE.iter().find(|(known, _)| *known == charset).map(|(_, upper)| *upper);
+            let is_one = |byte: &u8| match (byte.checked_sub(0x80), upper) {
+                (Some(at), Some(upper)) => {
+                    upper.chars().nth(usize::from(at)).is_some_and(|c| !NOT_ONE.contains(&c))
+                }
+                _ => true,
+            };
+            name.iter().all(is_one)
+        }
     }
 }
+
+/// What stands in the tables for a byte that is no character.
+const NOT_ONE: [char; 2] = ['?', char::REPLACEMENT_CHARACTER];
 
 /// The characters of the bytes from 0x80 on.
 #[rustfmt::skip]
@@ -77,5 +92,18 @@ mod tests {
         assert_eq!(read(b"j\xfcrgen", "ascii"), "j?rgen");
         assert_eq!(read("j\u{fc}rgen".as_bytes(), "utf8mb4"), "j\u{fc}rgen");
         assert_eq!(in_utf8(b"j\xfcrgen", "gbk"), &b"j\xfcrgen"[..]);
+    }
+
+    #[test]
+    fn names_of_schemas_have_only_characters_that_mariadb_has() {
+        let names = [&b"j\xfcrgen"[..], "j\u{fc}rgen".as_bytes(), "\u{1f601}".as_bytes(), b"\x98"];
+        let well = |charset| names.map(|name| is_well_formed(name, charset));
+        assert_eq!(well("utf8mb4"), [false, true, false, false]);
+        assert_eq!(well("utf8mb3"), [false, true, false, false]);
+        assert_eq!(well("binary"), [false, true, false, false]);
+        assert_eq!(well("ascii"), [false; 4]);
+        assert_eq!(well("latin1"), [true; 4]);
+        assert_eq!(well("cp1250"), [true, true, false, false]);
+        assert_eq!(well("gbk"), [true; 4]);
     }
 }

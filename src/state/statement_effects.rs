@@ -172,19 +172,20 @@ impl SessionState {
         own.unwrap_or(&Tracked::DEFAULT)
     }
 
-    /// Notes which trackers the client sets by this text, whose answer is under way. The client gets all reports if the text
-    /// does not show it.
+    /// Notes which trackers the client sets by this text, whose answer is under way. The client gets all reports of a tracker
+    /// whose value the text does not show, and of all trackers if it does not show which it sets.
     pub(super) fn note_trackers(&mut self, text: Option<&[u8]>) {
         let Some(text) = text.filter(|text| names_tracker(text)) else { return };
         let mut tracked = self.tracked().clone();
         let set = sql::parts::system_variables(text, self.sql_options());
         let mut known = set.is_some();
+        // A later literal says again what the client gets of this tracker.
         for one in set.iter().flatten().filter(|one| one.name.starts_with(TRACKER)) {
             let value = match &one.given {
                 Given::Literal(value) => Some(&**value),
                 Given::Default => None,
                 Given::Unknown => {
-                    known = false;
+                    tracked.may_be_any(&one.name);
                     continue;
                 }
             };

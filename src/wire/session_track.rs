@@ -143,6 +143,17 @@ impl Tracked {
         true
     }
 
+    /// Notes that the client sets this variable to a value that is not known: it gets everything that the variable can ask for.
+    pub fn may_be_any(&mut self, name: &[u8]) {
+        match name {
+            b"session_track_schema" => self.schema = Some(true),
+            b"session_track_state_change" => self.state_change = true,
+            b"session_track_gtids" => self.gtids = true,
+            b"session_track_system_variables" => self.variables = Variables::All,
+            _ => {}
+        }
+    }
+
     fn has_variable(&self, name: &[u8]) -> bool {
         const BY_DEFAULT: [&[u8]; 5] = [
             b"autocommit",
@@ -280,6 +291,13 @@ mod tests {
         assert!(tracked.set(b"session_track_system_variables", Some(b"*")));
         assert!(!tracked.set(b"session_track_schema", Some(b"perhaps")));
         assert_eq!(kept(&Tracked::ALL), STATE);
+        let mut tracked = Tracked::DEFAULT;
+        tracked.may_be_any(b"session_track_system_variables");
+        assert_eq!(tracked, Tracked { variables: Variables::All, ..Tracked::DEFAULT });
+        for name in ["schema", "state_change", "transaction_info", "gtids"] {
+            tracked.may_be_any(format!("session_track_{name}").as_bytes());
+        }
+        assert_eq!(tracked, Tracked::ALL);
     }
 
     #[test]
