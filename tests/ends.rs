@@ -1,6 +1,7 @@
 //! Clients that leave: a server executes what it received whole, and answers a client that closed only its own half. Through
 //! the proxy it is the same, also if the statement must wait for a server connection.
 
+use mysql_async::prelude::Queryable;
 use tokio::io::AsyncWriteExt;
 
 use crate::dialogue::raw::{Raw, error_code, framed, response};
@@ -123,6 +124,52 @@ async fn nothing_is_lost_in_the_queue(cluster: &Cluster) {
             .await;
         }
     }
+}
+
+/// Servers look for the client's end while a statement sleeps or waits for a named lock, and end the statement then.
+async fn who_waits_for_nobody_ends(cluster: &Cluster) {
+    let primary = cluster.primary();
+    drop(connect(primary.port(), "app", "app", "test").await.unwrap());
+    primary.sql("GRANT PROCESS ON *.* TO app@'%'").await;
+    let mut holder = connect(primary.port(), "app", "app", "test").await.unwrap();
+    holder.query_drop("SELECT GET_LOCK('ends', 0)").await.unwrap();
+    for driver in ["epoll", "io_uring"] {
+        let config = patient(&proxy_config(cluster));
+        let config = format!("io = \"{driver}\"\n{config}\n[servers_tls]\nmode = \"disabled\"\n");
+        let proxy = Proxy::start(&config).await;
+        readers_are(&proxy, 1).await;
+        for (how, sql) in [
+            (How::Close, "SELECT GET_LOCK('ends', 3600)"),
+            (How::Close, "SELECT SLEEP(3600)"),
+            (How::Half, "SELECT SLEEP(20)"),
+            (How::Half, "SELECT GET_LOCK('ends', 20)"),
+        ] {
+            let commands = [query(sql)];
+            let direct = play(primary.port(), &commands, How::Half, false);
+            let through = play(proxy.rw, &commands, how, false);
+            let (direct, through) = tokio::join!(direct, through);
+            if how == How::Half {
+                assert_eq!(through, direct, "{driver}: {sql}");
+            }
+            eventually("nobody waits", async || {
+                let waiting =
+                    format!("SELECT COUNT(*) FROM information_schema.processlist WHERE info = \"{sql}\"");
+                (primary.value(&waiting).await == "0").then_some(())
+            })
+            .await;
+        }
+    }
+}
+
+#[tokio::test]
+async fn mariadb_ends_who_waits_for_nobody() {
+    who_waits_for_nobody_ends(&Cluster::mariadb(1).await).await;
+}
+
+#[tokio::test]
+async fn mysql_ends_who_waits_for_nobody() {
+    let Some(cluster) = Cluster::mysql(1).await else { return };
+    who_waits_for_nobody_ends(&cluster).await;
 }
 
 #[tokio::test]

@@ -180,6 +180,10 @@ pub struct Connection<S> {
     /// True if something was sent that COM_RESET_CONNECTION does not undo: no other session may get the
     /// connection.
     pub closes_after_session: bool,
+    /// True if the client has sent nothing behind the command under way, as far as the session has read.
+    pub is_last: bool,
+    /// True if the client ended behind the command under way, and so did the proxy here: the server may end the statement.
+    pub is_shut: bool,
     /// True if the session's client itself logged in on it, so that no other connection can take its place.
     pub of_client: bool,
     /// True if the connection is unencrypted although TLS is wanted where possible.
@@ -238,6 +242,8 @@ impl<S: Stream> Connection<S> {
             leaves_diagnostics: false,
             in_transaction: false,
             closes_after_session: false,
+            is_last: false,
+            is_shut: false,
             of_client: false,
             about,
             status,

@@ -37,6 +37,11 @@ impl Request {
         }
     }
 
+    /// True if nothing follows the request in the buffer.
+    pub fn is_last(&self, buf: &Buf) -> bool {
+        buf.len() <= if self.whole { self.header.total() } else { 0 }
+    }
+
     /// Returns the part of the payload behind the command byte that is in the buffer.
     pub fn arguments<'a>(&self, buf: &'a Buf) -> &'a [u8] {
         let end = self.header.total().min(buf.len());

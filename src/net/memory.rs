@@ -194,6 +194,11 @@ impl Stream for MemoryStream {
         self.has_news()
     }
 
+    fn is_at_end(&mut self) -> bool {
+        let pipe = self.incoming.borrow();
+        pipe.closed && pipe.bytes.is_empty()
+    }
+
     fn cork(&mut self, _on: bool) {}
 
     fn shut(&mut self) {

@@ -144,11 +144,22 @@ pub trait Stream: 'static {
     /// True if a read would return at once. Asks the system, and so is never late.
     fn has_bytes(&mut self) -> bool;
 
+    /// True if the peer has closed its end, and everything that it sent was read. Asks the system. False for an encrypted or
+    /// compressed stream, where only a read can tell.
+    fn is_at_end(&mut self) -> bool;
+
     /// Sets whether written bytes are held back until they fill a TCP segment (TCP_CORK). No effect on other sockets.
     fn cork(&mut self, on: bool);
 
     /// Ends writing: the peer reads an end behind the bytes that were written. Bytes that were held back are sent, too.
     fn shut(&mut self);
+
+    /// As `shut`, but leaves an encrypted or compressed stream open, and returns false: its end is bytes, so that a server does
+    /// not take the stream for ended, and a server writes nothing more to an encrypted one that ends without these bytes.
+    fn shut_plain(&mut self) -> bool {
+        self.shut();
+        true
+    }
 
     /// Returns the IP address of the other end. None: it has none, or the connection has ended.
     fn peer_address(&self) -> Option<IpAddr>;

@@ -180,6 +180,14 @@ impl Socket {
         !looked.is_err_and(|e| e.kind() == io::ErrorKind::WouldBlock)
     }
 
+    /// True if a read would return the end at once. Asks the system.
+    pub fn is_at_end(&self) -> bool {
+        if let Socket::Ring(s) = self {
+            return s.is_at_end();
+        }
+        matches!(self.options().peek(&mut [MaybeUninit::uninit()]), Ok(0))
+    }
+
     /// Checks only what the event loop knows. Registers no task to be woken.
     pub fn looks_readable(&self) -> bool {
         match self {

@@ -261,6 +261,13 @@ impl Stream for SystemStream {
         }
     }
 
+    fn is_at_end(&mut self) -> bool {
+        match self.parts() {
+            (None, None, socket) => socket.is_at_end(),
+            _ => false,
+        }
+    }
+
     fn cork(&mut self, on: bool) {
         if !self.socket.is_unix() {
             // Best effort: without the cork the end is sent in a separate packet.
@@ -277,6 +284,15 @@ impl Stream for SystemStream {
             tls.close(&mut AtOnce(socket));
         }
         self.socket.shut();
+    }
+
+    fn shut_plain(&mut self) -> bool {
+        let (compression, tls, socket) = self.parts();
+        let is_plain = compression.is_none() && tls.is_none();
+        if is_plain {
+            socket.shut();
+        }
+        is_plain
     }
 
     fn peer_address(&self) -> Option<IpAddr> {

@@ -239,8 +239,8 @@ impl<R: Runtime> Session<R> {
         }
         // The buffer is borrowed only when bytes have arrived, so that waiting sessions hold no memory.
         let mut chunk = Buf::default();
-        let mut forwarded = false;
-        let mut prepared = None;
+        let (mut forwarded, mut prepared) = (false, None);
+        self.upstream.note_last(request.is_last(buf) && !self.client.piece.more);
         loop {
             // In a block, so that the future of every session does not keep it across the waits below.
             {

@@ -91,6 +91,13 @@ impl<R: Runtime> Upstream<R> {
         }
     }
 
+    /// Notes whether the client has sent nothing behind the command under way, as far as the session has read.
+    pub fn note_last(&mut self, is_last: bool) {
+        if let Some(connection) = &mut self.connection {
+            connection.is_last = is_last;
+        }
+    }
+
     /// Asks the server by COM_PING whether it still reads commands.
     pub async fn still_reads(&mut self, client: &mut Client<R>) -> Result<StillReads, StatementError> {
         let mut ping = self.resources.buffers.small();
@@ -160,11 +167,12 @@ impl<R: Runtime> Upstream<R> {
         const ENDING: u16 = Signals::KILLED | Signals::END | Signals::LOST | Signals::LOOK;
         let Some(connection) = &mut self.connection else { return Ok(ServerRead::Broken) };
         let (handle, resources) = (&self.handle, &self.resources);
-        let (stream, client) = (&mut connection.stream, &mut client.stream);
+        let client = &mut client.stream;
         // Whether the client's connection broke is not checked for every statement, but only for a statement that takes
-        // long (`Signals::LOOK`). A client that only ended its own half gets the answer.
+        // long (`Signals::LOOK`). A client that only ended its own half gets the answer. The server sees an end, too, as
+        // on a direct connection: it stops SLEEP() and GET_LOCK() then.
         let read = poll_fn(|cx| {
-            if let Poll::Ready(result) = poll_chunk(stream, chunk, resources, cx) {
+            if let Poll::Ready(result) = poll_chunk(&mut connection.stream, chunk, resources, cx) {
                 return Poll::Ready(Ok(result));
             }
             while let Poll::Ready(raised) = handle.signal.poll(ENDING, cx) {
@@ -182,6 +190,7 @@ impl<R: Runtime> Upstream<R> {
                 if raised != 0 || client.is_broken() {
                     return Poll::Ready(Err(raised));
                 }
+                connection.shut_behind(|| client.is_at_end());
             }
             Poll::Pending
         });
@@ -190,6 +199,9 @@ impl<R: Runtime> Upstream<R> {
             return Ok(ServerRead::Bytes);
         }
         self.resources.buffers.give(std::mem::take(chunk));
+        if self.connection.as_ref().is_some_and(|connection| connection.is_shut) {
+            return Err(StatementError::Close(Close::ClientLost));
+        }
         match read {
             Ok(_) => Ok(ServerRead::Broken),
             Err(0) => Err(StatementError::Close(Close::ClientLost)),

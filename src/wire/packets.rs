@@ -71,7 +71,7 @@ impl<'a> OkPacket<'a> {
         out.extend_from_slice(&self.warnings.to_le_bytes());
         if with_state {
             out.put_lenenc_bytes(self.info);
-            out.extend_from_slice(&[0; 3][..usize::from(self.zeros.min(3))]);
+            out.extend(std::iter::repeat_n(0, self.zeros.into()));
             out.put_lenenc_bytes(self.state);
         } else if !self.info.is_empty() {
             out.put_lenenc_bytes(self.info);

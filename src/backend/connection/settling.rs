@@ -95,6 +95,13 @@ impl<S: Stream> Connection<S> {
         Ok(Settled::Yes)
     }
 
+    /// Ends writing behind the last command of a client that has ended, so that the server may end the statement.
+    pub fn shut_behind(&mut self, has_ended: impl FnOnce() -> bool) {
+        if self.is_last && !self.is_shut && has_ended() && self.stream.shut_plain() {
+            (self.is_shut, self.closes_after_session) = (true, true);
+        }
+    }
+
     /// Records a failed PREPARE, which also dropped the previous statement of that name.
     fn not_prepared(&mut self, error: ServerError) {
         if let Some(name) = self.aside.preparing.take() {

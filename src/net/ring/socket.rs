@@ -198,6 +198,20 @@ impl RingSocket {
         }
     }
 
+    /// True if a read would return the end at once. Asks the system.
+    pub fn is_at_end(&self) -> bool {
+        if self.reactor.take().is_err() || !self.slot.pieces.borrow().is_empty() {
+            return false;
+        }
+        match self.slot.end.get() {
+            Some(end) => matches!(end, End::Closed),
+            None => {
+                let looked = recv(&self.slot.fd, &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
+                matches!(looked, Ok((_, 0)))
+            }
+        }
+    }
+
     /// Waits until the peer has closed its end, or the connection broke.
     pub fn poll_ended(&self, cx: &Context<'_>) -> Poll<()> {
         let slot = &self.slot;
