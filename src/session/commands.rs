@@ -369,7 +369,10 @@ fn class_of(command: Command) -> StatementClass {
             let effects = Effects::SETS_STATE | Effects::EXPLAINED | Effects::KEEPS_DIAGNOSTICS;
             class(StatementKind::Session, effects, Why::SessionState)
         }
-        Command::FieldList => class(StatementKind::Read, Effects::REPEATABLE, Why::Definitions),
+        // On MariaDB it leaves the diagnostics alone, as a statement without a table does.
+        Command::FieldList => {
+            class(StatementKind::Read, Effects::REPEATABLE | Effects::OPENS_NO_TABLE, Why::Definitions)
+        }
         Command::CreateDb | Command::DropDb => {
             class(StatementKind::Ddl, Effects::COMMITS_IMPLICITLY, Why::Definition)
         }

@@ -209,8 +209,8 @@ impl<'a> Column<'a> {
 
 /// Appends a `Protocol::ColumnDefinition41`.
 fn column(out: &mut Vec<u8>, column: &Column<'_>, metadata_ext: bool) {
-    /// The column flag for numbers.
-    const BINARY_FLAG: u16 = 128;
+    /// The column flags of numbers of servers: NOT_NULL and BINARY.
+    const NUMBER: u16 = 1 | 128;
     out.put_lenenc_bytes(b"def");
     for part in ["", "", "", column.name, ""] {
         out.put_lenenc_bytes(part.as_bytes());
@@ -222,10 +222,11 @@ fn column(out: &mut Vec<u8>, column: &Column<'_>, metadata_ext: bool) {
     out.extend_from_slice(&column.collation.to_le_bytes());
     out.extend_from_slice(&column.length.to_le_bytes());
     out.push(column.kind);
-    let flags = if column.kind == LONGLONG { BINARY_FLAG } else { 0 };
+    let flags = if column.kind == LONGLONG { NUMBER } else { 0 };
     out.extend_from_slice(&flags.to_le_bytes());
     out.extend_from_slice(&[0, 0, 0]);
 }
+
 /// Writes the OK packet for clients from before version 4.1: no rows, and no insert id.
 pub(super) fn ok_before_41(out: &mut Vec<u8>) {
     out.extend_from_slice(&[0, 0, 0]);
