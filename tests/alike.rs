@@ -1,36 +1,17 @@
 //! Every byte of an answer: the steps of `alike/cases.txt` on a direct connection, and through a default and a tight proxy.
 //! Each packet must be the same, but for the numbers of prepared statements. `ALIKE=words` plays the cases whose names contain
-//! these words.
+//! these words. `drawn` plays sessions by chance.
 
+mod drawn;
+mod grammar;
+mod line;
 mod peer;
+mod shrink;
+mod world;
 
 use crate::dialogue::{patient, readers_are};
 use crate::support::{Cluster, Kind, Proxy, connect, proxy_config};
-use peer::Peer;
-
-/// What each case finds: tables of its own, and routines.
-const SETUP: [&str; 4] = [
-    "DROP TABLE IF EXISTS test.alike, test.alike_2",
-    "CREATE TABLE test.alike (id INT AUTO_INCREMENT PRIMARY KEY, v INT, s VARCHAR(20) DEFAULT 'x') CHARACTER SET utf8mb4",
-    "INSERT INTO test.alike (v, s) VALUES (1, 'one'), (2, NULL), (3, 'three')",
-    "CREATE TABLE test.alike_2 (id INT AUTO_INCREMENT PRIMARY KEY, v INT)",
-];
-
-const ROUTINES: [&str; 3] = [
-    "CREATE PROCEDURE test.alike_out(INOUT a INT) BEGIN SIGNAL SQLSTATE '01000' SET MESSAGE_TEXT = 'one'; SET a = a + 1; END",
-    "CREATE PROCEDURE test.alike_rows(INOUT a INT) BEGIN UPDATE alike SET v = v + 1; SELECT v, s FROM alike ORDER BY id; \
-     SELECT a; SET a = 5; END",
-    "CREATE PROCEDURE test.alike_long(OUT a LONGTEXT) BEGIN SELECT 1; SET a = REPEAT('abc', 10000); END",
-];
-
-/// A session's steps, one a line.
-#[derive(Debug)]
-struct Case {
-    name: String,
-    kinds: Vec<Kind>,
-    capabilities: u32,
-    steps: Vec<String>,
-}
+use world::{Case, Side};
 
 fn cases(text: &str) -> Vec<Case> {
     let mut all: Vec<Case> = Vec::new();
@@ -46,40 +27,17 @@ fn cases(text: &str) -> Vec<Case> {
         all.push(Case {
             name: name.trim().into(),
             kinds: kinds.into_iter().filter(|kind| any || has(kind.name())).collect(),
-            capabilities: words.split_whitespace().fold(0, |all, word| all | peer::capability(word)),
+            words: words.split_whitespace().map(str::to_owned).collect(),
             steps: Vec::new(),
         });
     }
     all
 }
 
-/// Plays a case. Returns what each step answered.
-async fn play(cluster: &Cluster, port: u16, case: &Case) -> Vec<String> {
-    for statement in SETUP {
-        cluster.primary().sql(statement).await;
-    }
-    cluster.wait_caught_up().await;
-    let mut peer = Peer::login(port, case.capabilities).await;
-    let mut answers = vec![format!("login: {}", peer.login)];
-    for step in &case.steps {
-        let answer = match step.strip_prefix("!other ") {
-            Some(sql) => {
-                cluster.primary().sql(sql).await;
-                cluster.wait_caught_up().await;
-                String::new()
-            }
-            None => peer.step(step).await,
-        };
-        answers.push(format!("{step}\n      {answer}"));
-    }
-    answers
-}
-
-async fn answers_are_alike(cluster: Cluster) {
-    for statement in ROUTINES {
-        cluster.primary().sql(statement).await;
-    }
-    let config = patient(&proxy_config(&cluster)).replace("mode = \"primary\"", "mode = \"split\"");
+/// A default proxy, and a tight one, where sessions take connections from each other.
+async fn proxies(cluster: &Cluster) -> [(&'static str, Proxy); 2] {
+    let split = "mode = \"split\"\ncompression = \"any\"";
+    let config = patient(&proxy_config(cluster)).replacen("mode = \"primary\"", split, 1);
     let tight = format!("workers = 1\n{config}\n[limits]\nmax_server_connections = 3\n");
     let proxies = [("default", Proxy::start(&config).await), ("tight", Proxy::start(&tight).await)];
     for (_, proxy) in &proxies {
@@ -89,15 +47,26 @@ async fn answers_are_alike(cluster: Cluster) {
     for server in cluster.servers() {
         connect(server.port(), "app", "app", "test").await.expect("a login");
     }
+    proxies
+}
+
+async fn answers_are_alike(cluster: Cluster) {
+    let proxies = proxies(&cluster).await;
+    let mut direct = Side::new(&cluster, "direct", cluster.primary().port(), "tz00".into()).await;
+    let mut sides = Vec::new();
+    for (number, (name, proxy)) in (1..).zip(&proxies) {
+        sides.push(Side::new(&cluster, name, proxy.rw, format!("tz0{number}")).await);
+    }
     let wanted = std::env::var("ALIKE").unwrap_or_default();
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/alike/cases.txt"));
     let all = cases(&text.expect("the cases"));
     let mut wrong = Vec::new();
     for case in all.iter().filter(|c| c.kinds.contains(&cluster.kind()) && c.name.contains(&wanted)) {
-        let direct = play(&cluster, cluster.primary().port(), case).await;
-        for (name, proxy) in &proxies {
-            let through = play(&cluster, proxy.rw, case).await;
-            let differ = direct.iter().zip(&through).filter(|(direct, through)| direct != through);
+        let expected = direct.play(case).await;
+        for side in &mut sides {
+            let through = side.play(case).await;
+            let differ = expected.iter().zip(&through).filter(|(direct, through)| direct != through);
+            let name = side.name;
             let differ: Vec<_> = differ.map(|(a, b)| format!("  direct {a}\n  {name} {b}")).collect();
             if !differ.is_empty() {
                 wrong.push(format!("{}:\n{}", case.name, differ.join("\n")));

@@ -154,7 +154,7 @@ rust_tests() { # cargo test's arguments
 }
 # The same on epoll: everything else runs with the driver that the system has, which is io_uring where that is allowed.
 on_epoll() { # the integration tests' names; none: all
-  stage "on epoll" env IO_DRIVER=epoll SOUPS=20000 cargo test --locked --no-fail-fast --test it -- "$@"
+  stage "on epoll" env IO_DRIVER=epoll SOUPS=20000 ALIKE_STEPS=${ALIKE_STEPS:-3000} cargo test --locked --no-fail-fast --test it -- "$@"
 }
 # The crate with unsafe code, with the address sanitizer, too. (The compiler has it only as an unstable option. A ring that is
 # dropped with something under way leaks its buffers, as it must.)
@@ -173,7 +173,7 @@ second_try() {
   for name in "${names[@]}"; do
     # Its relay races with the clients; it always makes the same changes.
     case $name in attacks::hostile::*_any_lie) continue ;; esac
-    case $name in attacks::* | commits::* | consistency::* | faults::* | knowledge::* | levels::* | orders::* | positions::* | replica_port::*) return 0 ;; esac
+    case $name in alike::* | attacks::* | commits::* | consistency::* | faults::* | knowledge::* | levels::* | orders::* | positions::* | replica_port::*) return 0 ;; esac
   done
   stage "second try of ${names[*]//::/.}" env RUST_TEST_THREADS=1 cargo test --locked --test it -- --exact "${names[@]}"
   [ "$status" = 0 ] || return 0
@@ -471,7 +471,7 @@ export RUST_TEST_THREADS=${RUST_TEST_THREADS:-16}
 case ${1:-all} in
   all)
     setup all
-    export SOUPS=${SOUPS:-40000} PAIRS=${PAIRS:-9000}
+    export SOUPS=${SOUPS:-40000} PAIRS=${PAIRS:-9000} ALIKE_STEPS=${ALIKE_STEPS:-6000}
     export PROPTEST_RNG_SEED=1 # CI repeats; e2e looks for new cases
     lint
     rust_tests
@@ -488,7 +488,7 @@ case ${1:-all} in
     setup e2e
     leak_options=(--seed "$RANDOM" --seconds 120)
     export ORDERS=${ORDERS:-500} FAULTS=${FAULTS:-180} PAIRS=${PAIRS:-500000} POINTSMAN_SEED=${POINTSMAN_SEED:-$RANDOM}
-    export SOUPS=${SOUPS:-1000000}
+    export SOUPS=${SOUPS:-1000000} ALIKE_STEPS=${ALIKE_STEPS:-1000000}
     rust_tests --test it
     on_epoll
     faults mysql 57

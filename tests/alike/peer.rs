@@ -1,38 +1,89 @@
 //! One connection that plays steps, and shows each packet of their answers.
 
-use crate::dialogue::raw::Raw;
+use super::line::Line;
+use crate::dialogue::raw::{Greeted, Raw, scramble};
+use std::io;
 
+const COMPRESS: u32 = 1 << 5;
+const SESSION_TRACK: u32 = 1 << 23;
 const DEPRECATE_EOF: u32 = 1 << 24;
 const MORE_RESULTS: u16 = 8;
 const CURSOR_EXISTS: u16 = 0x40;
+
+/// NO_GOOD_INDEX_USED, NO_INDEX_USED, QUERY_WAS_SLOW.
+const KNOWN_AT_THE_END: u16 = 0x10 | 0x20 | 0x800;
+const SESSION_STATE_CHANGED: u16 = 0x4000;
+
+const COM_INIT_DB: u8 = 2;
+const COM_QUERY: u8 = 3;
+const COM_FIELD_LIST: u8 = 4;
+const COM_STATISTICS: u8 = 9;
+const COM_CHANGE_USER: u8 = 17;
+const COM_STMT_PREPARE: u8 = 22;
+const COM_STMT_EXECUTE: u8 = 23;
+const COM_STMT_SEND_LONG_DATA: u8 = 24;
+const COM_STMT_CLOSE: u8 = 25;
+const COM_STMT_RESET: u8 = 26;
+const COM_STMT_FETCH: u8 = 28;
+const COM_RESET_CONNECTION: u8 = 31;
+
+/// The number with which MariaDB executes what was prepared last.
+const LAST_PREPARED: u32 = u32::MAX;
+/// The answer to a request for a file.
+const FILE: &[u8] = b"71\tseven\n72\t\\N\n73\tx\tmore\n71\tagain\n";
 
 /// Returns the capability of this name; 0 for other words.
 pub fn capability(word: &str) -> u32 {
     match word {
         "found" => 1 << 1,
+        "compress" => COMPRESS,
+        "local" => 1 << 7,
         "ignore_space" => 1 << 8,
-        "track" => 1 << 23,
+        "track" => SESSION_TRACK,
         "deprecate" => DEPRECATE_EOF,
         _ => 0,
     }
 }
 
+/// A prepared statement.
+#[derive(Debug, Default, Clone)]
+struct Statement {
+    id: u32,
+    params: usize,
+    /// NULL bits and values of its last execute.
+    last: (Vec<u8>, Vec<u8>),
+}
+
+#[derive(Debug)]
 pub struct Peer {
-    raw: Raw,
+    line: Line,
+    greeted: Greeted,
     deprecate: bool,
-    statement: u32,
-    params: u16,
+    compress: bool,
+    track: bool,
+    statements: Vec<Statement>,
+    picked: usize,
+    /// The numbers of all statements that the session ever had.
+    ids: Vec<u32>,
+    /// The sequence id of the next packet.
+    sequence: u8,
+    /// The connection has ended, or is out of step.
+    over: bool,
     /// The OK packet of the login.
     pub login: String,
 }
 
 /// What comes behind the first packet of an answer.
-#[derive(Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, Copy, PartialEq)]
 enum Shape {
     Results { cursor: bool },
     Rows,
+    Fields,
     Prepared,
     Single,
+    Reset,
+    Statistics,
+    Change,
     Nothing,
 }
 
@@ -60,76 +111,170 @@ fn ok_status(body: &[u8]) -> u16 {
     u16::from_le_bytes([body[at], body[at + 1]])
 }
 
+/// Sorts the variables in the session state changes of an OK packet: servers send them in the order of a hash table, which
+/// depends on what else the table has. Removes session state changes without content, and their flag: MySQL sends them where
+/// trackers looked and found nothing to say.
+fn sort_variables(packet: &mut Vec<u8>) {
+    let mut at = 1;
+    number(packet, &mut at);
+    number(packet, &mut at);
+    let Some(&[low, high, ..]) = packet.get(at..) else { return };
+    at += 4;
+    if u16::from_le_bytes([low, high]) & SESSION_STATE_CHANGED == 0 || at >= packet.len() {
+        return;
+    }
+    let (flags, info) = (at - 3, at);
+    at += usize::try_from(number(packet, &mut at.clone())).expect("a length") + 1;
+    if packet.get(at..) == Some(&[0]) {
+        packet[flags] &= !0x40;
+        packet.truncate(if at == info + 1 { info } else { at });
+        return;
+    }
+    number(packet, &mut at);
+    let (mut variables, mut others) = (Vec::new(), Vec::new());
+    let mut rest = at;
+    while let Some(kind) = packet.get(rest) {
+        let mut end = rest + 1;
+        let length = usize::try_from(number(packet, &mut end)).expect("a length");
+        let change = packet.get(rest..end + length).unwrap_or_default().to_vec();
+        rest = end + length;
+        if *kind == 0 { &mut variables } else { &mut others }.push(change);
+    }
+    variables.sort();
+    let sorted = [variables, others].concat().concat();
+    if let Some(room) = packet.get_mut(at..).filter(|room| room.len() == sorted.len()) {
+        room.copy_from_slice(&sorted);
+    }
+}
+
 impl Peer {
-    /// Logs in as `app`, with schema `test`.
-    pub async fn login(port: u16, capabilities: u32) -> Self {
+    /// Logs in as `app`, with this schema.
+    pub async fn login(port: u16, schema: &str, capabilities: u32) -> Self {
         let mut raw = Raw::connect(port).await.expect("connect");
-        let (_, login) = raw.login_ok("app", "app", capabilities).await.expect("a login");
-        let deprecate = capabilities & DEPRECATE_EOF != 0;
-        Peer { raw, deprecate, statement: 0, params: 0, login: login.escape_ascii().to_string() }
+        let (greeted, login) = raw.login_to("app", "app", schema, capabilities).await.expect("a login");
+        Peer {
+            line: Line::new(raw, capabilities & COMPRESS != 0),
+            greeted,
+            deprecate: capabilities & DEPRECATE_EOF != 0,
+            compress: capabilities & COMPRESS != 0,
+            track: capabilities & SESSION_TRACK != 0,
+            statements: Vec::new(),
+            picked: 0,
+            ids: Vec::new(),
+            sequence: 0,
+            over: false,
+            login: login.escape_ascii().to_string(),
+        }
+    }
+
+    fn statement(&self) -> Statement {
+        self.statements.get(self.picked).cloned().unwrap_or_default()
     }
 
     /// Plays a step. Returns all packets of its answer.
     pub async fn step(&mut self, step: &str) -> String {
         let (word, rest) = step.split_once(' ').unwrap_or((step, ""));
-        let id = self.statement.to_le_bytes();
+        let id = self.statement().id;
+        let about = |command: u8, more: &[u8]| [&[command], id.to_le_bytes().as_slice(), more].concat();
+        let results = Shape::Results { cursor: false };
         let (bytes, shape) = match word {
-            "!prepare" => ([&[0x16], rest.as_bytes()].concat(), Shape::Prepared),
-            "!execute" => (self.execute(rest, 0), Shape::Results { cursor: false }),
+            "!prepare" => ([&[COM_STMT_PREPARE], rest.as_bytes()].concat(), Shape::Prepared),
+            "!execute" => (self.execute(rest, id, 0), results),
             // As if the server knew the types of an execute before.
-            "!untyped" => (self.untyped(rest), Shape::Results { cursor: false }),
-            "!cursor" => (self.execute(rest, 1), Shape::Results { cursor: true }),
+            "!untyped" => (self.untyped(rest, id), results),
+            "!cursor" => (self.execute(rest, id, 1), Shape::Results { cursor: true }),
+            "!last" => (self.execute(rest, LAST_PREPARED, 0), results),
+            // The parameters of the last execute, without their types.
+            "!again" => (self.execute_again(), results),
             "!fetch" => {
-                let rows: u32 = rest.parse().expect("a number of rows");
-                ([&[0x1c], id.as_slice(), &rows.to_le_bytes()].concat(), Shape::Rows)
+                let rows: u32 = rest.parse().unwrap_or(1);
+                (about(COM_STMT_FETCH, &rows.to_le_bytes()), Shape::Rows)
             }
-            "!long" => ([&[0x18], id.as_slice(), &[0, 0], rest.as_bytes()].concat(), Shape::Nothing),
-            "!forget" => ([&[0x1a], id.as_slice()].concat(), Shape::Single),
-            "!use" => ([&[2], rest.as_bytes()].concat(), Shape::Single),
+            "!long" => (about(COM_STMT_SEND_LONG_DATA, &[&[0, 0], rest.as_bytes()].concat()), Shape::Nothing),
+            "!forget" => (about(COM_STMT_RESET, &[]), Shape::Single),
+            "!close" => (about(COM_STMT_CLOSE, &[]), Shape::Nothing),
+            "!pick" => {
+                let wanted: usize = rest.parse().unwrap_or(0);
+                self.picked = wanted % self.statements.len().max(1);
+                return String::new();
+            }
+            "!use" => ([&[COM_INIT_DB], rest.as_bytes()].concat(), Shape::Single),
+            "!fields" => ([&[COM_FIELD_LIST], rest.as_bytes(), &[0]].concat(), Shape::Fields),
+            "!reset" => (vec![COM_RESET_CONNECTION], Shape::Reset),
+            "!change" => (self.change(rest), Shape::Change),
+            "!statistics" => (vec![COM_STATISTICS], Shape::Statistics),
             // The bytes of a command, in hexadecimal; its answer is one packet.
             "!bytes" => {
                 let digits: Vec<u8> = rest.bytes().filter(u8::is_ascii_hexdigit).collect();
                 let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
                 (digits.chunks(2).map(byte).collect(), Shape::Single)
             }
-            _ => ([&[3], step.as_bytes()].concat(), Shape::Results { cursor: false }),
+            _ => ([&[COM_QUERY], step.as_bytes()].concat(), results),
         };
-        if self.raw.send(0, &bytes).await.is_err() {
+        if self.over || self.line.send(0, &bytes).await.is_err() {
             return "the end".into();
         }
+        self.sequence = 1;
         let mut packets = Vec::new();
-        let end = self.answer(shape, &mut packets).await.is_err();
-        let mut shown: Vec<String> = packets.iter().map(|p| p.escape_ascii().to_string()).collect();
-        if end {
-            shown.push("the end".into());
+        let end = self.answer(shape, &mut packets).await.err();
+        let mut shown: Vec<String> = packets.iter().map(|p| self.shown(p)).collect();
+        if let Some(error) = end {
+            self.over = true;
+            // Nothing for so long, or the end of the connection.
+            shown.push(if error.kind() == io::ErrorKind::TimedOut { "silence" } else { "the end" }.into());
         }
         shown.join(" | ")
     }
 
-    /// An execute with these parameters: integers, strings, NULL, or `long` for what was sent before.
-    fn execute(&self, parameters: &str, cursor: u8) -> Vec<u8> {
-        let mut out = [&[0x17], self.statement.to_le_bytes().as_slice(), &[cursor, 1, 0, 0, 0]].concat();
+    /// A packet, without the numbers of statements, which no two servers share.
+    fn shown(&self, packet: &[u8]) -> String {
+        let mut packet = packet.to_vec();
+        if matches!(packet.first(), Some(0 | 0xfe)) && self.track {
+            sort_variables(&mut packet);
+        }
+        let mut text = packet.escape_ascii().to_string();
+        if packet.first() == Some(&0xff) {
+            for id in &self.ids {
+                text = text.replace(&format!("({id})"), "(#)");
+            }
+        }
+        text
+    }
+
+    /// COM_STMT_EXECUTE with these parameters, as many as the statement has: integers, numbers with a point, strings, NULL, or
+    /// `long` for what was sent before; too few begin again, and none are NULL.
+    fn execute(&mut self, parameters: &str, id: u32, cursor: u8) -> Vec<u8> {
+        let mut out = [&[COM_STMT_EXECUTE], id.to_le_bytes().as_slice(), &[cursor, 1, 0, 0, 0]].concat();
         let all: Vec<&str> = parameters.split(',').map(str::trim).filter(|p| !p.is_empty()).collect();
-        let (mut nulls, mut types, mut values) = (vec![0; all.len().div_ceil(8)], Vec::new(), Vec::new());
-        for (at, parameter) in all.iter().enumerate() {
-            match (*parameter, parameter.parse::<i32>()) {
-                ("NULL", _) => {
+        let all = if all.is_empty() { vec!["NULL"] } else { all };
+        let count = self.statement().params;
+        let (mut nulls, mut types, mut values) = (vec![0; count.div_ceil(8)], Vec::new(), Vec::new());
+        for (at, parameter) in all.iter().cycle().take(count).enumerate() {
+            match (*parameter, parameter.parse::<i32>(), parameter.parse::<f64>()) {
+                ("NULL", ..) => {
                     nulls[at / 8] |= 1 << (at % 8);
                     types.extend([6, 0]);
                 }
-                ("long", _) => types.extend([0xfc, 0]),
-                (_, Ok(integer)) => {
+                ("long", ..) => types.extend([0xfc, 0]),
+                (_, Ok(integer), _) => {
                     types.extend([3, 0]);
                     values.extend(integer.to_le_bytes());
                 }
-                (text, _) => {
+                (_, _, Ok(double)) => {
+                    types.extend([5, 0]);
+                    values.extend(double.to_le_bytes());
+                }
+                (text, ..) => {
                     types.extend([0xfd, 0]);
                     values.push(u8::try_from(text.len()).expect("a short text"));
                     values.extend(text.bytes());
                 }
             }
         }
-        if !all.is_empty() {
+        if let Some(statement) = self.statements.get_mut(self.picked) {
+            statement.last = (nulls.clone(), values.clone());
+        }
+        if count > 0 {
             out.extend(nulls);
             out.push(1);
         }
@@ -139,60 +284,120 @@ impl Peer {
     }
 
     /// An execute without the types of these parameters.
-    fn untyped(&self, parameters: &str) -> Vec<u8> {
-        let count = parameters.split(',').filter(|p| !p.trim().is_empty()).count();
-        let mut out = self.execute(parameters, 0);
-        let at = 10 + count.div_ceil(8);
-        out.drain(at + 1..at + 1 + 2 * count);
-        out[at] = 0;
+    fn untyped(&mut self, parameters: &str, id: u32) -> Vec<u8> {
+        let count = self.statement().params;
+        let mut out = self.execute(parameters, id, 0);
+        if count > 0 {
+            let at = 10 + count.div_ceil(8);
+            out.drain(at + 1..at + 1 + 2 * count);
+            out[at] = 0;
+        }
         out
     }
 
-    async fn keep(&mut self, packets: &mut Vec<Vec<u8>>) -> std::io::Result<Vec<u8>> {
-        let body = self.raw.read().await?.1;
+    fn execute_again(&self) -> Vec<u8> {
+        let Statement { id, last: (nulls, values), .. } = self.statement();
+        let mut out = [&[COM_STMT_EXECUTE], id.to_le_bytes().as_slice(), &[0, 1, 0, 0, 0]].concat();
+        if !nulls.is_empty() {
+            out.extend(nulls);
+            out.push(0);
+        }
+        out.extend(values);
+        out
+    }
+
+    /// COM_CHANGE_USER to `app`, with this schema.
+    fn change(&self, schema: &str) -> Vec<u8> {
+        let scramble = scramble(&self.greeted, "app");
+        let mut out = vec![COM_CHANGE_USER];
+        out.extend_from_slice(b"app\0");
+        out.push(u8::try_from(scramble.len()).expect("a short scramble"));
+        out.extend_from_slice(&scramble);
+        out.extend_from_slice(schema.as_bytes());
+        // The schema's end; utf8mb4_general_ci.
+        out.extend_from_slice(b"\0\x2d\0");
+        out.extend_from_slice(self.greeted.plugin.as_bytes());
+        out.push(0);
+        out
+    }
+
+    async fn keep(&mut self, packets: &mut Vec<Vec<u8>>) -> io::Result<Vec<u8>> {
+        let (sequence, body) = self.line.read().await?;
+        if sequence != self.sequence && !self.compress {
+            packets.push(format!("sequence id {sequence} instead of {}", self.sequence).into_bytes());
+        }
+        self.sequence = sequence.wrapping_add(1);
         packets.push(body.clone());
         Ok(body)
     }
 
-    async fn answer(&mut self, shape: Shape, packets: &mut Vec<Vec<u8>>) -> std::io::Result<()> {
+    async fn answer(&mut self, shape: Shape, packets: &mut Vec<Vec<u8>>) -> io::Result<()> {
         match shape {
             Shape::Nothing => return Ok(()),
             Shape::Single => return self.keep(packets).await.map(drop),
+            Shape::Reset => {
+                self.keep(packets).await?;
+                self.forget_statements();
+                return Ok(());
+            }
+            Shape::Statistics => {
+                let text = self.line.read().await?.1;
+                packets.push(if text.starts_with(b"Uptime") { b"Uptime".to_vec() } else { text });
+                return Ok(());
+            }
+            Shape::Change => return self.changed(packets).await,
             Shape::Prepared => return self.prepared(packets).await,
-            Shape::Rows => return self.rows(packets).await.map(drop),
+            Shape::Rows | Shape::Fields => return self.rows(packets).await.map(drop),
             Shape::Results { .. } => {}
         }
         loop {
             let first = self.keep(packets).await?;
-            let mut status = match first.first() {
+            let status = match first.first() {
                 Some(0xff) | None => return Ok(()),
                 Some(0) => ok_status(&first),
+                Some(0xfb) => {
+                    self.line.send(self.sequence, FILE).await?;
+                    self.line.send(self.sequence.wrapping_add(1), &[]).await?;
+                    self.sequence = self.sequence.wrapping_add(2);
+                    continue;
+                }
                 Some(_) => {
                     for _ in 0..number(&first, &mut 0) {
                         self.keep(packets).await?;
                     }
-                    let mut at_columns = 0;
+                    let (mut at_columns, mut first_eof) = (0, 0);
                     if !self.deprecate {
                         let eof = self.keep(packets).await?;
+                        if eof.len() != 5 {
+                            return Ok(());
+                        }
                         at_columns = u16::from_le_bytes([eof[3], eof[4]]);
+                        first_eof = packets.len() - 1;
+                        let flags = at_columns & !KNOWN_AT_THE_END;
+                        packets[first_eof][1..3].fill(0);
+                        packets[first_eof][3..5].copy_from_slice(&flags.to_le_bytes());
                     }
                     if shape == (Shape::Results { cursor: true }) && at_columns & CURSOR_EXISTS != 0 {
                         return Ok(());
                     }
-                    let Some(status) = self.rows(packets).await? else { return Ok(()) };
+                    let Some(status) = self.rows(packets).await? else {
+                        if first_eof > 0 {
+                            packets[first_eof][3..5].fill(0);
+                        }
+                        return Ok(());
+                    };
                     // MySQL says only in front of OUT parameters that another packet follows them.
                     status | at_columns & MORE_RESULTS
                 }
             };
-            status &= MORE_RESULTS;
-            if status == 0 {
+            if status & MORE_RESULTS == 0 {
                 return Ok(());
             }
         }
     }
 
     /// Reads rows up to their end. Returns its flags; None if it is an error.
-    async fn rows(&mut self, packets: &mut Vec<Vec<u8>>) -> std::io::Result<Option<u16>> {
+    async fn rows(&mut self, packets: &mut Vec<Vec<u8>>) -> io::Result<Option<u16>> {
         loop {
             let body = self.keep(packets).await?;
             match body.first() {
@@ -204,18 +409,56 @@ impl Peer {
         }
     }
 
-    async fn prepared(&mut self, packets: &mut Vec<Vec<u8>>) -> std::io::Result<()> {
+    /// The last packet of an answer to COM_CHANGE_USER, which may ask for another scramble.
+    async fn changed(&mut self, packets: &mut Vec<Vec<u8>>) -> io::Result<()> {
+        loop {
+            let (sequence, packet) = self.line.read().await?;
+            match packet.first() {
+                Some(0xfe) => {
+                    let mut parts = packet[1..].splitn(2, |byte| *byte == 0);
+                    self.greeted.plugin = String::from_utf8_lossy(parts.next().unwrap_or_default()).into();
+                    let nonce = parts.next().unwrap_or_default();
+                    self.greeted.nonce = nonce.strip_suffix(&[0]).unwrap_or(nonce).to_vec();
+                    self.line.send(sequence + 1, &scramble(&self.greeted, "app")).await?;
+                }
+                Some(1) => {}
+                _ => {
+                    packets.push(packet);
+                    self.forget_statements();
+                    return Ok(());
+                }
+            }
+        }
+    }
+
+    fn forget_statements(&mut self) {
+        self.statements.clear();
+        self.picked = 0;
+    }
+
+    async fn prepared(&mut self, packets: &mut Vec<Vec<u8>>) -> io::Result<()> {
         let head = self.keep(packets).await?;
         let [0, a, b, c, d, columns, columns_high, params, params_high, ..] = head.as_slice() else {
             return Ok(());
         };
-        self.statement = u32::from_le_bytes([*a, *b, *c, *d]);
-        self.params = u16::from_le_bytes([*params, *params_high]);
-        packets[0][1..5].fill(0);
-        for count in [self.params, u16::from_le_bytes([*columns, *columns_high])] {
-            let eof = u16::from(count > 0 && !self.deprecate);
-            for _ in 0..count + eof {
+        let id = u32::from_le_bytes([*a, *b, *c, *d]);
+        let params = u16::from_le_bytes([*params, *params_high]);
+        self.ids.push(id);
+        self.picked = self.statements.len();
+        self.statements.push(Statement { id, params: usize::from(params), last: Default::default() });
+        if let Some(first) = packets.last_mut() {
+            first[1..5].fill(0);
+        }
+        for count in [params, u16::from_le_bytes([*columns, *columns_high])] {
+            let eof = count > 0 && !self.deprecate;
+            for _ in 0..count {
                 self.keep(packets).await?;
+            }
+            if eof {
+                self.keep(packets).await?;
+                if let Some(eof) = packets.last_mut() {
+                    eof[1..3].fill(0);
+                }
             }
         }
         Ok(())

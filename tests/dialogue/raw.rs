@@ -115,12 +115,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         password: &str,
         capabilities: u32,
     ) -> io::Result<(u32, Vec<u8>)> {
+        let (greeted, ok) = self.login_to(user, password, "test", capabilities).await?;
+        Ok((greeted.id, ok))
+    }
+
+    /// The same with another schema; also the whole greeting.
+    pub async fn login_to(
+        &mut self,
+        user: &str,
+        password: &str,
+        schema: &str,
+        capabilities: u32,
+    ) -> io::Result<(Greeted, Vec<u8>)> {
         let greeted = self.greeting().await?;
-        self.send(1, &response_with(user, password, &greeted, capabilities)).await?;
+        self.send(1, &response_with(user, password, schema, &greeted, capabilities)).await?;
         loop {
             let (_, payload) = self.read().await?;
             match payload.first() {
-                Some(0) => return Ok((greeted.id, payload)),
+                Some(0) => return Ok((greeted, payload)),
                 // caching_sha2_password's fast path.
                 Some(1) if payload == [1, 3] => {}
                 _ => return Err(io::Error::other(String::from_utf8_lossy(&payload).into_owned())),
@@ -152,17 +164,21 @@ pub fn framed(seq: u8, payload: &[u8]) -> Vec<u8> {
 
 /// A handshake response.
 pub fn response(user: &str, password: &str, greeted: &Greeted) -> Vec<u8> {
-    response_with(user, password, greeted, 0)
+    response_with(user, password, "test", greeted, 0)
 }
 
-/// The same with more capabilities.
-fn response_with(user: &str, password: &str, greeted: &Greeted, capabilities: u32) -> Vec<u8> {
-    let nonce = [greeted.nonce.as_slice()];
-    let scramble = match greeted.plugin.as_str() {
+/// The scramble of a password, by the nonce and the plugin of the greeting.
+pub fn scramble(greeted: &Greeted, password: &str) -> Vec<u8> {
+    match greeted.plugin.as_str() {
         "caching_sha2_password" => scramble_sha256(&greeted.nonce, password.as_bytes()).map(|s| s.to_vec()),
-        _ => scramble_native(&nonce.concat(), password.as_bytes()).map(|s| s.to_vec()),
+        _ => scramble_native(&greeted.nonce, password.as_bytes()).map(|s| s.to_vec()),
     }
-    .unwrap_or_default();
+    .unwrap_or_default()
+}
+
+/// A handshake response with another schema and more capabilities.
+fn response_with(user: &str, password: &str, schema: &str, greeted: &Greeted, capabilities: u32) -> Vec<u8> {
+    let scramble = scramble(greeted, password);
     let mut out = Vec::new();
     out.extend_from_slice(&(CAPABILITIES | capabilities).to_le_bytes());
     out.extend_from_slice(&(1u32 << 24).to_le_bytes());
@@ -172,7 +188,8 @@ fn response_with(user: &str, password: &str, greeted: &Greeted, capabilities: u3
     out.push(0);
     out.push(u8::try_from(scramble.len()).expect("a short scramble"));
     out.extend_from_slice(&scramble);
-    out.extend_from_slice(b"test\0");
+    out.extend_from_slice(schema.as_bytes());
+    out.push(0);
     out.extend_from_slice(greeted.plugin.as_bytes());
     out.push(0);
     out

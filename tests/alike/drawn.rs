@@ -1,0 +1,230 @@
+//! Differential fuzzing at the level of packets: sessions by chance on a direct connection, and through a default and a tight
+//! proxy, at the same time. Each packet must be the same. A finding is made small, and printed as a case for `cases.txt`.
+//!
+//! `ALIKE_STEPS` steps (6,000 without it) are played on each side, from `POINTSMAN_SEED` on: each session has a seed of its own,
+//! and a run with that seed begins with that session. `FINDINGS` ends the run after so many; `LANES` sessions run side by side;
+//! `GRAMMAR` is another file of rules.
+#![allow(clippy::disallowed_types, reason = "the lanes share what they found")]
+
+use super::grammar::Grammar;
+use super::shrink::{Difference, Sides, difference, shrink};
+use super::world::{Case, Side};
+use crate::dialogue::raw::Raw;
+use crate::support::{Chance, Cluster, Kind, number};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+/// Steps of a session, at least.
+const LENGTH: usize = 80;
+
+const WORDS: [&str; 6] = ["found", "ignore_space", "track", "deprecate", "local", "compress"];
+
+/// Differences that are known and not yet mended: how the step begins, a part of what a side answers, and why. They are counted,
+/// and printed at the end.
+const KNOWN: [(&str, &str, &str); 7] = [
+    (
+        "",
+        "the session held an insert id",
+        "a session without a connection of its own sometimes loses an insert id that only a connection had",
+    ),
+    ("!bytes 0e", "", "MySQL counts the warnings of the last statement in the answer to COM_PING"),
+    ("!bytes 1b", "", "MySQL counts the warnings of the last statement in the answer to COM_SET_OPTION"),
+    (
+        "SHOW",
+        "Unknown prepared statement handler",
+        "MySQL collects the errors of commands about unknown prepared statements, the proxy shows the last",
+    ),
+    (
+        "!",
+        "\\xfe\\x00\\x00\\x02@",
+        "MariaDB's EOF packets say that an execute changed the schema and changed it back",
+    ),
+    ("SELECT FOUND_ROWS()", "", "MySQL forgets the rows at a text that does not parse"),
+    (
+        "!execute",
+        "\\x00\\x01?\\x00\\x0c",
+        "MySQL gives the column of a parameter the type of an earlier execute on the connection",
+    ),
+];
+
+/// What lanes share.
+struct Run {
+    kind: Kind,
+    grammar: Grammar,
+    /// The seed of the next session.
+    next: AtomicUsize,
+    steps: AtomicUsize,
+    wanted: usize,
+    most: usize,
+    /// By their shapes.
+    findings: Mutex<BTreeMap<String, String>>,
+    /// Sessions that differed in a step of a shape that was found before.
+    again: AtomicUsize,
+    /// Sessions that differed in a way of `KNOWN`.
+    known: [AtomicUsize; KNOWN.len()],
+    over: AtomicBool,
+}
+
+impl Run {
+    fn goes_on(&self) -> bool {
+        self.steps.load(Relaxed) < self.wanted && self.findings.lock().expect("no panic").len() < self.most
+    }
+
+    fn case(&self, seed: usize) -> Case {
+        let mut chance = Chance::new(seed as u64);
+        let steps = self.grammar.steps(&mut chance, LENGTH);
+        let mut words: Vec<String> =
+            WORDS.into_iter().filter(|_| chance.below(3) == 0).map(str::to_owned).collect();
+        // MariaDB forgets IGNORE_SPACE then; the proxy does not yet.
+        let resets = steps.iter().any(|step| step.starts_with("!reset") || step.starts_with("!change"));
+        words.retain(|word| word != "ignore_space" || !resets || self.kind == Kind::MySql);
+        Case { name: format!("seed {seed}"), kinds: vec![self.kind], words, steps }
+    }
+
+    /// True for the first finding of its shape.
+    fn is_new(&self, shape: &str, seed: usize) -> bool {
+        let mut findings = self.findings.lock().expect("no panic");
+        if findings.contains_key(shape) {
+            self.again.fetch_add(1, Relaxed);
+            return false;
+        }
+        findings.insert(shape.to_owned(), format!("seed {seed}"));
+        true
+    }
+}
+
+/// What makes findings alike: the first words of the step, without numbers.
+fn shape(case: &Case, found: &Difference) -> String {
+    let step = case.steps[..found.at].last().map_or("login", String::as_str);
+    let words = step.split_whitespace().take(3).map(|word| word.replace(|c: char| c.is_ascii_digit(), ""));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+async fn lane(run: Arc<Run>, mut sides: Sides) {
+    while run.goes_on() {
+        let seed = run.next.fetch_add(1, Relaxed);
+        let case = run.case(seed);
+        run.steps.fetch_add(case.steps.len(), Relaxed);
+        let Some(found) = difference(&mut sides, &case).await else { continue };
+        let shown = found.to_string();
+        let step = case.steps[..found.at].last().map_or("", String::as_str);
+        let is_it = |(begins, part, _): &(&str, &str, &str)| step.starts_with(begins) && shown.contains(part);
+        if let Some(at) = KNOWN.iter().position(is_it) {
+            run.known[at].fetch_add(1, Relaxed);
+            continue;
+        }
+        let shape = shape(&case, &found);
+        if run.is_new(&shape, seed) {
+            let (case, found) = shrink(&mut sides, case, found).await;
+            let text = format!("{}{found}", case.text());
+            eprintln!("{text}");
+            run.findings.lock().expect("no panic").insert(shape, text);
+        }
+    }
+}
+
+/// What the sessions say that take the tight proxy's connections away from others. None of it is looked at.
+const TAKING: [&str; 13] = [
+    "SELECT 1",
+    "DO 1",
+    "SELECT @@version",
+    "SET @mine = 1",
+    "SELECT @mine",
+    "UPDATE test.taken SET n = n + 1",
+    "SELECT n FROM test.taken",
+    "SET sql_mode = 'ANSI'",
+    "SET NAMES latin1",
+    "SELECT no_such_column",
+    "SHOW WARNINGS",
+    "INSERT INTO test.taken VALUES (1)",
+    "DELETE FROM test.taken",
+];
+
+async fn takes_connections(run: Arc<Run>, port: u16, number: u64) {
+    let mut chance = Chance::new(number);
+    while !run.over.load(Relaxed) {
+        let Ok(mut raw) = Raw::connect(port).await else { continue };
+        if raw.login("app", "app").await.is_err() {
+            continue;
+        }
+        for _ in 0..chance.below(40) {
+            let Ok(mut packet) = raw.query(TAKING[chance.below(TAKING.len())]).await else { break };
+            let mut ends = 0;
+            if !matches!(packet.first(), Some(0 | 0xff)) {
+                while ends < 2 && packet.first() != Some(&0xff) {
+                    let Ok((_, next)) = raw.read().await else { break };
+                    packet = next;
+                    ends += usize::from(packet.first() == Some(&0xfe) && packet.len() == 5);
+                }
+            }
+            sleep(Duration::from_millis(chance.below(4) as u64)).await;
+        }
+    }
+}
+
+async fn packets_are_alike(cluster: Cluster) {
+    let kind = cluster.kind();
+    let seed = number("POINTSMAN_SEED", 38);
+    // The catalogue sees everything, so that views and functions are read on replicas.
+    cluster.primary().sql("GRANT SELECT, SHOW VIEW, TRIGGER ON *.* TO monitor@'%'").await;
+    cluster.primary().sql("CREATE TABLE test.taken (n INT)").await;
+    let [(_, default), (_, tight)] = super::proxies(&cluster).await;
+    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/alike/grammar.txt").to_owned();
+    let text = std::fs::read_to_string(std::env::var("GRAMMAR").unwrap_or(own)).expect("the grammar");
+    let run = Arc::new(Run {
+        kind,
+        grammar: Grammar::read(&text, kind),
+        next: seed.into(),
+        steps: 0.into(),
+        wanted: number("ALIKE_STEPS", 6000),
+        most: number("FINDINGS", 10),
+        findings: Mutex::default(),
+        again: 0.into(),
+        known: Default::default(),
+        over: false.into(),
+    });
+    let mut lanes = JoinSet::new();
+    for number in 0..number("LANES", 3) {
+        let side = async |name, port, way| Side::new(&cluster, name, port, format!("tz{number}{way}")).await;
+        let direct = side("direct", cluster.primary().port(), 0).await;
+        let sides = [direct, side("default", default.rw, 1).await, side("tight", tight.rw, 2).await];
+        lanes.spawn(lane(run.clone(), sides));
+    }
+    let mut others = JoinSet::new();
+    for number in 0..2 {
+        others.spawn(takes_connections(run.clone(), tight.rw, number));
+    }
+    let started = Instant::now();
+    while let Some(done) = lanes.join_next().await {
+        done.expect("a lane");
+    }
+    let time = started.elapsed();
+    run.over.store(true, Relaxed);
+    while others.join_next().await.is_some() {}
+    let (steps, again) = (run.steps.load(Relaxed), run.again.load(Relaxed));
+    let findings: Vec<String> = run.findings.lock().expect("no panic").keys().cloned().collect();
+    let (kind, found) = (kind.name(), findings.len());
+    eprintln!(
+        "{kind}: seed {seed}: {steps} steps on each of 3 sides in {time:.1?}: {found} findings, {again} more like them"
+    );
+    for ((.., why), count) in KNOWN.iter().zip(&run.known) {
+        eprintln!("{kind}: {} sessions differed in a known way: {why}", count.load(Relaxed));
+    }
+    assert!(findings.is_empty(), "{kind}: seed {seed}: {found} findings (see above): {findings:#?}");
+}
+
+#[tokio::test]
+async fn packets_are_alike_on_mariadb() {
+    packets_are_alike(Cluster::mariadb(1).await).await;
+}
+
+#[tokio::test]
+async fn packets_are_alike_on_mysql() {
+    if let Some(cluster) = Cluster::mysql(1).await {
+        packets_are_alike(cluster).await;
+    }
+}

@@ -1,0 +1,156 @@
+//! Plays a case on all sides, and makes a case that differs small.
+
+use super::world::{Case, Side};
+use std::fmt;
+
+/// Sessions that are played to make a finding small: without steps, and without words of steps.
+const PATIENCE: usize = 120;
+/// How often a session is played until it is believed to differ no more: what others take away from it is up to chance.
+const TRIES: usize = 3;
+
+/// What a session gets where others take its connections, or all of them.
+const KNOWN_LIMITS: [&str; 2] = [
+    "pointsman: what the last statement did is not known any more",
+    "pointsman: no server connection became free within",
+];
+
+/// The sides of a lane: direct, default, tight.
+pub type Sides = [Side; 3];
+
+/// The first step that was answered otherwise.
+#[derive(Debug, Clone)]
+pub struct Difference {
+    /// Its number, from 1; 0 is the login.
+    pub at: usize,
+    side: &'static str,
+    direct: String,
+    through: String,
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        // The first packets that differ, in the first line's order.
+        let (direct, through) = (self.direct.split(" | "), self.through.split(" | "));
+        let same = direct.clone().zip(through.clone()).take_while(|(a, b)| a == b).count();
+        let shown =
+            |packets: std::str::Split<'_, &str>| packets.skip(same).take(2).collect::<Vec<_>>().join(" | ");
+        writeln!(f, "# packet {}, direct: {}\n#   {}: {}", same + 1, shown(direct), self.side, shown(through))
+    }
+}
+
+/// Plays a case on all sides at the same time.
+pub async fn difference(sides: &mut Sides, case: &Case) -> Option<Difference> {
+    let [direct, default, tight] = sides;
+    let (direct, default, tight) = tokio::join!(direct.play(case), default.play(case), tight.play(case));
+    first_difference(&direct, [("default", default), ("tight", tight)])
+}
+
+/// The same on one of the sides.
+async fn difference_of(sides: &mut Sides, side: &'static str, case: &Case) -> Option<Difference> {
+    let [direct, default, tight] = sides;
+    let other = if side == default.name { default } else { tight };
+    let (direct, through) = tokio::join!(direct.play(case), other.play(case));
+    first_difference(&direct, [(side, through)])
+}
+
+fn first_difference<const N: usize>(
+    direct: &[String],
+    through: [(&'static str, Vec<String>); N],
+) -> Option<Difference> {
+    let all = through.into_iter().filter_map(|(side, through)| {
+        let at = direct.iter().zip(&through).position(|(direct, through)| direct != through)?;
+        if side == "tight" && KNOWN_LIMITS.iter().any(|limit| through[at].contains(limit)) {
+            return None;
+        }
+        Some(Difference { at, side, direct: direct[at].clone(), through: through[at].clone() })
+    });
+    all.min_by_key(|found| found.at)
+}
+
+/// A case that differs, while it becomes smaller. Only a difference in the last step counts.
+struct Shrinking<'a> {
+    sides: &'a mut Sides,
+    case: Case,
+    found: Difference,
+    played: usize,
+}
+
+impl Shrinking<'_> {
+    /// Goes on with this case if its last step still differs.
+    async fn accepts(&mut self, smaller: Case) -> bool {
+        let tries = if self.found.side == "tight" { TRIES } else { 1 };
+        self.played += 1;
+        for _ in 0..tries {
+            match difference_of(self.sides, self.found.side, &smaller).await {
+                Some(found) if found.at == smaller.steps.len() => {
+                    (self.case, self.found) = (smaller, found);
+                    return true;
+                }
+                // Another step differs, too: a finding of its own.
+                Some(_) => return false,
+                None => {}
+            }
+        }
+        false
+    }
+
+    /// Drops capabilities, and runs of steps, halves first.
+    async fn drop_steps(&mut self) {
+        for word in self.case.words.clone() {
+            let mut smaller = self.case.clone();
+            smaller.words.retain(|other| *other != word);
+            self.accepts(smaller).await;
+        }
+        let mut size = self.case.steps.len() / 2;
+        while size > 0 {
+            let mut from = 0;
+            while from + 1 < self.case.steps.len() && self.played < PATIENCE {
+                let mut smaller = self.case.clone();
+                let to = (from + size).min(smaller.steps.len() - 1);
+                smaller.steps.drain(from..to);
+                if !self.accepts(smaller).await {
+                    from = to;
+                }
+            }
+            size /= 2;
+        }
+    }
+
+    /// Drops runs of words of each text.
+    async fn drop_words(&mut self) {
+        self.played = 0;
+        for at in 0..self.case.steps.len() {
+            let step = &self.case.steps[at];
+            let first = usize::from(step.starts_with("!prepare"));
+            // The rest of SHOW may show times.
+            if step.starts_with('!') && first == 0 || step.starts_with("SHOW") {
+                continue;
+            }
+            let mut size = self.case.steps[at].split(' ').count() / 2;
+            while size > 0 {
+                let mut from = first;
+                while self.played < PATIENCE {
+                    let words: Vec<&str> = self.case.steps[at].split(' ').collect();
+                    if from + size > words.len() || words.len() == size {
+                        break;
+                    }
+                    let mut smaller = self.case.clone();
+                    smaller.steps[at] = [&words[..from], &words[from + size..]].concat().join(" ");
+                    if !self.accepts(smaller).await {
+                        from += size;
+                    }
+                }
+                size /= 2;
+            }
+        }
+    }
+}
+
+/// Drops steps, then words, as long as the last step differs.
+pub async fn shrink(sides: &mut Sides, mut case: Case, found: Difference) -> (Case, Difference) {
+    case.steps.truncate(found.at);
+    let mut shrinking = Shrinking { sides, case, found, played: 0 };
+    shrinking.drop_steps().await;
+    shrinking.drop_words().await;
+    (shrinking.case, shrinking.found)
+}

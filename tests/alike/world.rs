@@ -1,0 +1,245 @@
+//! What the sessions find: tables, views, triggers and routines, for each way to the servers in a schema of its own. The names of
+//! the schemas are equally long, and what is shown calls each of them `test`.
+
+use super::peer::{self, Peer};
+use crate::support::{Cluster, Kind, Node};
+use mysql_async::prelude::Queryable;
+use mysql_async::{Conn, OptsBuilder};
+
+/// A schema with everything in it.
+const MADE: &[&str] = &[
+    "CREATE TABLE alike (id INT AUTO_INCREMENT PRIMARY KEY, v INT, s VARCHAR(20) DEFAULT 'x') CHARACTER SET utf8mb4",
+    "CREATE TABLE alike_2 (id INT AUTO_INCREMENT PRIMARY KEY, v INT)",
+    "CREATE TABLE alike_3 (id INT PRIMARY KEY, d DECIMAL(10,3) DEFAULT 1.5, f DOUBLE, dt DATETIME(3), b VARBINARY(30), \
+     e ENUM('a','b','c') DEFAULT 'b', c CHAR(5) CHARACTER SET latin1, u BIGINT UNSIGNED, t TIME, y YEAR, bits BIT(5), j TEXT, \
+     g INT GENERATED ALWAYS AS (id * 2) STORED, w INT AS (id + 1) VIRTUAL, UNIQUE KEY (u), KEY (c))",
+    "CREATE TABLE alike_log (n INT, what VARCHAR(20))",
+    "CREATE TABLE alike_child (id INT PRIMARY KEY, parent INT, CHECK (id < 1000), KEY (parent))",
+    "CREATE VIEW alike_seen AS SELECT id, v, CONCAT(s, '!') AS s FROM alike",
+    "CREATE VIEW alike_sum AS SELECT COUNT(*) AS n, SUM(v) AS total FROM alike",
+    "CREATE FUNCTION alike_twice(a INT) RETURNS INT DETERMINISTIC NO SQL RETURN a * 2",
+    "CREATE FUNCTION alike_sets(a INT) RETURNS INT NO SQL BEGIN SET @f = a; RETURN a + 1; END",
+    "CREATE FUNCTION alike_counts() RETURNS INT READS SQL DATA RETURN (SELECT COUNT(*) FROM alike)",
+    "CREATE FUNCTION alike_writes(a INT) RETURNS INT MODIFIES SQL DATA BEGIN INSERT INTO alike_log VALUES (a, 'function'); \
+     RETURN a; END",
+    "CREATE TRIGGER alike_before BEFORE INSERT ON alike_2 FOR EACH ROW SET NEW.v = COALESCE(NEW.v, 7)",
+    "CREATE TRIGGER alike_after AFTER UPDATE ON alike_2 FOR EACH ROW INSERT INTO alike_log VALUES (NEW.v, 'trigger')",
+    "CREATE PROCEDURE alike_out(INOUT a INT) BEGIN SIGNAL SQLSTATE '01000' SET MESSAGE_TEXT = 'one'; SET a = a + 1; END",
+    "CREATE PROCEDURE alike_rows(INOUT a INT) BEGIN UPDATE alike SET v = v + 1; SELECT v, s FROM alike ORDER BY id; \
+     SELECT a; SET a = 5; END",
+    "CREATE PROCEDURE alike_long(OUT a LONGTEXT) BEGIN SELECT 1; SET a = REPEAT('abc', 10000); END",
+    "CREATE PROCEDURE alike_fails(a INT) BEGIN SELECT a; IF a > 1 THEN SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = 'many', \
+     MYSQL_ERRNO = 4711; END IF; INSERT INTO alike (id) VALUES (a); SELECT v FROM alike WHERE id = a; END",
+    "CREATE PROCEDURE alike_commits(a INT) BEGIN START TRANSACTION; INSERT INTO alike_2 (v) VALUES (a); COMMIT; END",
+    "CREATE PROCEDURE alike_reads() SELECT COUNT(*), MAX(v) FROM alike",
+];
+
+const ROWS: &[&str] = &[
+    "INSERT INTO alike (v, s) VALUES (1, 'one'), (2, NULL), (3, 'three')",
+    "INSERT INTO alike_3 (id, d, f, dt, b, e, c, u, t, y, bits, j) VALUES \
+     (1, 12.25, 0.5, '2020-02-29 12:34:56.789', X'00ff80', 'a', 'caf\u{e9}', 18446744073709551615, '-12:30:00', 1999, 5, '{\"a\": 1}'), \
+     (2, -0.001, -1e100, '1999-12-31', '', 'c', '', 0, '800:00:01', 2070, 31, '[]'), \
+     (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
+    "INSERT INTO alike_child VALUES (1, 1)",
+];
+
+/// What sessions make.
+const DROPPED: &str = "DROP TABLE IF EXISTS made_a, made_o, made_r, made_s, made_t, made_u; DROP VIEW IF EXISTS made_v; \
+     DROP PROCEDURE IF EXISTS made_p; DROP FUNCTION IF EXISTS made_f; DROP FUNCTION IF EXISTS made_g; \
+     DROP TRIGGER IF EXISTS made_tr";
+
+/// The schemas of a side; sessions begin in the first one. Everything of them is dropped and made again.
+const SCHEMAS: [&str; 2] = ["test", "test_2"];
+/// What a session may make besides.
+const MORE_SCHEMA: &str = "test_3";
+
+/// A session's steps, one a line.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Case {
+    pub name: String,
+    pub kinds: Vec<Kind>,
+    /// Words of `peer::capability`.
+    pub words: Vec<String>,
+    pub steps: Vec<String>,
+}
+
+impl Case {
+    /// As it stands in `cases.txt`.
+    pub fn text(&self) -> String {
+        let kind = if self.kinds.len() == 1 { self.kinds[0].name() } else { "" };
+        let words = [self.words.join(" "), kind.to_owned()].join(" ");
+        let head = match words.trim() {
+            "" => format!("== {}", self.name),
+            words => format!("== {} | {words}", self.name),
+        };
+        format!("{head}\n{}\n", self.steps.join("\n"))
+    }
+
+    fn capabilities(&self) -> u32 {
+        self.words.iter().fold(0, |all, word| all | peer::capability(word))
+    }
+
+    fn has(&self, words: &str) -> bool {
+        self.steps.iter().any(|step| step.contains(words))
+    }
+
+    /// True if the tables, views and routines of `MADE` may be others behind it.
+    fn spoils(&self) -> bool {
+        self.steps.iter().map(|step| step.to_ascii_lowercase()).any(|step| {
+            let has = |word: &&str| step.contains(*word);
+            SPOILING.iter().any(has) || DEFINING.iter().any(has) && !HARMLESS.iter().any(has)
+        })
+    }
+}
+
+/// Words of statements that make or change something.
+const DEFINING: [&str; 4] = ["create ", "drop ", "alter ", "rename "];
+/// Words with which they leave `MADE` alone: names that nothing of it has.
+const HARMLESS: [&str; 7] = [
+    " temporary ",
+    "database mysql",
+    "made_",
+    "no_such",
+    MORE_SCHEMA,
+    "create table alike",
+    "create table if not exists alike",
+];
+/// Words with which they do not.
+const SPOILING: [&str; 2] = ["rename table", " index "];
+
+/// A way to the servers.
+#[derive(Debug)]
+pub struct Side {
+    pub name: &'static str,
+    port: u16,
+    /// In place of `test`; equally long.
+    schema: String,
+    kind: Kind,
+    primary: Conn,
+    replica: Conn,
+    /// Everything must be made again.
+    stale: bool,
+    /// Something whose name begins with `made_`, and schemas, must be dropped.
+    more: bool,
+}
+
+async fn administrator(node: &Node) -> Conn {
+    let socket = node.socket();
+    let options = OptsBuilder::default().socket(socket.to_str()).user(Some("root"));
+    let mut conn = Conn::new(options).await.expect("an administrator's login");
+    conn.query_drop("SET lock_wait_timeout = 5, innodb_lock_wait_timeout = 5").await.expect("SET");
+    conn
+}
+
+impl Side {
+    pub async fn new(cluster: &Cluster, name: &'static str, port: u16, schema: String) -> Self {
+        assert_eq!(schema.len(), "test".len());
+        let mut primary = administrator(cluster.primary()).await;
+        for node in cluster.servers() {
+            node.sql("SET GLOBAL log_bin_trust_function_creators = 1").await;
+        }
+        for one in SCHEMAS.iter().chain([&MORE_SCHEMA]) {
+            let grant = format!("GRANT ALL ON {one}.* TO app@'%'").replace("test", &schema);
+            primary.query_drop(grant).await.expect("GRANT");
+        }
+        let replica = administrator(cluster.replica(0)).await;
+        Side { name, port, schema, kind: cluster.kind(), primary, replica, stale: true, more: false }
+    }
+
+    /// Replaces the schema's name where a session would name it.
+    fn there(&self, text: &str) -> String {
+        text.replace("test", &self.schema)
+    }
+
+    /// The same backwards.
+    fn here(&self, text: &str) -> String {
+        text.replace(&self.schema, "test")
+    }
+
+    async fn run(&mut self, text: &str) -> Result<(), mysql_async::Error> {
+        let text = self.there(text);
+        self.primary.query_drop(text).await
+    }
+
+    async fn must(&mut self, text: &str) {
+        if let Err(error) = self.run(text).await {
+            panic!("{}: {text}: {error}", self.name);
+        }
+    }
+
+    /// Makes everything as it was at the beginning.
+    async fn restore(&mut self) {
+        if self.stale {
+            self.must(&format!("DROP DATABASE IF EXISTS {MORE_SCHEMA}")).await;
+            for schema in SCHEMAS {
+                self.must(&format!("DROP DATABASE IF EXISTS {schema}; CREATE DATABASE {schema} CHARACTER SET utf8mb4; USE {schema}"))
+                    .await;
+                self.must("CREATE TABLE alike (id INT AUTO_INCREMENT PRIMARY KEY, other VARCHAR(9))").await;
+            }
+            self.must("USE test; DROP TABLE alike").await;
+            for statement in MADE {
+                self.must(statement).await;
+            }
+        } else {
+            if self.more {
+                self.must(&format!("DROP DATABASE IF EXISTS {MORE_SCHEMA}")).await;
+                self.must(DROPPED).await;
+            }
+            self.must(
+                "DELETE FROM alike_child; DELETE FROM alike; DELETE FROM alike_2; DELETE FROM alike_3; DELETE FROM alike_log; \
+                 DELETE FROM test_2.alike",
+            )
+            .await;
+            self.must("ALTER TABLE alike AUTO_INCREMENT = 1; ALTER TABLE alike_2 AUTO_INCREMENT = 1").await;
+        }
+        for statement in ROWS {
+            self.must(statement).await;
+        }
+        self.stale = false;
+        self.caught_up().await;
+    }
+
+    /// Waits until the replica has what the primary has now.
+    async fn caught_up(&mut self) {
+        let (position, wait) = match self.kind {
+            Kind::MariaDb => ("SELECT @@gtid_current_pos", "MASTER_GTID_WAIT"),
+            Kind::MySql => ("SELECT @@gtid_executed", "WAIT_FOR_EXECUTED_GTID_SET"),
+        };
+        let position: Option<String> = self.primary.query_first(position).await.expect("a position");
+        let wait = format!("SELECT {wait}('{}', 20)", position.unwrap_or_default().replace('\n', ""));
+        let done: Option<i64> = self.replica.query_first(wait).await.expect("a wait");
+        if done != Some(0) {
+            let status = match self.kind {
+                Kind::MariaDb => "SHOW SLAVE STATUS",
+                Kind::MySql => "SELECT * FROM performance_schema.replication_applier_status_by_worker",
+            };
+            let rows: Vec<mysql_async::Row> = self.replica.query(status).await.expect(status);
+            let rows: Vec<_> = rows.into_iter().map(|row| format!("{:?}", row.unwrap())).collect();
+            panic!("{}, {}: the replica does not catch up: {rows:#?}", self.name, self.schema);
+        }
+    }
+
+    /// What somebody else does meanwhile; an error of that is an answer, too.
+    async fn other(&mut self, text: &str) -> String {
+        let done = self.run(text).await;
+        self.caught_up().await;
+        done.err().map_or_else(String::new, |error| error.to_string())
+    }
+
+    /// Plays a case. Returns what each step answered.
+    pub async fn play(&mut self, case: &Case) -> Vec<String> {
+        self.restore().await;
+        let mut peer = Peer::login(self.port, &self.schema, case.capabilities()).await;
+        let mut answers = vec![format!("login: {}", self.here(&peer.login))];
+        for step in &case.steps {
+            let answer = match step.strip_prefix("!other ") {
+                Some(text) => self.other(text).await,
+                None => peer.step(&self.there(step)).await,
+            };
+            answers.push(format!("{step}\n      {}", self.here(&answer)));
+        }
+        self.stale = case.spoils();
+        self.more = case.has("made_") || case.has(MORE_SCHEMA);
+        answers
+    }
+}
