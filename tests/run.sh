@@ -154,7 +154,7 @@ rust_tests() { # cargo test's arguments
 }
 # The same on epoll: everything else runs with the driver that the system has, which is io_uring where that is allowed.
 on_epoll() { # the integration tests' names; none: all
-  stage "on epoll" env IO_DRIVER=epoll SOUPS=20000 ALIKE_STEPS=${ALIKE_STEPS:-3000} cargo test --locked --no-fail-fast --test it -- "$@"
+  stage "on epoll" env IO_DRIVER=epoll SOUPS=20000 ALIKE_STEPS=3000 cargo test --locked --no-fail-fast --test it -- "$@"
 }
 # The crate with unsafe code, with the address sanitizer, too. (The compiler has it only as an unstable option. A ring that is
 # dropped with something under way leaks its buffers, as it must.)
@@ -500,6 +500,7 @@ case ${1:-all} in
     lane kubernetes kubernetes_lane
     lane alerts alerts
     join_lanes
+    stage "tests of MariaDB" tests/clients/run.sh own --binary "$POINTSMAN" --log "$report/proxy-own.log"
     cost
     system_calls
     ;;

@@ -14,6 +14,7 @@ usage() {
   echo "       run.sh model --direct P1 --proxy P2 [--ops N] [--seed S] [--direct-database test] [--proxy-database sbtest] [--host H] [--user U] [--password P]"
   echo "       run.sh rolling --binary POINTSMAN --cluster DIR [--form short|full|measure] [--log FILE]"
   echo "       run.sh matrix --binary POINTSMAN [--flavor mariadb,mysql] [--sources users|accounts] [--only driver,…] [--short] [--table] [--log FILE]"
+  echo "       run.sh own --binary POINTSMAN [--only test,…] [--modes primary,split] [--log FILE]"
   echo "       run.sh equality --flavor F --direct P --proxy P --primary P --replicas P,P [--corpus DIR] [--only file,…] [--passes fast,paced,prepared] [--masks]"
   exit 2
 }
@@ -21,7 +22,7 @@ usage() {
 # Programs that compare a direct connection with the proxy; they are not clients.
 program="" arguments=()
 case ${1:-} in
-  model | noleak | equality | rolling | matrix)
+  model | noleak | equality | rolling | matrix | own)
     program=$1
     shift
     [ $# -ge 1 ] || usage
@@ -175,6 +176,12 @@ fi
 if [ "$program" = matrix ]; then
   . "$here/matrix/matrix.sh"
   matrix "${arguments[@]}"
+  exit
+fi
+
+# MariaDB's own tests, see own/own.py.
+if [ "$program" = own ]; then
+  python3 -B "$here/own/own.py" "${arguments[@]}"
   exit
 fi
 
