@@ -379,16 +379,15 @@ impl<R: Runtime> Pool<R> {
     pub fn park(&self, mut connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>, asked_for: bool) {
         let key = seat.key();
         let wanted = self.someone_waits(key);
-        if seat.standing() == Standing::Removed
-            || (wanted && !self.is_of_now(&connection, seat))
-            || (seat.checks() && self.is_one_too_many(&connection))
-        {
+        let standing = seat.standing();
+        if standing == Standing::Removed || (wanted && !self.is_of_now(&connection, seat)) {
             return self.vacate(connection, seat);
         }
         if !wanted && connection.pending_insert_id.is_none() && connection.claim() {
             // A session of another worker waits: only a closed connection frees a place for that worker.
             drop(connection);
-            return seat.give_up();
+            seat.give_up();
+            return;
         }
         connection.parked = self.second.get();
         // The place of a connection that no other session may use is freed by `make_way`, if somebody needs it.

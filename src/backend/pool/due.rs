@@ -16,19 +16,6 @@ impl<R: Runtime> Pool<R> {
         }
     }
 
-    /// Has this process's connections to each server be at most these; see [`Ceilings::leave_room`](crate::backend::Ceilings::leave_room).
-    pub fn leave_room(&self, limit_of: impl Fn(ServerId) -> Option<usize>) {
-        self.ceilings.leave_room(limit_of);
-    }
-
-    /// True if the connection should be closed now that nothing pins it: more are open than a limit allows, or its server has
-    /// left the address.
-    #[cold]
-    pub(super) fn is_one_too_many(&self, connection: &Connection<R::Stream>) -> bool {
-        let least = self.ceilings.renewals.least(connection.about.server);
-        connection.pending_insert_id.is_none() && (connection.begun < least || connection.pays())
-    }
-
     /// Closes the parked connections that are idle for as long as `idle_limit` says for their server, those without
     /// a claim that are too old for a new session (see `renew`), and those whose places sessions of other workers
     /// wait for. Keeps connections with a pending insert id, unless they are too old and without a claim.
@@ -36,8 +23,6 @@ impl<R: Runtime> Pool<R> {
         let now = self.second.get();
         self.shelves.borrow_mut().retain(|key, shelf| {
             let begun = self.ceilings.renewals.of(key.server);
-            let least = self.ceilings.renewals.least(key.server);
-            shelf.checks.set(least > 0 || self.ceilings.is_over(key.server, &key.user));
             let limit = idle_limit(key.server);
             let closed = if shelf.all_began_at(begun) && !shelf.is_wanted() {
                 shelf.close_idle(now, limit, |c| c.pending_insert_id.is_none())
@@ -45,9 +30,8 @@ impl<R: Runtime> Pool<R> {
                 shelf.set_begun(begun);
                 shelf.retain(now, |c, seconds, claimed| {
                     let is_idle = Duration::from_secs(seconds.into()) >= limit;
-                    let may_stay =
-                        c.begun == begun || (claimed && (c.begun >= least || c.pending_insert_id.is_some()));
-                    may_stay && (c.pending_insert_id.is_some() || (!is_idle && !c.claim() && !c.pays()))
+                    (claimed || c.begun == begun)
+                        && (c.pending_insert_id.is_some() || (!is_idle && !c.claim()))
                 })
             };
             self.metrics.server_idle.sub(closed);
