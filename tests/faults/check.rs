@@ -142,6 +142,8 @@ pub fn errors(books: &[Book], excuse: Excuse) -> Vec<String> {
             Told::RolledBack => entry.class.in_transaction(),
             Told::Cut(_) => entry.class == Class::LongRead || excuse.torn || excuse.several,
             Told::Torn => entry.class == Class::LongRead || excuse.torn,
+            // A server that stops interrupts statements, and one of a session with a table of its own cannot run elsewhere.
+            Told::Odd(text) if entry.class == Class::Temporary && text.starts_with("1317 ") => true,
             Told::Odd(_) | Told::Refused(_) => excuse.server_errors,
             // Its table is lost with the server.
             Told::Lost(_) => excuse.torn || entry.class == Class::Temporary,
