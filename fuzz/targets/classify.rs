@@ -6,7 +6,7 @@ mod reference;
 
 use libfuzzer_sys::fuzz_target;
 use pointsman::sql::digest::Digest;
-use pointsman::sql::read_only::{Reason, Verdict, check, is_blank};
+use pointsman::sql::read_only::{Reason, Verdict, check, first_statement, is_blank};
 use pointsman::sql::steps::taken;
 use pointsman::sql::{
     ClassCache, Context, Effects, Options, StatementClass, TextCharset, classify, parts, proxy_variable,
@@ -130,6 +130,18 @@ fn before(code: &[u8]) -> Option<u8> {
     }
 }
 
+/// True for a text without a statement.
+fn says_nothing(mut text: &[u8], options: Options) -> bool {
+    loop {
+        let (first, rest) = first_statement(text, options);
+        match rest {
+            _ if !is_blank(first, options) => return false,
+            Some(rest) => text = rest,
+            None => return true,
+        }
+    }
+}
+
 fn grows_stricter(first: &[u8], second: &[u8], context: Context<'_>) {
     let both = classify(&[first, b"\n;\n", second].concat(), context, &());
     let hints = Effects::HINT_PRIMARY | Effects::HINT_REPLICA;
@@ -143,7 +155,7 @@ fn grows_stricter(first: &[u8], second: &[u8], context: Context<'_>) {
     for one in [first, second] {
         let alone = classify(one, context, &());
         // A text without a statement adds nothing to the other.
-        if alone.effects.intersects(hints) || alone == unsure() || is_blank(one, context.options) {
+        if alone.effects.intersects(hints) || alone == unsure() || says_nothing(one, context.options) {
             continue;
         }
         let text = one.escape_ascii();
