@@ -24,7 +24,12 @@ pub(super) fn settle(before: &Snapshot, next: &mut Snapshot, servers: &mut [Serv
     // A read-only primary is what the operator asked for.
     let as_asked = next.maintenance.read_only && primary_is_read_only(servers, before.last_writer);
     let in_order = as_asked || (writer.is_none() && replicates_from_outside(|| servers.iter(), before));
-    next.alarm = alarm.filter(|alarm| *alarm != Alarm::NoCandidate || !in_order);
+    next.alarm = alarm.filter(|alarm| match alarm {
+        Alarm::NoCandidate => !in_order,
+        // A new writer takes the former one's place: that is none any more if it replicates from a server.
+        Alarm::SeveralCandidates => candidates(servers, writer.or(before.last_writer)).len() > 1,
+        Alarm::FormerPrimary => true,
+    });
     if writer == before.writer {
         return;
     }

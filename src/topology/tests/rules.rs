@@ -208,6 +208,18 @@ fn several_at_start_the_one_that_others_replicate_from() {
 }
 
 #[test]
+fn a_former_writer_that_follows_the_new_one_is_no_rival_from_the_first_moment() {
+    let mut s = Story::of(&["db-0", "db-1", "db-2"]);
+    s.refuses("db-0").says("db-2", read_only()).says("db-1", writable());
+    s.says("db-0", writable()).says("db-2", writable());
+    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-1"), Some(Alarm::SeveralCandidates)));
+    s.refuses("db-1").says("db-1", writable_replica_of("db-2"));
+    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::SeveralCandidates)));
+    s.says("db-0", writable_replica_of("db-1"));
+    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-2"), None), "writable still, but it follows");
+}
+
+#[test]
 fn several_at_start_and_no_way_to_tell_is_none_and_an_alarm() {
     for (third, why) in [
         (read_only(), "nobody replicates"),
