@@ -326,12 +326,13 @@ impl Carried {
     }
 
     /// Records the collation after `character_set_connection` was set; empty: the default of that character
-    /// set. `by_names`: SET NAMES chose it.
+    /// set. `by_names`: SET NAMES chose it, or SET CHARACTER SET, by which servers take the collation of the schema's character
+    /// set, and not of the one that the statement names.
     pub fn set_collation(&mut self, name: &[u8], by_names: bool, flavor: Flavor) {
         self.take_charset_apart(flavor);
-        if let Charset::Set { collation, named, .. } = &mut self.charset {
+        if let Charset::Set { connection, collation, names, named, .. } = &mut self.charset {
             *collation = Rc::from(name);
-            if by_names {
+            if by_names && connection == names {
                 named.clone_from(collation);
             }
         }

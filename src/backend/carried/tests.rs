@@ -93,6 +93,24 @@ fn a_session_that_set_things() {
 }
 
 #[test]
+fn set_character_set_takes_the_collation_of_the_schema() {
+    let mut c = Carried::new(None, 45);
+    let set_by = |c: &mut Carried, connection: &[u8], collation: &[u8]| {
+        for name in [&b"character_set_client"[..], b"character_set_results"] {
+            assert!(c.note(name, b"latin1", Flavor::MySql));
+        }
+        assert!(c.note(b"character_set_connection", connection, Flavor::MySql));
+        c.set_names();
+        c.set_collation(collation, true, Flavor::MySql);
+    };
+    set_by(&mut c, b"utf8mb4", b"utf8mb4_general_ci");
+    let parts = "character_set_connection='utf8mb4',collation_connection='utf8mb4_general_ci'";
+    assert_eq!(set(&c, Flavor::MariaDb, false), format!("NAMES 'latin1',{parts},{TRACK}"));
+    set_by(&mut c, b"latin1", b"latin1_bin");
+    assert_eq!(set(&c, Flavor::MariaDb, false), format!("NAMES 'latin1' COLLATE 'latin1_bin',{TRACK}"));
+}
+
+#[test]
 fn from_one_session_to_another_only_the_difference() {
     let (fresh, busy) = (Carried::new(None, 8), busy());
     assert_eq!(between(&busy, &busy), (String::new(), String::new()));
