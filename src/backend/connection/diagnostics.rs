@@ -8,6 +8,14 @@ use crate::topology::Flavor;
 /// The longest text of a condition on MySQL, in characters. MariaDB cuts off a longer one itself.
 const MAX_MESSAGE: usize = 128;
 
+/// Returns the SQLSTATE with which a SIGNAL raises an error that has this one. It may be a server's, and so any bytes: only digits
+/// and capitals get into the text. Those of the classes 00, 01 and 02 are no errors.
+fn sqlstate_of_error(sqlstate: &[u8; 5]) -> &str {
+    let is_one = sqlstate.iter().all(|byte| byte.is_ascii_digit() || byte.is_ascii_uppercase());
+    let is_error = !matches!(sqlstate, [b'0', b'0'..=b'2', ..]);
+    std::str::from_utf8(sqlstate).ok().filter(|_| is_one && is_error).unwrap_or("HY000")
+}
+
 impl<S: Stream> Connection<S> {
     /// Notes whether the connection may have diagnostics after a statement that left none (`quiet`) or some. `may_keep`: on
     /// MariaDB, the statement may have kept those of the statement before it.
@@ -32,11 +40,7 @@ impl<S: Stream> Connection<S> {
     pub fn raise(&mut self, error: &ServerError, out: &mut Vec<u8>) {
         let message = String::from_utf8_lossy(&error.message);
         let message = message.chars().take(MAX_MESSAGE).collect::<String>();
-        // An SQLSTATE of the classes 00, 01 and 02 is no error.
-        let state = match &error.sqlstate {
-            [b'0', b'0'..=b'2', ..] => "HY000".into(),
-            state => String::from_utf8_lossy(state),
-        };
+        let state = sqlstate_of_error(&error.sqlstate);
         // Digits mean the same in every SQL mode and in every character set.
         let digits: String = message.bytes().map(|byte| format!("{byte:02x}")).collect();
         let text = format!(
@@ -45,5 +49,22 @@ impl<S: Stream> Connection<S> {
         );
         self.query_in_front(text.as_bytes(), Expect::Raised, out);
         self.leaves_diagnostics = true;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_sqlstate_leaves_its_quotes() {
+        for sqlstate in [b"42S02", b"HY000", b"70100", b"08S01"] {
+            assert_eq!(sqlstate_of_error(sqlstate).as_bytes(), sqlstate);
+        }
+        for sqlstate in
+            [b"';DO1", b"00000", b"01000", b"02000", b"42s02", b"\xff\xff\xff\xff\xff", b"4200\\", b"4 000"]
+        {
+            assert_eq!(sqlstate_of_error(sqlstate), "HY000", "{sqlstate:?}");
+        }
     }
 }
