@@ -1,6 +1,8 @@
 //! Session state changes, as OK packets carry them with CLIENT_SESSION_TRACK.
 //! Source: "OK_Packet" in MySQL's internals; `enum_session_state_type` in `mysql_com.h`.
 
+use std::collections::BTreeSet;
+
 use super::{ProtocolError, Reader, Writer};
 
 /// One session state change.
@@ -90,7 +92,7 @@ enum Variables {
     /// All variables.
     All,
     /// Those with these names, in lower case.
-    Named(Vec<Vec<u8>>),
+    Named(BTreeSet<Vec<u8>>),
 }
 
 /// Which session state changes a client gets: those that it would get of a server with its own `session_track_…`.
@@ -165,7 +167,7 @@ impl Tracked {
         match &self.variables {
             Variables::Default => BY_DEFAULT.contains(&name),
             Variables::All => true,
-            Variables::Named(names) => names.iter().any(|known| **known == *name),
+            Variables::Named(names) => names.contains(name),
         }
     }
 
@@ -214,7 +216,12 @@ impl Tracked {
             Variables::All => out.extend_from_slice(b"'*'"),
             Variables::Named(names) => {
                 out.push(b'\'');
-                out.extend_from_slice(&names.join(&b','));
+                let before = out.len();
+                for name in names {
+                    out.extend_from_slice(name);
+                    out.push(b',');
+                }
+                out.truncate(out.len().saturating_sub(1).max(before));
                 out.push(b'\'');
             }
         }
@@ -224,15 +231,27 @@ impl Tracked {
     }
 }
 
-/// Returns the variables in a value of `session_track_system_variables`. Names with characters that no variable has are
-/// those of no variable.
+/// The most names that are kept for a session: more than servers have variables.
+const MOST_NAMES: usize = 1_000;
+/// The longest name of a variable, in bytes.
+const LONGEST_NAME: usize = 64;
+
+/// Returns the variables in a value of `session_track_system_variables`. Names that no variable can have are left out. With more
+/// names than servers have variables, all variables are meant.
 fn variables_of(value: &[u8]) -> Variables {
-    let names = value.split(|byte| *byte == b',').map(|name| name.trim_ascii().to_ascii_lowercase());
-    let is_name = |name: &Vec<u8>| name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-    if value.contains(&b'*') {
-        return Variables::All;
+    let is_name = |name: &&[u8]| {
+        (1..=LONGEST_NAME).contains(&name.len())
+            && name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_')
+    };
+    let given = value.split(|byte| *byte == b',').map(<[u8]>::trim_ascii).filter(is_name);
+    let mut names = BTreeSet::new();
+    for name in given {
+        names.insert(name.to_ascii_lowercase());
+        if names.len() > MOST_NAMES {
+            return Variables::All;
+        }
     }
-    Variables::Named(names.filter(|name| !name.is_empty() && is_name(name)).collect())
+    if value.contains(&b'*') { Variables::All } else { Variables::Named(names) }
 }
 
 #[cfg(test)]
@@ -280,7 +299,7 @@ mod tests {
         let mut set = Vec::new();
         tracked.write(true, &mut set);
         let expected = "session_track_schema=0,session_track_state_change=1,\
-                        session_track_system_variables='time_zone,sql_mode',session_track_gtids=OFF";
+                        session_track_system_variables='sql_mode,time_zone',session_track_gtids=OFF";
         assert_eq!(String::from_utf8(set).unwrap(), expected);
         for name in ["schema", "state_change", "transaction_info", "gtids", "system_variables"] {
             assert!(tracked.set(format!("session_track_{name}").as_bytes(), None), "{name}");
@@ -291,6 +310,11 @@ mod tests {
         assert!(tracked.set(b"session_track_system_variables", Some(b"*")));
         assert!(!tracked.set(b"session_track_schema", Some(b"perhaps")));
         assert_eq!(kept(&Tracked::ALL), STATE);
+        let many = |most: usize| (0..most).map(|n| format!("{n},{n}")).collect::<Vec<_>>().join(",");
+        assert_eq!(variables_of(many(1001).as_bytes()), Variables::All);
+        let Variables::Named(names) = variables_of(many(1000).as_bytes()) else { panic!("not all") };
+        assert_eq!(names.len(), 1000);
+        assert_eq!(variables_of(&[b'a'; 65]), Variables::Named(BTreeSet::new()));
         let mut tracked = Tracked::DEFAULT;
         tracked.may_be_any(b"session_track_system_variables");
         assert_eq!(tracked, Tracked { variables: Variables::All, ..Tracked::DEFAULT });
