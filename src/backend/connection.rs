@@ -313,7 +313,7 @@ impl<S: Stream> Connection<S> {
     /// Records that the answer is complete.
     pub fn end_exchange(&mut self) {
         self.mark = None;
-        self.mid_exchange = false;
+        (self.mid_exchange, self.is_last) = (false, false);
     }
 
     /// True if a command may be sent.

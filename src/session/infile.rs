@@ -17,6 +17,8 @@ impl<R: Runtime> Session<R> {
         if let Some(connection) = &mut self.upstream.connection {
             connection.stream.continue_command();
         }
+        // Behind the file the client may have sent more.
+        self.upstream.note_last(false);
         let mut broken = false;
         let mut chunk = self.context.buffers.large();
         chunk.extend_from_slice(buf.filled());
