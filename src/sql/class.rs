@@ -3,6 +3,9 @@
 
 use crate::terms::{StatementKind, Unexplained, Why};
 
+/// How the names of the variables begin that say what session trackers report.
+pub const TRACKER: &[u8] = b"session_track_";
+
 bitflags::bitflags! {
     /// What a statement needs of its session's server connection, and what it leaves there.
     #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use super::unreported_variables::Whose;
 use super::{AnswerError, PinSet, Qualified, ReadingTransactions, SessionState};
 use crate::backend::{Carried, InsertId, TextStatement, TextStatements};
+use crate::sql::class::TRACKER;
 use crate::sql::parts::Given;
 use crate::sql::{self, Effects, StatementClass};
 use crate::terms::{Pin, Role, StatementKind, Why};
@@ -21,9 +22,6 @@ const MOST_TEXTS: usize = 256;
 
 /// The most bytes of their texts that are kept for one session.
 const MOST_TEXT_BYTES: usize = 1024 * 1024;
-
-/// How the names of the variables begin that say what session trackers report.
-const TRACKER: &[u8] = b"session_track_";
 
 /// The only one of these variables that the proxy does not set itself.
 const TRANSACTION_INFO: &[u8] = b"session_track_transaction_info";
@@ -179,7 +177,6 @@ impl SessionState {
         let mut tracked = self.tracked().clone();
         let set = sql::parts::system_variables(text, self.sql_options());
         let mut known = set.is_some();
-        // A later literal says again what the client gets of this tracker.
         for one in set.iter().flatten().filter(|one| one.name.starts_with(TRACKER)) {
             let value = match &one.given {
                 Given::Literal(value) => Some(&**value),
@@ -204,7 +201,6 @@ impl SessionState {
 
     /// Handles a client that sets session trackers itself: the connection's trackers are set anew.
     fn client_tracks(&mut self, role: Role, text: Option<&[u8]>) {
-        let word = TRACKER;
         let Some(text) = text.filter(|text| names_tracker(text)) else { return };
         self.trackers.shown = true;
         self.trackers.changed = true;
@@ -215,7 +211,7 @@ impl SessionState {
         let Some(all) = sql::parts::system_variables(text, self.sql_options()) else {
             return self.unreported_variables(role);
         };
-        for one in all.iter().filter(|one| !one.name.starts_with(word) && one.name != b"autocommit") {
+        for one in all.iter().filter(|one| !one.name.starts_with(TRACKER) && one.name != b"autocommit") {
             self.unreported_variable(role, &one.name);
         }
         if sql::parts::sets_charset_too(text, self.sql_options()) && !self.answer.charset_reported {

@@ -7,6 +7,7 @@ use super::reports::{CHARACTERISTICS, Explains, NAMES, explains, is_access_mode}
 use super::unreported_variables::Whose;
 use super::{Heard, PinSet, SessionState};
 use crate::backend::{Carried, Charset, InsertId};
+use crate::sql::class::TRACKER;
 use crate::sql::parts::{Given, named_user_variables, system_variables, user_variables};
 use crate::terms::{Pin, Role};
 use crate::topology::Flavor;
@@ -98,7 +99,7 @@ impl SessionState {
             self.insert.id.set(number.map_or(InsertId::OnConnection, InsertId::Known));
             return;
         }
-        if name.starts_with(b"session_track_") {
+        if name.starts_with(TRACKER) {
             return;
         }
         if name == b"timestamp" {
@@ -183,8 +184,7 @@ impl SessionState {
             ];
             let next_only = one.unscoped && matches!(&*one.name, b"tx_isolation" | b"transaction_isolation");
             let unknown = one.given == Given::Unknown && !(one.unscoped && self.texts.of_mariadb);
-            if others.contains(&&*one.name) || one.name.starts_with(b"session_track_") || next_only || unknown
-            {
+            if others.contains(&&*one.name) || one.name.starts_with(TRACKER) || next_only || unknown {
                 continue;
             }
             match (&*one.name, one.given) {

@@ -6,9 +6,7 @@ use super::schemas::SystemTables;
 use super::tokens::{Statement, Tok};
 use super::words::Meaning;
 use super::{Effects, Env, Kind, Native, RoutineFacts, StatementKind, Why};
-
-/// How the names of the variables begin that say what session trackers report.
-const TRACKER: &[u8] = b"session_track_";
+use crate::sql::class::TRACKER;
 
 /// The kind of statement that contains the expressions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
