@@ -379,8 +379,9 @@ impl<R: Runtime> Pool<R> {
     pub fn park(&self, mut connection: Box<Connection<R::Stream>>, seat: &Seat<R::Stream>, asked_for: bool) {
         let key = seat.key();
         let wanted = self.someone_waits(key);
-        let standing = seat.standing();
-        if standing == Standing::Removed || (wanted && !self.is_of_now(&connection, seat)) {
+        // No new session may have it. With an insert id that only it knows, it stays the session's, until `make_way` asks.
+        let is_former = wanted && !self.is_of_now(&connection, seat);
+        if seat.standing() == Standing::Removed || (is_former && connection.pending_insert_id.is_none()) {
             return self.vacate(connection, seat);
         }
         if !wanted && connection.pending_insert_id.is_none() && connection.claim() {
@@ -391,7 +392,7 @@ impl<R: Runtime> Pool<R> {
         }
         connection.parked = self.second.get();
         // The place of a connection that no other session may use is freed by `make_way`, if somebody needs it.
-        seat.park(connection, !wanted || key.session.is_some(), asked_for, self.second.get());
+        seat.park(connection, !wanted || is_former || key.session.is_some(), asked_for, self.second.get());
         self.metrics.server_idle.add(1);
         if wanted {
             self.wake_for(seat);

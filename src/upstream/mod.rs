@@ -126,24 +126,33 @@ impl<R: Runtime> Upstream<R> {
             self.use_connection(role, connection, seat);
             return true;
         }
+        let mut unfit = None;
         while let Some(at) = self.links.seats.iter().position(|seat| {
             let key = seat.key();
             key.server == server && key.class == class
         }) {
             let seat = self.links.seats.swap_remove(at);
             if let Some(mut connection) = self.resources.pool.reclaim(&seat) {
+                // The session's schema may be gone since the connection was parked.
+                if !connection.can_become(wish) || (self.without_schema && connection.has_schema()) {
+                    if connection.pending_insert_id.is_some() {
+                        // The session must still ask it for the insert id.
+                        self.resources.pool.park(connection, &seat, false);
+                        unfit = Some(seat);
+                    } else {
+                        self.resources.pool.park_for_others(connection, &seat);
+                    }
+                    continue;
+                }
                 if let Some(pending) = connection.pending_insert_id.take() {
                     pending.revoke();
                 }
-                // The session's schema may be gone since the connection was parked.
-                if !connection.can_become(wish) || (self.without_schema && connection.has_schema()) {
-                    self.resources.pool.park_for_others(connection, &seat);
-                    continue;
-                }
+                self.links.seats.extend(unfit);
                 self.use_connection(role, connection, seat);
                 return true;
             }
         }
+        self.links.seats.extend(unfit);
         false
     }
 

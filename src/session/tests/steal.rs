@@ -101,6 +101,41 @@ fn an_insert_id_is_asked_for_before_another_session_gets_the_connection() {
     });
 }
 
+/// No other session gets that connection: somebody set a global variable while it inserted.
+#[test]
+fn an_insert_id_is_asked_for_before_a_connection_of_before_a_renewal_is_closed() {
+    play(async {
+        let world = one_only();
+        let (mut first, db0, mut db) = attached(&world, &Login::default()).await;
+        first.query("insert into t values ()");
+        db.expect_query("insert into t values ()").await;
+        let mut second = world.client().await;
+        second.query("select a from t");
+        db.peer.expect_silence().await;
+        world.context.pool.renew(None);
+        db.reply(&[inserted(7)]);
+        first.expect(&[inserted(7)]).await;
+        db.expect_query("SELECT LAST_INSERT_ID()").await;
+        db.reply(&result_set(MODERN, &["LAST_INSERT_ID()"], &[row(&["5"])], AUTOCOMMIT));
+        let mut new = db0.accept().await;
+        db.peer.expect_end().await;
+        new.expect_set("").await;
+        read_on(&mut second, &mut new, "select a from t").await;
+        first.query("select last_insert_id()");
+        new.answer_ok("SET last_insert_id=5").await;
+        read_on(&mut first, &mut new, "select last_insert_id()").await;
+        first.quit();
+        second.quit();
+        world.expect_nothing_left(1).await;
+    });
+}
+
+/// Answers a statement that the client has sent.
+async fn read_on(client: &mut Client, db: &mut Db, sql: &str) {
+    db.answer_one(sql).await;
+    client.expect(&one()).await;
+}
+
 /// Sessions with the same state share it, but an insert id is no part of that: a connection of another session does not
 /// serve as if it were one's own.
 #[test]
