@@ -27,14 +27,25 @@ pub struct Difference {
     through: String,
 }
 
+impl Difference {
+    /// How many packets are the same in front of the first that differs.
+    fn same(&self) -> usize {
+        let (direct, through) = (self.direct.split(" | "), self.through.split(" | "));
+        direct.zip(through).take_while(|(a, b)| a == b).count()
+    }
+
+    /// The first packets that differ: of the direct answer, and of the one through the proxy.
+    pub fn shown(&self) -> [String; 2] {
+        let same = self.same();
+        [&self.direct, &self.through]
+            .map(|packets| packets.split(" | ").skip(same).take(2).collect::<Vec<_>>().join(" | "))
+    }
+}
+
 impl fmt::Display for Difference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        // The first packets that differ, in the first line's order.
-        let (direct, through) = (self.direct.split(" | "), self.through.split(" | "));
-        let same = direct.clone().zip(through.clone()).take_while(|(a, b)| a == b).count();
-        let shown =
-            |packets: std::str::Split<'_, &str>| packets.skip(same).take(2).collect::<Vec<_>>().join(" | ");
-        writeln!(f, "# packet {}, direct: {}\n#   {}: {}", same + 1, shown(direct), self.side, shown(through))
+        let [direct, through] = self.shown();
+        writeln!(f, "# packet {}, direct: {direct}\n#   {}: {through}", self.same() + 1, self.side)
     }
 }
 
