@@ -2,8 +2,11 @@
 
 use crate::dialogue::eventually;
 use crate::dialogue::raw::{Raw, error_code};
-use crate::support::{Cluster, Kind, Proxy, Relay, config_without_servers};
+use crate::support::{
+    Cluster, Kind, Proxy, Relay, Scratch, config_without_servers, free_port, has_own_disks, report_skipped,
+};
 use std::collections::HashSet;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::task::JoinSet;
@@ -11,14 +14,137 @@ use tokio::time::{Instant, sleep};
 
 #[tokio::test]
 async fn mariadb_that_is_another_one_gets_no_statement() {
-    other_server(Cluster::mariadb(0).await, Cluster::mariadb(0).await).await;
+    other_server(Cluster::mariadb(0).await, Cluster::mariadb(0).await, By::Address).await;
 }
 
 #[tokio::test]
 async fn mysql_that_is_another_one_gets_no_statement() {
     if let (Some(first), Some(second)) = (Cluster::mysql(0).await, Cluster::mysql(0).await) {
-        other_server(first, second).await;
+        other_server(first, second, By::Address).await;
     }
+}
+
+#[tokio::test]
+async fn mariadb_whose_name_moves_gets_no_statement() {
+    if has_own_hosts() {
+        let (first, second) = (Cluster::mariadb(0).await, Cluster::mariadb(0).await);
+        other_server(first, second, By::Name).await;
+    }
+}
+
+#[tokio::test]
+async fn mysql_whose_name_moves_gets_no_statement() {
+    if let (true, Some(first), Some(second)) =
+        (has_own_hosts(), Cluster::mysql(0).await, Cluster::mysql(0).await)
+    {
+        other_server(first, second, By::Name).await;
+    }
+}
+
+#[tokio::test]
+async fn connections_to_an_address_that_mariadb_left_are_retired() {
+    if has_own_hosts() {
+        retired(Cluster::mariadb(0).await).await;
+    }
+}
+
+#[tokio::test]
+async fn connections_to_an_address_that_mysql_left_are_retired() {
+    if let (true, Some(cluster)) = (has_own_hosts(), Cluster::mysql(0).await) {
+        retired(cluster).await;
+    }
+}
+
+fn has_own_hosts() -> bool {
+    let has = has_own_disks();
+    if !has {
+        report_skipped("a name that moves", "needs root, for a file of hosts of its own");
+    }
+    has
+}
+
+/// A name that leads to one of two addresses of this machine.
+struct Name {
+    port: u16,
+    ways: [Relay; 2],
+    scratch: Scratch,
+}
+
+impl Name {
+    /// Leads to the first of the servers at these ports.
+    async fn of(servers: [u16; 2]) -> Self {
+        let port = free_port();
+        let way = |last: u8, server| Relay::at([127, 0, 0, last].into(), port, server);
+        let name = Name {
+            port,
+            ways: [way(2, servers[0]).await, way(3, servers[1]).await],
+            scratch: Scratch::new("hosts"),
+        };
+        name.lead_to(0);
+        name
+    }
+
+    fn hosts(&self) -> PathBuf {
+        self.scratch.path().join("hosts")
+    }
+
+    /// In place: the proxy has this file, whatever its name.
+    fn lead_to(&self, way: usize) {
+        let hosts = format!("127.0.0.1 localhost\n127.0.0.{} db.test\n", way + 2);
+        std::fs::write(self.hosts(), hosts).expect("cannot write the file of hosts");
+    }
+
+    fn server(&self) -> String {
+        format!("\n[[discovery.servers]]\nname = \"db-0\"\naddress = \"db.test:{}\"\n", self.port)
+    }
+}
+
+/// What leads elsewhere.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum By {
+    Address,
+    Name,
+}
+
+/// The server stays the same, at another address: connections to the former address are closed as soon as nothing pins them,
+/// and no client notices.
+async fn retired(cluster: Cluster) {
+    cluster.primary().sql("CREATE TABLE test.noted (number VARCHAR(40))").await;
+    let port = cluster.primary().port();
+    let name = Name::of([port, port]).await;
+    let config = config_without_servers() + "\n[discovery]\nkind = \"static\"\n" + &name.server();
+    let proxy = Proxy::start_with_hosts(&config, &name.hosts()).await;
+    let (mut idle, mut pinned) = (Raw::app(proxy.rw).await, Raw::app(proxy.rw).await);
+    let works = async |client: &mut Raw, sql: &str| {
+        let answer = client.query(sql).await.expect("an answer");
+        assert_eq!(error_code(&answer), 0, "{sql}: {}", String::from_utf8_lossy(&answer));
+        answer
+    };
+    works(&mut idle, "SET @own = 'kept'").await;
+    works(&mut pinned, "CREATE TEMPORARY TABLE own (a INT)").await;
+    let over = Arc::new(AtomicBool::new(false));
+    let mut writers = JoinSet::new();
+    for number in 0..4 {
+        writers.spawn(writes(proxy.rw, format!("w{number}"), over.clone()));
+    }
+    eventually("all are connected", async || (name.ways[0].open() >= 4).then_some(())).await;
+    name.lead_to(1);
+    eventually("the former address has the pinned connection only", async || {
+        (name.ways[0].open() == 1 && name.ways[1].open() >= 2).then_some(())
+    })
+    .await;
+    works(&mut pinned, "INSERT INTO own VALUES (1)").await;
+    works(&mut pinned, "DROP TEMPORARY TABLE own").await;
+    eventually("the former address has none", async || (name.ways[0].open() == 0).then_some(())).await;
+    assert!(!works(&mut idle, "SELECT @own").await.is_empty());
+    over.store(true, Ordering::Relaxed);
+    let all = writers.join_all().await;
+    let there = numbers(&cluster).await;
+    for write in all.iter().flatten() {
+        assert!(there.contains(&write.number), "{} was acknowledged", write.number);
+    }
+    let sent: usize = all.iter().map(|writes| writes.len()).sum();
+    assert_eq!(sent, there.len(), "none got an error");
 }
 
 /// A write: its number, and when it was sent and acknowledged.
@@ -54,7 +180,7 @@ async fn numbers(cluster: &Cluster) -> HashSet<String> {
 }
 
 /// As soon as one write is acknowledged on the second server, none that is sent later goes to the first one.
-async fn other_server(first: Cluster, second: Cluster) {
+async fn other_server(first: Cluster, second: Cluster, by: By) {
     for cluster in [&first, &second] {
         cluster.primary().sql("CREATE TABLE test.noted (number VARCHAR(40))").await;
     }
@@ -63,11 +189,16 @@ async fn other_server(first: Cluster, second: Cluster) {
         let number = first.primary().value("SELECT @@server_id").await;
         second.primary().sql(&format!("SET GLOBAL server_id = {number}")).await;
     }
-    let relay = Relay::to(first.primary().port()).await;
-    let server =
-        format!("\n[[discovery.servers]]\nname = \"db-0\"\naddress = \"127.0.0.1:{}\"\n", relay.port());
-    let proxy =
-        Proxy::start(&(config_without_servers() + "\n[discovery]\nkind = \"static\"\n" + &server)).await;
+    let (of_first, of_second) = (first.primary().port(), second.primary().port());
+    let relay = Relay::to(of_first).await;
+    let name = Name::of([of_first, of_second]).await;
+    let config = config_without_servers() + "\n[discovery]\nkind = \"static\"\n";
+    let port = relay.port();
+    let server = format!("\n[[discovery.servers]]\nname = \"db-0\"\naddress = \"127.0.0.1:{port}\"\n");
+    let proxy = match by {
+        By::Address => Proxy::start(&(config + &server)).await,
+        By::Name => Proxy::start_with_hosts(&(config + &name.server()), &name.hosts()).await,
+    };
     let over = Arc::new(AtomicBool::new(false));
     let mut writers = JoinSet::new();
     for name in 0..4 {
@@ -75,7 +206,10 @@ async fn other_server(first: Cluster, second: Cluster) {
     }
     eventually("the first server is written", async || (numbers(&first).await.len() > 20).then_some(()))
         .await;
-    relay.lead_to(second.primary().port());
+    match by {
+        By::Address => relay.lead_to(of_second),
+        By::Name => name.lead_to(1),
+    }
     for name in 0..12 {
         writers.spawn(writes(proxy.rw, format!("late{name}"), over.clone()));
     }

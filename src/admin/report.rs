@@ -173,6 +173,9 @@ pub struct ServerReport {
     /// `max_connections` of the server.
     #[serde(default)]
     pub max_connections: Option<usize>,
+    /// How many connections the server has, of all its clients; null if unknown. Counted twice a second.
+    #[serde(default)]
+    pub connections: Option<usize>,
     /// How many connections of this proxy the server is believed to bear, while it refuses more; null otherwise.
     #[serde(default)]
     pub believed_to_bear: Option<usize>,
@@ -400,6 +403,7 @@ impl ServerReport {
             last_error: server.last_error.as_deref().map(str::to_owned),
             statements: 0,
             max_connections: facts.and_then(|facts| facts.max_connections),
+            connections: facts.and_then(|facts| facts.occupied).map(|occupied| occupied.all),
             believed_to_bear: None,
         }
     }

@@ -321,6 +321,7 @@ fn report(uptime_ms: u64, statements: u64) -> Report {
         replicating: (role == "replica").then_some(true),
         source: None,
         max_connections: None,
+        connections: None,
         believed_to_bear: None,
         tls: (role == "primary").then(|| "TLSv1.3".to_owned()),
         lag_ms: (role == "replica").then_some(250),

@@ -4,7 +4,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{
-    AtomicU64, AtomicUsize,
+    AtomicBool, AtomicU64, AtomicUsize,
     Ordering::{Relaxed, SeqCst},
 };
 
@@ -21,8 +21,12 @@ use crate::topology::ServerId;
 struct Ceiling {
     permits: Arc<Semaphore>,
     limit: AtomicUsize,
+    /// True if it is an account's own limit. Without one, what the server bears is also the account's limit.
+    own: AtomicBool,
     /// Permits to remove as they are returned: the limit was lowered below the number of open connections.
     debt: AtomicUsize,
+    /// For how many of them a connection is being closed already.
+    paying: AtomicUsize,
     /// Sessions that wait for a place that another worker holds.
     waiting: AtomicUsize,
     /// For how many of those sessions a connection is being closed already.
@@ -74,6 +78,8 @@ const COUNTERS: usize = 64;
 #[derive(Debug)]
 pub struct Renewals {
     counts: [AtomicU64; COUNTERS],
+    /// No connection may go on whose count is lower than this: it leads to an address that its server has left.
+    retired: [AtomicU64; COUNTERS],
     /// When this list was made.
     made: Instant,
     /// How many milliseconds later the last change was counted, plus one; 0: none was.
@@ -82,8 +88,8 @@ pub struct Renewals {
 
 impl Default for Renewals {
     fn default() -> Self {
-        let counts = std::array::from_fn(|_| AtomicU64::new(0));
-        Renewals { counts, made: Instant::now(), last_ms: AtomicU64::new(0) }
+        let none = || std::array::from_fn(|_| AtomicU64::new(0));
+        Renewals { counts: none(), retired: none(), made: Instant::now(), last_ms: AtomicU64::new(0) }
     }
 }
 
@@ -92,6 +98,19 @@ impl Renewals {
     pub fn of(&self, server: ServerId) -> u64 {
         let at = server.0 as usize % COUNTERS;
         self.counts.get(at).map_or(0, |count| count.load(SeqCst))
+    }
+
+    /// Returns the lowest count with which a connection to this server may go on.
+    pub fn least(&self, server: ServerId) -> u64 {
+        self.retired.get(server.0 as usize % COUNTERS).map_or(0, |count| count.load(SeqCst))
+    }
+
+    /// Has all connections to this server that are open now be closed as soon as nothing pins them.
+    pub fn retire(&self, server: ServerId) {
+        self.renew(Some(server));
+        if let Some(retired) = self.retired.get(server.0 as usize % COUNTERS) {
+            retired.fetch_max(self.of(server), SeqCst);
+        }
     }
 
     /// True if a change was counted less than this long ago. The probes may not have seen it yet.
@@ -155,9 +174,15 @@ impl Permit {
         self.ceilings.iter().flatten().any(|c| c.claim())
     }
 
-    /// True if `claim` would return true now.
+    /// True if more connections are open than a limit allows: this connection should then be closed. True only once for each
+    /// connection too many.
+    pub fn pays(&self) -> bool {
+        self.ceilings.iter().flatten().any(|c| c.pays())
+    }
+
+    /// True if `claim` or `pays` would return true now.
     pub fn is_wanted(&self) -> bool {
-        self.ceilings.iter().flatten().any(|c| c.given.load(Relaxed) < c.waiting.load(Relaxed))
+        self.ceilings.iter().flatten().any(|c| c.is_wanted())
     }
 
     /// Notes that the connection is open.
@@ -218,16 +243,26 @@ impl Ceiling {
         if limit > old {
             let paid = self.debt.load(Relaxed).min(limit - old);
             self.debt.fetch_sub(paid, Relaxed);
-            self.permits.add_permits(limit - old - paid);
+            let more = limit - old - paid;
+            // What the server refused, it may refuse again: `restore` tries.
+            let withhold = |withheld: usize| (withheld > 0).then_some(withheld + more);
+            if self.withheld.fetch_update(Relaxed, Relaxed, withhold).is_err() {
+                self.permits.add_permits(more);
+            }
         } else if limit < old {
-            let forgotten = self.permits.forget_permits(old - limit);
-            self.debt.fetch_add(old - limit - forgotten, Relaxed);
+            // Permits that are withheld are no longer there to be removed.
+            let gone = |withheld: usize| Some(withheld.saturating_sub(old - limit));
+            let withheld = self.withheld.fetch_update(Relaxed, Relaxed, gone).unwrap_or(0);
+            let fewer = (old - limit).saturating_sub(withheld);
+            let forgotten = self.permits.forget_permits(fewer);
+            self.debt.fetch_add(fewer - forgotten, Relaxed);
         }
     }
 
     /// Returns a permit, or removes it if too many are out.
     fn take_back(&self, permit: Option<OwnedSemaphorePermit>) {
         let pay = |debt: usize| debt.checked_sub(1);
+        let _ = self.paying.fetch_update(Relaxed, Relaxed, pay);
         if permit.is_some() && self.debt.fetch_update(Relaxed, Relaxed, pay).is_ok() {
             permit.into_iter().for_each(OwnedSemaphorePermit::forget);
         } else {
@@ -253,10 +288,27 @@ impl Ceiling {
         }
     }
 
+    fn is_wanted(&self) -> bool {
+        self.given.load(Relaxed) < self.waiting.load(Relaxed)
+            || self.paying.load(Relaxed) < self.debt.load(Relaxed)
+    }
+
     fn claim(&self) -> bool {
         let waiting = self.waiting.load(Relaxed);
-        let give = |given: usize| (given < waiting).then_some(given + 1);
-        waiting > 0 && self.given.fetch_update(Relaxed, Relaxed, give).is_ok()
+        let up_to = |most: usize| move |given: usize| (given < most).then_some(given + 1);
+        waiting > 0 && self.given.fetch_update(Relaxed, Relaxed, up_to(waiting)).is_ok()
+    }
+
+    fn pays(&self) -> bool {
+        let debt = self.debt.load(Relaxed);
+        let pay = |paying: usize| (paying < debt).then_some(paying + 1);
+        debt > 0 && self.paying.fetch_update(Relaxed, Relaxed, pay).is_ok()
+    }
+
+    /// Returns how many permits are out.
+    fn open(&self) -> usize {
+        let most = self.limit.load(Relaxed) + self.debt.load(Relaxed);
+        most.saturating_sub(self.withheld.load(Relaxed) + self.permits.available_permits())
     }
 
     fn acquire(self: &Arc<Self>) -> Option<OwnedSemaphorePermit> {
@@ -275,6 +327,7 @@ impl Ceilings {
         user_limit: Option<usize>,
     ) -> Result<Permit, Limit> {
         let per_user = self.get((server, Some(user.clone())), user_limit.unwrap_or(server_limit)).await;
+        per_user.own.store(user_limit.is_some(), Relaxed);
         let per_server = self.get((server, None), server_limit).await;
         let Some(of_user) = per_user.acquire() else {
             return Err(match user_limit {
@@ -316,6 +369,32 @@ impl Ceilings {
         all.values().for_each(|ceiling| ceiling.restore());
     }
 
+    /// True if more connections to a server, of any account or of this one, are open than a limit allows.
+    pub fn is_over(&self, server: ServerId, user: &Arc<str>) -> bool {
+        let Ok(all) = self.all.try_lock() else { return false };
+        let over = |user| all.get(&(server, user)).is_some_and(|c| c.debt.load(Relaxed) > 0);
+        over(None) || over(Some(user.clone()))
+    }
+
+    /// Returns how many connections of this process's pools a server has, including those that are being opened. None: a
+    /// connection is being opened just now.
+    pub fn open_to(&self, server: ServerId) -> Option<usize> {
+        let all = self.all.try_lock().ok()?;
+        Some(all.get(&(server, None)).map_or(0, |ceiling| ceiling.open()))
+    }
+
+    /// Has the limits of the servers that a connection was opened to be at most these. If more are open, connections are
+    /// closed as sessions need them no more.
+    pub fn leave_room(&self, limit_of: impl Fn(ServerId) -> Option<usize>) {
+        // If somebody asks for a place just now, the next second will do.
+        let Ok(all) = self.all.try_lock() else { return };
+        for ((server, _), ceiling) in all.iter().filter(|(_, ceiling)| !ceiling.own.load(Relaxed)) {
+            if let Some(limit) = limit_of(*server) {
+                ceiling.set_limit(limit);
+            }
+        }
+    }
+
     /// Returns how many connections of this process each server is believed to bear, where it refused more than that. None:
     /// somebody opens a connection just now.
     pub fn believed(&self) -> Option<HashMap<ServerId, usize>> {
@@ -337,7 +416,9 @@ impl Ceilings {
         let ceiling = Arc::new(Ceiling {
             permits: Arc::new(Semaphore::new(limit)),
             limit: AtomicUsize::new(limit),
+            own: AtomicBool::new(false),
             debt: AtomicUsize::new(0),
+            paying: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
             given: AtomicUsize::new(0),
             freed: Notify::new(),
@@ -409,6 +490,45 @@ mod tests {
         assert!(get(&c, "a", Some(1)).await.is_none());
         assert!(get(&c, "a", Some(2)).await.is_some());
         drop(held);
+    }
+
+    #[tokio::test]
+    async fn what_is_open_beyond_a_lower_limit_is_closed_once_each() {
+        let c = Ceilings::default();
+        let (server, user) = (ServerId(1), Arc::<str>::from("a"));
+        let ask = async || c.acquire(server, 9, &user, Some(9)).await;
+        let mut open = Vec::new();
+        for _ in 0..6 {
+            open.push(ask().await.unwrap());
+        }
+        assert_eq!((c.open_to(server), c.open_to(ServerId(2))), (Some(6), Some(0)));
+        c.leave_room(|_| Some(4));
+        assert!(c.is_over(server, &user));
+        assert_eq!(open.iter().map(Permit::pays).filter(|pays| *pays).count(), 2);
+        assert_eq!(c.open_to(server), Some(6));
+        open.truncate(4);
+        assert!(!c.is_over(server, &user) && !open[0].pays() && !open[0].is_wanted());
+        assert_eq!(c.open_to(server), Some(4));
+        c.leave_room(|_| Some(5));
+        open.push(c.acquire(server, 5, &user, Some(9)).await.unwrap());
+        assert!(c.acquire(server, 5, &user, Some(9)).await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_limit_and_a_refusal_do_not_add_up() {
+        let c = Ceilings::default();
+        let (server, user) = (ServerId(1), Arc::<str>::from("a"));
+        let ask = async |limit: usize| c.acquire(server, limit, &user, None).await;
+        let _open = [ask(9).await.unwrap(), ask(9).await.unwrap()];
+        assert!(ask(9).await.unwrap().server_refused(Full::Server));
+        // Two are open, and seven are withheld.
+        c.leave_room(|_| Some(3));
+        assert!(!c.is_over(server, &user));
+        assert_eq!((c.open_to(server), c.believed().unwrap().get(&server)), (Some(2), Some(&2)));
+        c.leave_room(|_| Some(2));
+        assert!(!c.is_over(server, &user) && c.believed().unwrap().is_empty());
+        c.leave_room(|_| Some(1));
+        assert!(c.is_over(server, &user));
     }
 
     #[tokio::test]

@@ -273,7 +273,12 @@ impl<S: Stream> Connection<S> {
         self.permit.as_ref().is_some_and(|(permit, _)| permit.claim())
     }
 
-    /// True if `claim` would return true now. All connections of a shelf agree.
+    /// True if it should be closed because it is one too many, see `Permit::pays`.
+    pub fn pays(&self) -> bool {
+        self.permit.as_ref().is_some_and(|(permit, _)| permit.pays())
+    }
+
+    /// True if `claim` or `pays` would return true now. All connections of a shelf agree.
     pub fn is_wanted(&self) -> bool {
         self.permit.as_ref().is_some_and(|(permit, _)| permit.is_wanted())
     }

@@ -138,6 +138,8 @@ pub struct Pool<R: Runtime> {
     /// Seconds since the worker began; `set_second` updates it.
     second: Cell<u32>,
     ceilings: Arc<Ceilings>,
+    /// See `leave_room`.
+    server_limits: RefCell<HashMap<ServerId, usize>>,
     /// The accounts' current passwords.
     credentials: Rc<Credentials>,
     /// The accounts of the servers' tables.
@@ -164,6 +166,7 @@ impl<R: Runtime> Pool<R> {
             clock: Rc::default(),
             second: Cell::new(0),
             ceilings,
+            server_limits: RefCell::default(),
             credentials: Rc::default(),
             accounts: RefCell::default(),
             share,
@@ -175,19 +178,6 @@ impl<R: Runtime> Pool<R> {
     /// Returns the accounts' passwords. After changing them, call `credentials_changed`.
     pub fn credentials(&self) -> &Credentials {
         &self.credentials
-    }
-
-    /// Closes parked connections whose password is no longer valid: all connections of a removed account, and
-    /// those of a former password that no session claims.
-    pub fn credentials_changed(&self) {
-        for (key, shelf) in self.shelves.borrow().iter() {
-            shelf.standing.set(self.credentials.standing(&key.user, key.credential));
-        }
-        self.retain_shelved(|standing, claimed| match standing {
-            Standing::Current => true,
-            Standing::Former => claimed,
-            Standing::Removed => false,
-        });
     }
 
     /// Takes a parked connection that is alive.
@@ -381,14 +371,16 @@ impl<R: Runtime> Pool<R> {
         let wanted = self.someone_waits(key);
         // No new session may have it. With an insert id that only it knows, it stays the session's, until `make_way` asks.
         let is_former = wanted && !self.is_of_now(&connection, seat);
-        if seat.standing() == Standing::Removed || (is_former && connection.pending_insert_id.is_none()) {
+        if seat.standing() == Standing::Removed
+            || (is_former && connection.pending_insert_id.is_none())
+            || (seat.checks() && self.is_one_too_many(&connection))
+        {
             return self.vacate(connection, seat);
         }
         if !wanted && connection.pending_insert_id.is_none() && connection.claim() {
             // A session of another worker waits: only a closed connection frees a place for that worker.
             drop(connection);
-            seat.give_up();
-            return;
+            return seat.give_up();
         }
         connection.parked = self.second.get();
         // The place of a connection that no other session may use is freed by `make_way`, if somebody needs it.

@@ -89,6 +89,9 @@ pub struct Shelf<S: Stream> {
     earliest: Cell<u64>,
     /// The renewal count of all connections that are parked here without a claim; None: they may have several.
     begun: Cell<Option<u64>>,
+    /// True if a connection is checked before it is parked here: it may be one too many, or lead to an address that its
+    /// server has left.
+    pub checks: Cell<bool>,
     /// Indexes of slots that have no connection, parked or in use.
     free: RefCell<Vec<usize>>,
     /// How many connections are being opened.
@@ -110,6 +113,7 @@ impl<S: Stream> Shelf<S> {
             slots: RefCell::default(),
             earliest: Cell::new(u64::MAX),
             begun: Cell::new(None),
+            checks: Cell::new(false),
             free: RefCell::default(),
             opening: Cell::new(0),
             turned: Cell::default(),
@@ -391,6 +395,12 @@ impl<S: Stream> Seat<S> {
     #[inline]
     pub fn standing(&self) -> Standing {
         self.shelf.standing.get()
+    }
+
+    /// True if the connection must be checked before it is parked.
+    #[inline]
+    pub fn checks(&self) -> bool {
+        self.shelf.checks.get()
     }
 
     /// Takes the connection parked here, unless another session took it.

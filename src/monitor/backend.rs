@@ -2,10 +2,14 @@
 
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::client::{Closed, Connection, Connector, Encryption, Error, Greeting, ResultSet, Target};
-use super::name_watch::NameWatch;
+use super::name_watch::{Left, NameWatch};
 use crate::backend::{
     self, Announced, Ceilings, ConnectError, Full, Introduction, Login, QueryError, WaitingMark, connect,
     own_class,
@@ -16,6 +20,10 @@ use crate::topology::ServerId;
 /// Probes need no particular character set: utf8mb4_general_ci, which every server has.
 const COLLATION: u16 = 45;
 
+/// A server's connections are retired at most once in this period because its name leads to other addresses: some names
+/// lead to other ones with each look-up.
+const RETIRED_FLOOR: Duration = Duration::from_secs(60);
+
 /// Opens the probes' connections.
 #[derive(Debug)]
 pub struct BackendConnector<R: Runtime> {
@@ -23,12 +31,16 @@ pub struct BackendConnector<R: Runtime> {
     ceilings: Arc<Ceilings>,
     /// The servers that took no more connections at the last attempt. For each mark the pools close one connection there.
     wanted: RefCell<HashMap<ServerId, WaitingMark>>,
+    retired: Rc<RetiredCell>,
 }
+
+/// When the connections of a server were last retired.
+type RetiredCell = RefCell<HashMap<ServerId, Instant>>;
 
 impl<R: Runtime> BackendConnector<R> {
     /// Returns a connector that asks the pools for a place on a server that takes no more connections.
     pub fn new(runtime: R, ceilings: Arc<Ceilings>) -> Self {
-        BackendConnector { runtime, ceilings, wanted: RefCell::default() }
+        BackendConnector { runtime, ceilings, wanted: RefCell::default(), retired: Rc::default() }
     }
 
     /// Asks for a place, until the next attempt, if the server took no more connections.
@@ -50,6 +62,20 @@ pub struct BackendConnection<S> {
     greeting: Greeting,
     /// None: the server's address is no name.
     name: Option<NameWatch>,
+    server: ServerId,
+    ceilings: Arc<Ceilings>,
+    retired: Rc<RetiredCell>,
+}
+
+impl<S> BackendConnection<S> {
+    /// Has the connections to the server that are open now be closed as soon as nothing pins them.
+    fn retire(&self) {
+        let mut retired = self.retired.borrow_mut();
+        if retired.get(&self.server).is_none_or(|last| last.elapsed() >= RETIRED_FLOOR) {
+            retired.insert(self.server, Instant::now());
+            self.ceilings.renewals.retire(self.server);
+        }
+    }
 }
 
 impl<R: Runtime> Connector for BackendConnector<R> {
@@ -85,7 +111,12 @@ impl<R: Runtime> Connector for BackendConnector<R> {
             },
         };
         let name = NameWatch::of(&target.address, connection.stream.peer_address());
-        Ok(BackendConnection { connection, greeting, name })
+        let (server, ceilings, retired) = (target.server, self.ceilings.clone(), self.retired.clone());
+        Ok(BackendConnection { connection, greeting, name, server, ceilings, retired })
+    }
+
+    fn pooled(&self, server: ServerId) -> Option<usize> {
+        self.ceilings.open_to(server)
     }
 }
 
@@ -105,13 +136,19 @@ impl<S: Stream> Connection for BackendConnection<S> {
     }
 
     async fn closed(&mut self) -> Closed {
-        let Some(name) = &mut self.name else {
-            self.connection.closed().await;
-            return Closed::ByServer;
-        };
-        tokio::select! {
-            () = self.connection.closed() => Closed::ByServer,
-            () = name.moved() => Closed::Moved,
+        loop {
+            let Some(name) = &mut self.name else {
+                self.connection.closed().await;
+                return Closed::ByServer;
+            };
+            let left = tokio::select! {
+                () = self.connection.closed() => return Closed::ByServer,
+                left = name.left() => left,
+            };
+            self.retire();
+            if left == Left::Own {
+                return Closed::Moved;
+            }
         }
     }
 

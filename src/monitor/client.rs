@@ -43,6 +43,11 @@ pub trait Connector: 'static {
     /// Connects and logs in, with CLIENT_MULTI_STATEMENTS and without a schema. Has no time limit of its own:
     /// the probe drops the future when its patience ends.
     fn connect(&self, target: &Target) -> impl Future<Output = Result<Self::Connection, Error>>;
+
+    /// Returns how many connections this process's pools have to a server. None: unknown at this moment.
+    fn pooled(&self, _server: ServerId) -> Option<usize> {
+        Some(0)
+    }
 }
 
 /// One open connection. Dropping it closes it.

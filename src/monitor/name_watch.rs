@@ -1,4 +1,4 @@
-//! Notices that a server's name leads to another address.
+//! Notices that a server's name leads to other addresses.
 
 use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
@@ -17,6 +17,8 @@ pub(super) struct NameWatch {
     host: String,
     port: u16,
     address: IpAddr,
+    /// The last answer.
+    known: Vec<IpAddr>,
     /// When the next look-up is due.
     due: Instant,
     /// The look-up under way. It may take longer than anybody waits for `moved`.
@@ -31,18 +33,30 @@ impl Drop for NameWatch {
     }
 }
 
+/// What the name does not lead to any more.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Left {
+    /// The address that the connection was opened to.
+    Own,
+    /// Another one.
+    Another,
+}
+
 impl NameWatch {
     /// Returns None if the server's address is no name, or the connection's is unknown.
     pub fn of(server: &str, address: Option<IpAddr>) -> Option<Self> {
         let Endpoint::Tcp { host, port } = server.parse().ok()? else { return None };
         let is_name = host.parse::<IpAddr>().is_err();
-        let watch = |address| NameWatch { host, port, address, due: Instant::now() + PERIOD, asking: None };
+        let watch = |address| {
+            let due = Instant::now() + PERIOD;
+            NameWatch { host, port, address, known: vec![address], due, asking: None }
+        };
         address.filter(|_| is_name).map(watch)
     }
 
-    /// Returns when the name does not lead to the address any more. A name that cannot be looked up still leads there. The
+    /// Returns when the name does not lead to an address any more. A name that cannot be looked up still leads there. The
     /// future may be dropped at any time.
-    pub async fn moved(&mut self) {
+    pub async fn left(&mut self) -> Left {
         loop {
             if self.asking.is_none() {
                 sleep_until(self.due).await;
@@ -56,8 +70,16 @@ impl NameWatch {
             self.asking = None;
             self.due = Instant::now() + PERIOD;
             let Ok(Ok(addresses)) = answer else { continue };
-            if !addresses.is_empty() && addresses.iter().all(|address| address.ip() != self.address) {
-                return;
+            if addresses.is_empty() {
+                continue;
+            }
+            let now: Vec<_> = addresses.iter().map(SocketAddr::ip).collect();
+            let before = std::mem::replace(&mut self.known, now);
+            if !self.known.contains(&self.address) {
+                return Left::Own;
+            }
+            if before.iter().any(|address| !self.known.contains(address)) {
+                return Left::Another;
             }
         }
     }
@@ -74,11 +96,13 @@ mod tests {
         assert!(at("unix:/run/mysqld.sock", [127, 0, 0, 1]).is_none());
         assert!(NameWatch::of("localhost:3306", None).is_none());
         let began = Instant::now();
-        at("localhost:3306", [10, 0, 0, 8]).unwrap().moved().await;
+        assert_eq!(at("localhost:3306", [10, 0, 0, 8]).unwrap().left().await, Left::Own);
         assert!(began.elapsed() >= PERIOD);
         let mut stays = at("localhost:3306", [127, 0, 0, 1]).unwrap();
-        assert!(tokio::time::timeout(PERIOD * 3, stays.moved()).await.is_err());
+        assert!(tokio::time::timeout(PERIOD * 3, stays.left()).await.is_err());
+        stays.known.push(IpAddr::from([10, 0, 0, 9]));
+        assert_eq!(stays.left().await, Left::Another);
         let mut lost = at("nobody.invalid:3306", [10, 0, 0, 8]).unwrap();
-        assert!(tokio::time::timeout(PERIOD * 3, lost.moved()).await.is_err(), "no answer proves nothing");
+        assert!(tokio::time::timeout(PERIOD * 3, lost.left()).await.is_err(), "no answer proves nothing");
     }
 }

@@ -15,9 +15,9 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::client::{Closed, Connection, Connector, Encryption, Error, Target};
 use super::kick::ProbePermit;
-use super::statement::{self, Wsrep};
+use super::statement::{self, Earlier, Wsrep};
 use crate::config;
-use crate::topology::{Event, Life, MISSED_UNTIL_DOWN, ProbeOutcome, ServerId};
+use crate::topology::{Event, MISSED_UNTIL_DOWN, Occupied, ProbeOutcome, ServerId};
 
 /// Kicks start at most one probe in this period.
 const KICK_FLOOR: Duration = Duration::from_millis(5);
@@ -35,6 +35,8 @@ const CONNECT_PATIENCE: (Duration, Duration) = (Duration::from_secs(1), Duration
 const LOGIN_TRIPS: u32 = 3;
 /// The longest round trip that is assumed after a slow login.
 const LONGEST_TRIP: Duration = Duration::from_secs(1);
+/// How often the server is asked how many connections it has.
+const COUNT_PERIOD: Duration = Duration::from_millis(500);
 /// New privileges affect only new connections. While a privilege is missing, the connection is renewed this
 /// often.
 const PRIVILEGE_RETRY: Duration = Duration::from_secs(60);
@@ -74,6 +76,8 @@ pub struct Prober<C: Connector> {
     degraded: Option<Instant>,
     /// True if the previous connection was lost after one answer.
     fleeting: bool,
+    /// When the server was last asked how many connections it has.
+    counted: Option<Instant>,
     /// True if the missing privilege was already logged.
     logged_missing_privilege: bool,
     /// True if it was already logged that connections are not encrypted.
@@ -130,6 +134,7 @@ impl<C: Connector> Prober<C> {
             refused: 0,
             degraded: None,
             fleeting: false,
+            counted: None,
             logged_missing_privilege: false,
             logged_unencrypted: false,
         }
@@ -182,11 +187,12 @@ impl<C: Connector> Prober<C> {
         let mut trip = (self.started.elapsed() / LOGIN_TRIPS).min(LONGEST_TRIP);
         self.log_unencrypted(connection.greeting().encryption);
         let mut wsrep = Wsrep::Unknown;
-        let mut life = Life::default();
+        let mut earlier = Earlier::default();
         loop {
             self.started = Instant::now();
             let flavor = statement::flavor(connection.greeting());
-            let sql = statement::text(flavor, self.degraded.is_none(), wsrep);
+            let counts = self.counted.is_none_or(|at| at.elapsed() >= COUNT_PERIOD);
+            let sql = statement::text(flavor, self.degraded.is_none(), wsrep, counts);
             let missed = self.interval().max(trip * 2);
             // The time of three missed probes, even if the interval is reloaded meanwhile.
             let patience = missed * MISSED_UNTIL_DOWN;
@@ -197,12 +203,15 @@ impl<C: Connector> Prober<C> {
                     trip = if answers == 0 { round_trip } else { trip.min(round_trip) };
                     let queried = wsrep;
                     wsrep = Wsrep::of(queried, &sets);
-                    life = statement::life(&sets).unwrap_or(life);
+                    earlier.life = statement::life(&sets).unwrap_or(earlier.life);
+                    if let Some(all) = statement::connected(&sets) {
+                        earlier.occupied = self.occupied(all).or(earlier.occupied);
+                    }
                     if (queried, wsrep) == (Wsrep::Unknown, Wsrep::Node) {
                         // Without its state in the cluster the server would be taken for a standalone one.
                         continue;
                     }
-                    match statement::outcome(connection.greeting(), &sets, &life, self.started.elapsed()) {
+                    match statement::outcome(connection.greeting(), &sets, &earlier, self.started.elapsed()) {
                         Ok(outcome) => {
                             answers = answers.saturating_add(1);
                             self.refused = 0;
@@ -236,6 +245,13 @@ impl<C: Connector> Prober<C> {
                 Next::Renew => self.renew(&mut connection).await,
             }
         }
+    }
+
+    /// Notes that the server has so many connections now. None: nobody knows how many are the pools'.
+    fn occupied(&mut self, all: usize) -> Option<Occupied> {
+        self.counted = Some(self.started);
+        let own = self.connector.pooled(self.server)?;
+        Some(Occupied { all, by_others: all.saturating_sub(own) })
     }
 
     /// Waits before a reconnect after a loss. Reconnects at once, unless the server repeatedly closes

@@ -8,7 +8,9 @@ use super::client::{Error, Greeting, ResultSet, Row};
 use super::member;
 use crate::backend::instance_question;
 use crate::terms::Proof;
-use crate::topology::{Facts, Flavor, GtidSet, Life, LoginFlags, ProbeOutcome, Replication, TextModes};
+use crate::topology::{
+    Facts, Flavor, GtidSet, Life, LoginFlags, Occupied, ProbeOutcome, Replication, TextModes,
+};
 
 /// MySQL 8.0 and later: one SELECT returns everything, with a row per replication channel, or one row with
 /// NULLs if there is no channel. It needs `GRANT SELECT ON performance_schema.*`; the global variables need
@@ -96,6 +98,9 @@ FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Uptime'";
 const MARIADB_STARTED: &str = "SELECT UNIX_TIMESTAMP() - CAST(VARIABLE_VALUE AS UNSIGNED) AS started \
 FROM information_schema.GLOBAL_STATUS WHERE VARIABLE_NAME = 'UPTIME'";
 
+/// Not asked by each probe, since a server adds up what all of its threads count. Needs no privilege.
+const CONNECTED: &str = "SHOW GLOBAL STATUS LIKE 'Threads_connected'";
+
 /// What else a probe asks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Wsrep {
@@ -118,22 +123,41 @@ impl Wsrep {
     }
 }
 
-/// Returns the statement, without the state of replication if the account may not see it.
-pub(super) fn text(flavor: Flavor, with_replication: bool, wsrep: Wsrep) -> Cow<'static, str> {
+/// Returns the statement, without the state of replication if the account may not see it. `counts`: it also asks how many
+/// connections the server has.
+pub(super) fn text(flavor: Flavor, with_replication: bool, wsrep: Wsrep, counts: bool) -> Cow<'static, str> {
     let text = match (flavor, with_replication) {
         (Flavor::MySql, true) => MYSQL,
         (Flavor::MySql, false) => MYSQL_BARE,
         (Flavor::MariaDb, true) => MARIADB,
         (Flavor::MariaDb, false) => MARIADB_BARE,
     };
-    match wsrep {
+    let text: Cow<'static, str> = match wsrep {
         Wsrep::Unknown => {
             let started = if flavor == Flavor::MySql { MYSQL_STARTED } else { MARIADB_STARTED };
             format!("{text}; {}; {started}; {}", member::WSREP, instance_question(flavor)).into()
         }
         Wsrep::Node => format!("{text}; {}", member::GALERA).into(),
         Wsrep::None => text.into(),
-    }
+    };
+    if counts { format!("{text}; {CONNECTED}").into() } else { text }
+}
+
+/// Returns how many connections the server has, if the probe asked.
+pub(super) fn connected(sets: &[ResultSet]) -> Option<usize> {
+    let mut pairs = sets.iter().filter(|set| set.columns.len() == 2).flat_map(|set| &set.rows);
+    let row = pairs.find(|row| {
+        let name = row.first().and_then(|name| name.as_deref());
+        name.is_some_and(|name| name.eq_ignore_ascii_case(b"Threads_connected"))
+    })?;
+    std::str::from_utf8(row.get(1)?.as_deref()?).ok()?.parse().ok()
+}
+
+/// What earlier answers on the same connection, or of the same server, said.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Earlier {
+    pub life: Life,
+    pub occupied: Option<Occupied>,
 }
 
 /// The columns that describe a replica's channel: its source's host and port, whether it receives and
@@ -164,10 +188,11 @@ pub(super) fn life(sets: &[ResultSet]) -> Option<Life> {
 pub(super) fn outcome(
     greeting: &Greeting,
     sets: &[ResultSet],
-    life: &Life,
+    earlier: &Earlier,
     round_trip: Duration,
 ) -> Result<ProbeOutcome, Error> {
-    let facts = Facts { life: life.clone(), ..facts(greeting, sets, round_trip)? };
+    let Earlier { life, occupied } = earlier.clone();
+    let facts = Facts { life, occupied, ..facts(greeting, sets, round_trip)? };
     Ok(match member::member(sets) {
         Some(member) => ProbeOutcome::Member(facts, member),
         None => ProbeOutcome::Facts(facts),
@@ -206,6 +231,7 @@ pub(super) fn facts(greeting: &Greeting, sets: &[ResultSet], round_trip: Duratio
         wait_timeout: value(first, row, "wait_timeout").and_then(|v| v.parse().ok()).map(Duration::from_secs),
         max_packet: value(first, row, "max_packet").and_then(|v| v.parse().ok()),
         max_connections: value(first, row, "max_connections").and_then(|v| v.parse().ok()),
+        occupied: None,
         gtid_on: position.is_some() && (flavor == Flavor::MariaDb || is_on(value(first, row, "gtid_mode"))),
         gtid: Arc::new(position.unwrap_or(GtidSet::empty(flavor))),
         identity: Arc::from(value(first, row, "identity").unwrap_or_default()),

@@ -31,6 +31,7 @@ fn facts(read_only: bool) -> Facts {
         binlog_state: Default::default(),
         max_packet: None,
         max_connections: None,
+        occupied: None,
         modes: crate::topology::TextModes::empty(),
         login: crate::topology::LoginFlags::default(),
         identity: "x".into(),

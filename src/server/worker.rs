@@ -303,6 +303,9 @@ async fn follow_settings(
     }
 }
 
+/// How long a connection may be idle while its server is nearly full: others may need the place.
+const IDLE_IN_THE_WAY: Duration = Duration::from_secs(5);
+
 /// Checks the timeouts of sessions and pooled connections: a precision of one second suffices, and none of
 /// them needs its own timer.
 fn every_second(context: &Context<SystemRuntime>) {
@@ -319,10 +322,15 @@ fn every_second(context: &Context<SystemRuntime>) {
         // Other workers' clients may want their places. A worker that gets clients again opens its own.
         pool.retain(|connection, _, claimed| claimed || connection.pending_insert_id.is_some());
     }
+    let (most, reserve) = (live.limits.max_server_connections.get(), live.limits.reserve);
+    pool.leave_room(snapshot.servers.iter().map(|server| (server.id, server.bears(most, reserve))).collect());
     pool.close_due(|server| {
-        let facts = snapshot.server(server).and_then(|s| s.facts.as_ref());
+        let server = snapshot.server(server);
         // The server must not close first: a statement may be on its way to it at that moment.
-        let early = facts.and_then(|f| f.wait_timeout).map(|limit| limit * 3 / 4);
-        live.pool.idle_timeout.min(early.unwrap_or(Duration::MAX))
+        let timeout = server.and_then(|server| server.facts.as_ref()?.wait_timeout);
+        let early = timeout.map_or(Duration::MAX, |limit| limit * 3 / 4);
+        let short = server.is_some_and(|server| server.is_nearly_full(reserve));
+        let room = if short { IDLE_IN_THE_WAY } else { Duration::MAX };
+        live.pool.idle_timeout.min(early).min(room)
     });
 }

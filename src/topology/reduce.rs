@@ -154,6 +154,7 @@ fn same_role(old: &Server, new: &Server) -> bool {
         still.gtid = old.gtid.clone();
         still.binlog_state = old.binlog_state.clone();
         still.round_trip = old.round_trip;
+        still.occupied = old.occupied;
         still.tls = old.tls;
         if let (Some(still), Some(old)) = (&mut still.replication, &old.replication) {
             still.lag = old.lag;

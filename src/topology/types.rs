@@ -251,6 +251,8 @@ pub struct Facts {
     pub max_packet: Option<usize>,
     /// `max_connections`: how many connections the server takes. None: unknown.
     pub max_connections: Option<usize>,
+    /// How many connections it has. None: unknown.
+    pub occupied: Option<Occupied>,
     /// `server_uuid` (MySQL) or `server_id` (MariaDB), which reveals that the server was replaced.
     pub identity: Arc<str>,
     /// Which process answers.
@@ -264,6 +266,15 @@ pub struct Facts {
     /// The round trip of the probe. The reducer keeps the old value while the new one is within a factor of
     /// two, so that noise makes no new snapshot.
     pub round_trip: Duration,
+}
+
+/// How many connections a server has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Occupied {
+    /// All of them, as the server counts them.
+    pub all: usize,
+    /// Those that are not in this process's pools.
+    pub by_others: usize,
 }
 
 /// A process of a server.
@@ -510,6 +521,7 @@ impl Server {
             name,
             address,
             health: Health::Unknown,
+            up_since: 0,
             facts: None,
             missed: 0,
             silent: false,
@@ -521,7 +533,6 @@ impl Server {
             labelled: None,
             unlabelled: None,
             made_writable: false,
-            up_since: 0,
             deleting: false,
             drain: None,
             weight: DEFAULT_WEIGHT,

@@ -6,7 +6,10 @@ use crate::dialogue::raw::{Raw, error_code};
 use crate::dialogue::{eventually, topology, value};
 use crate::support::{Cluster, Proxy, connect, number, proxy_config};
 use mysql_async::prelude::Queryable;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 /// How many connections the server takes, and how many clients the proxies have.
@@ -126,6 +129,75 @@ async fn more_clients_than_room(cluster: Cluster) {
         at(100)
     );
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn proxies_leave_room_on_mariadb() {
+    proxies_leave_room(Cluster::mariadb(0).await).await;
+}
+
+#[tokio::test]
+async fn proxies_leave_room_on_mysql() {
+    if let Some(cluster) = Cluster::mysql(0).await {
+        proxies_leave_room(cluster).await;
+    }
+}
+
+/// Clients of an account that run statements until `over`, and get no error.
+fn busy(port: u16, account: &'static str, clients: usize, over: &Arc<AtomicBool>) -> JoinSet<()> {
+    let mut all = JoinSet::new();
+    for _ in 0..clients {
+        let over = over.clone();
+        all.spawn(async move {
+            let mut client = Raw::connect(port).await.expect("a connection");
+            client.login(account, account).await.expect("a login");
+            while !over.load(Ordering::Relaxed) {
+                let answer = client.query("DO SLEEP(0.1)").await.expect("an answer");
+                assert_eq!(error_code(&answer), 0, "{}", String::from_utf8_lossy(&answer));
+            }
+        });
+    }
+    all
+}
+
+/// The first proxy's clients could use all of the server's connections. Administrators find room all the same, and the second
+/// proxy gets its part.
+async fn proxies_leave_room(cluster: Cluster) {
+    let config = alone(&cluster).await;
+    let primary = cluster.primary();
+    primary.sql("SET GLOBAL max_connections = 60").await;
+    let config = format!("{config}\n[limits]\nqueue_timeout = \"60s\"\n");
+    let (first, second) = (Proxy::start(&config).await, Proxy::start(&config).await);
+    let connected = async || {
+        let row = primary.sql("SHOW GLOBAL STATUS LIKE 'Threads_connected'").await;
+        row[0][1].as_deref().and_then(|count| count.parse::<usize>().ok()).expect("a number")
+    };
+    let of_second = async || {
+        let count = "SELECT COUNT(*) FROM information_schema.processlist WHERE user = 'super'";
+        primary.value(count).await.parse::<usize>().expect("a number")
+    };
+    let over = Arc::new(AtomicBool::new(false));
+    let mut clients = busy(first.rw, "app", 70, &over);
+    eventually("the server is nearly full", async || (connected().await >= 45).then_some(())).await;
+    // Both proxies count the server's connections twice a second.
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    let mut others = busy(second.rw, "super", 30, &over);
+    eventually("the second proxy has its part", async || (of_second().await >= 8).then_some(())).await;
+    for second in 0..3 {
+        // The count of the one who asks, and of what is being closed, comes on top.
+        let roomy = async || (connected().await <= 53).then_some(());
+        eventually(&format!("{second}: room is left"), roomy).await;
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    let shown = topology(&first).await["servers"][0]["connections"].as_u64();
+    assert!(shown.is_some_and(|shown| (40..=60).contains(&shown)), "{shown:?}");
+    over.store(true, Ordering::Relaxed);
+    while let Some(client) = clients.join_next().await {
+        client.expect("a client of the first proxy");
+    }
+    while let Some(client) = others.join_next().await {
+        client.expect("a client of the second proxy");
+    }
 }
 
 async fn rows(client: &mut mysql_async::Conn) -> usize {

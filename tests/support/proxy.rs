@@ -4,7 +4,7 @@ use super::cluster::Cluster;
 use super::scratch::{PID_FILE, Scratch, free_port, signal};
 use crate::dialogue::PATIENCE;
 use std::fmt::Write as _;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -87,6 +87,22 @@ impl Proxy {
 
     /// The same with more in its environment.
     pub fn start_with(config: &str, environment: &[(&str, &str)]) -> Self {
+        let program = Command::new(env!("CARGO_BIN_EXE_pointsman"));
+        Self::start_by(program, config, environment)
+    }
+
+    /// Starts it with this file in place of `/etc/hosts`, and waits until it is ready. Needs `has_own_disks`.
+    pub async fn start_with_hosts(config: &str, hosts: &Path) -> Self {
+        let mut program = Command::new("unshare");
+        let own_hosts = "mount --bind \"$1\" /etc/hosts && shift && exec \"$@\"";
+        program.args(["--mount", "sh", "-c", own_hosts, "sh"]).arg(hosts);
+        program.arg(env!("CARGO_BIN_EXE_pointsman"));
+        let mut proxy = Self::start_by(program, config, &[]);
+        proxy.wait_ready().await;
+        proxy
+    }
+
+    fn start_by(mut program: Command, config: &str, environment: &[(&str, &str)]) -> Self {
         let mut proxy = Proxy {
             child: None,
             successor: None,
@@ -98,7 +114,7 @@ impl Proxy {
         proxy.write_config(config);
         let log = std::fs::File::create(proxy.log_path()).expect("cannot create the proxy's log");
         let copy = log.try_clone().expect("cannot share the proxy's log");
-        let child = Command::new(env!("CARGO_BIN_EXE_pointsman"))
+        let child = program
             .args(["run", "--config"])
             .arg(proxy.config_path())
             .envs(environment.iter().copied())

@@ -1,9 +1,9 @@
 //! The network between two peers, for tests that break it.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU16, Ordering};
+use std::sync::atomic::{AtomicU16, AtomicUsize, Ordering};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::tcp::{OwnedReadHalf, OwnedWriteHalf};
@@ -44,6 +44,8 @@ pub struct Relay {
     line: watch::Sender<Line>,
     /// The server's port, for new connections.
     server: Arc<AtomicU16>,
+    /// How many are connected.
+    open: Arc<AtomicUsize>,
     accepting: JoinHandle<()>,
 }
 
@@ -55,27 +57,44 @@ impl Relay {
 
     /// The same on a port of one's choice.
     pub async fn listening(port: u16, server: u16) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", port)).await.expect("cannot listen");
+        Self::at(Ipv4Addr::LOCALHOST, port, server).await
+    }
+
+    /// The same at another address of this machine.
+    pub async fn at(address: Ipv4Addr, port: u16, server: u16) -> Self {
+        let listener = TcpListener::bind((address, port)).await.expect("cannot listen");
         let port = listener.local_addr().expect("a bound socket has an address").port();
         let (line, seen) = watch::channel(Line::Through);
         let server = Arc::new(AtomicU16::new(server));
-        let leads_to = server.clone();
+        let open = Arc::new(AtomicUsize::new(0));
+        let (leads_to, counted) = (server.clone(), open.clone());
         let accepting = tokio::spawn(async move {
             loop {
                 match listener.accept().await {
                     Ok((client, _)) => {
-                        drop(tokio::spawn(relay(client, leads_to.load(Ordering::Relaxed), seen.clone())));
+                        let relay = relay(client, leads_to.load(Ordering::Relaxed), seen.clone());
+                        let counted = counted.clone();
+                        counted.fetch_add(1, Ordering::Relaxed);
+                        drop(tokio::spawn(async move {
+                            relay.await;
+                            counted.fetch_sub(1, Ordering::Relaxed);
+                        }));
                     }
                     Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,
                 }
             }
         });
-        Relay { port, line, server, accepting }
+        Relay { port, line, server, open, accepting }
     }
 
     /// Where it listens on 127.0.0.1.
     pub fn port(&self) -> u16 {
         self.port
+    }
+
+    /// How many connections it has.
+    pub fn open(&self) -> usize {
+        self.open.load(Ordering::Relaxed)
     }
 
     /// New connections lead to this port from now on. What is connected stays.

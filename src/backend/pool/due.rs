@@ -1,9 +1,10 @@
 //! What a pool does once a second. Looks only at the shelves, and at the connections that are due.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
-use super::Pool;
-use crate::backend::Connection;
+use super::{Pool, Terms};
+use crate::backend::{Connection, Standing};
 use crate::net::Runtime;
 use crate::topology::ServerId;
 
@@ -16,6 +17,39 @@ impl<R: Runtime> Pool<R> {
         }
     }
 
+    /// Has this process's connections to each server be at most these; see [`Ceilings::leave_room`](crate::backend::Ceilings::leave_room).
+    pub fn leave_room(&self, limits: HashMap<ServerId, usize>) {
+        self.ceilings.leave_room(|server| limits.get(&server).copied());
+        self.server_limits.replace(limits);
+    }
+
+    /// Returns how many connections this process may have to the server now. A session may have waited since its terms were
+    /// made, and the server may bear more, or less, by now.
+    pub(super) fn server_limit(&self, server: ServerId, terms: &Terms) -> usize {
+        self.server_limits.borrow().get(&server).copied().unwrap_or(terms.server_limit)
+    }
+
+    /// True if the connection should be closed now that nothing pins it: more are open than a limit allows, or its server has
+    /// left the address.
+    #[cold]
+    pub(super) fn is_one_too_many(&self, connection: &Connection<R::Stream>) -> bool {
+        let least = self.ceilings.renewals.least(connection.about.server);
+        connection.pending_insert_id.is_none() && (connection.begun < least || connection.pays())
+    }
+
+    /// Closes parked connections whose password is no longer valid: all connections of a removed account, and
+    /// those of a former password that no session claims.
+    pub fn credentials_changed(&self) {
+        for (key, shelf) in self.shelves.borrow().iter() {
+            shelf.standing.set(self.credentials.standing(&key.user, key.credential));
+        }
+        self.retain_shelved(|standing, claimed| match standing {
+            Standing::Current => true,
+            Standing::Former => claimed,
+            Standing::Removed => false,
+        });
+    }
+
     /// Closes the parked connections that are idle for as long as `idle_limit` says for their server, those without
     /// a claim that are too old for a new session (see `renew`), and those whose places sessions of other workers
     /// wait for. Keeps connections with a pending insert id, unless they are too old and without a claim.
@@ -23,6 +57,8 @@ impl<R: Runtime> Pool<R> {
         let now = self.second.get();
         self.shelves.borrow_mut().retain(|key, shelf| {
             let begun = self.ceilings.renewals.of(key.server);
+            let least = self.ceilings.renewals.least(key.server);
+            shelf.checks.set(least > 0 || self.ceilings.is_over(key.server, &key.user));
             let limit = idle_limit(key.server);
             let closed = if shelf.all_began_at(begun) && !shelf.is_wanted() {
                 shelf.close_idle(now, limit, |c| c.pending_insert_id.is_none())
@@ -30,8 +66,9 @@ impl<R: Runtime> Pool<R> {
                 shelf.set_begun(begun);
                 shelf.retain(now, |c, seconds, claimed| {
                     let is_idle = Duration::from_secs(seconds.into()) >= limit;
-                    (claimed || c.begun == begun)
-                        && (c.pending_insert_id.is_some() || (!is_idle && !c.claim()))
+                    let may_stay =
+                        c.begun == begun || (claimed && (c.begun >= least || c.pending_insert_id.is_some()));
+                    may_stay && (c.pending_insert_id.is_some() || (!is_idle && !c.claim() && !c.pays()))
                 })
             };
             self.metrics.server_idle.sub(closed);
@@ -65,7 +102,7 @@ mod tests {
 
     use super::*;
     use crate::backend::shelf::tests::{Kind, connection, key};
-    use crate::backend::{Ceilings, InsertIdCell, Loads, Seat, Standing};
+    use crate::backend::{Ceilings, InsertIdCell, Loads, Seat};
     use crate::net::BufferPool;
     use crate::net::memory::{MemoryRuntime, MemoryStream};
     use crate::telemetry::WorkerMetrics;
@@ -120,6 +157,30 @@ mod tests {
             assert_eq!(self.metrics.server_idle.get(), left as u64);
             left
         }
+    }
+
+    /// A session may wait for minutes, and its terms are of when it began.
+    #[tokio::test]
+    async fn a_session_that_waits_follows_what_the_server_bears() {
+        let World { pool, ceilings, .. } = World::new();
+        let key = key();
+        let terms = Terms {
+            server_limit: 1,
+            user_limit: None,
+            queue: Duration::ZERO,
+            connect: Duration::from_secs(1),
+            reads_to_come: Default::default(),
+        };
+        let _first = pool.place(&key, 1, &terms).await.unwrap();
+        assert!(pool.place(&key, 2, &terms).await.is_err());
+        pool.leave_room(HashMap::from([(key.server, 3)]));
+        let _second = pool.place(&key, 2, &terms).await.unwrap();
+        assert!(!ceilings.is_over(key.server, &key.user));
+        pool.leave_room(HashMap::from([(key.server, 1)]));
+        assert!(ceilings.is_over(key.server, &key.user));
+        pool.leave_room(HashMap::from([(key.server, 2)]));
+        assert!(!ceilings.is_over(key.server, &key.user), "the account has no limit of its own");
+        assert!(pool.place(&key, 3, &Terms { server_limit: 9, ..terms }).await.is_err());
     }
 
     #[tokio::test]

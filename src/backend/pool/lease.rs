@@ -223,7 +223,8 @@ impl<R: Runtime> Pool<R> {
         let Ask { key, server, generation, terms, .. } = *ask;
         // Takes the place before the first await, so that sessions that ask meanwhile see it taken.
         let seat = self.shelf(key).seat(ask.session.id);
-        let acquire = self.ceilings.acquire(key.server, terms.server_limit, &key.user, terms.user_limit);
+        let most = self.server_limit(key.server, terms);
+        let acquire = self.ceilings.acquire(key.server, most, &key.user, terms.user_limit);
         let permit = match acquire.await {
             Ok(permit) => permit,
             Err(limit) => return Ok(Err(NotOpened { limit, soon: false, refused: None })),
@@ -343,7 +344,11 @@ impl<R: Runtime> Pool<R> {
         if terms.user_limit.is_some_and(|limit| open(true) >= self.part_of(limit)) {
             return Err(Limit::User);
         }
-        if open(false) >= self.part_of(terms.server_limit) { Err(Limit::Server) } else { Ok(()) }
+        if open(false) >= self.part_of(self.server_limit(key.server, terms)) {
+            Err(Limit::Server)
+        } else {
+            Ok(())
+        }
     }
 
     /// Closes the connection to this server, of this account or (None) of any, that has been parked longest.

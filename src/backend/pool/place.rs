@@ -35,7 +35,8 @@ impl<R: Runtime> Pool<R> {
         let deadline = Instant::now() + terms.queue;
         let seat = self.shelf(key).seat(session);
         loop {
-            let acquire = self.ceilings.acquire(key.server, terms.server_limit, &key.user, terms.user_limit);
+            let most = self.server_limit(key.server, terms);
+            let acquire = self.ceilings.acquire(key.server, most, &key.user, terms.user_limit);
             match acquire.await {
                 Ok(permit) => {
                     self.metrics.server_connects.add(1);

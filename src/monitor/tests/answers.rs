@@ -155,13 +155,27 @@ fn flavors_and_statements() {
     for (flavor, with_replication) in
         [(Flavor::MySql, true), (Flavor::MySql, false), (Flavor::MariaDb, true), (Flavor::MariaDb, false)]
     {
-        let sql = text(flavor, with_replication, Wsrep::None);
-        assert!(text(flavor, with_replication, Wsrep::Node).ends_with(crate::monitor::member::GALERA));
-        assert!(text(flavor, with_replication, Wsrep::Unknown).contains(crate::monitor::member::WSREP));
+        let sql = text(flavor, with_replication, Wsrep::None, false);
+        assert!(text(flavor, with_replication, Wsrep::Node, false).ends_with(crate::monitor::member::GALERA));
+        assert!(
+            text(flavor, with_replication, Wsrep::Unknown, false).contains(crate::monitor::member::WSREP)
+        );
+        assert!(text(flavor, with_replication, Wsrep::None, true).starts_with(&*sql));
         assert!(!sql.contains("  ") && !sql.contains('\n') && sql.contains(" AS gtid"), "{sql}");
         let sees = sql.contains("replication_connection_status") || sql.contains("SHOW ALL SLAVES STATUS");
         assert_eq!(sees, with_replication);
     }
+}
+
+#[test]
+fn connections_are_counted_where_the_probe_asked() {
+    let names = ["Variable_name", "Value"];
+    let state = set(&MARIADB, &[&["0", "0", "3", "", ""]]);
+    let other = set(&names, &[&["wsrep_ready", "ON"]]);
+    assert_eq!(super::statement::connected(&[state.clone(), other.clone()]), None);
+    let counted = set(&names, &[&["Threads_connected", "17"]]);
+    assert_eq!(super::statement::connected(&[state.clone(), other, counted]), Some(17));
+    assert_eq!(super::statement::connected(&[state, set(&names, &[&["Threads_connected", "many"]])]), None);
 }
 
 #[test]

@@ -32,6 +32,7 @@ pub fn with_primary(before: &Snapshot, name: &str) -> Snapshot {
             binlog_state: Default::default(),
             max_packet: None,
             max_connections: None,
+            occupied: None,
             modes: TextModes::empty(),
             login: crate::topology::LoginFlags::default(),
             identity: server.name.clone(),

@@ -303,6 +303,7 @@ impl World {
             binlog_state: Default::default(),
             max_packet: None,
             max_connections: None,
+            occupied: None,
             modes: crate::topology::TextModes::empty(),
             login: crate::topology::LoginFlags::default(),
             identity: uuid_of(name).into(),

@@ -112,6 +112,7 @@ pub fn writable() -> Facts {
         binlog_state: Default::default(),
         max_packet: None,
         max_connections: None,
+        occupied: None,
         modes: crate::topology::TextModes::empty(),
         login: crate::topology::LoginFlags::default(),
         identity: "".into(),

@@ -93,6 +93,51 @@ fn a_server_bears_its_own_limit_less_the_reserve() {
 }
 
 #[test]
+fn a_server_bears_what_others_leave_less_the_reserve() {
+    let mut s = Story::of(&["db-0"]);
+    // How many it has in all, and of others; how many this process may have, and whether hardly any is free.
+    for (all, by_others, expected, nearly_full) in [
+        (3, 1, 26, false),
+        (39, 20, 25, false),
+        (40, 20, 25, true),
+        (50, 20, 30, true),
+        (60, 10, 40, true),
+        (60, 45, 8, true),
+        (60, 60, 1, true),
+    ] {
+        let occupied = Some(Occupied { all, by_others });
+        s.says("db-0", Facts { max_connections: Some(60), occupied, ..writable() });
+        let server = s.server("db-0");
+        assert_eq!((server.bears(1000, 10), server.is_nearly_full(10)), (expected, nearly_full), "{all}");
+    }
+    let (version, roles) = (s.snapshot.version, s.snapshot.roles_version);
+    let occupied = Some(Occupied { all: 60, by_others: 59 });
+    s.says("db-0", Facts { max_connections: Some(60), occupied, ..writable() });
+    assert!(s.snapshot.version > version);
+    assert_eq!(s.snapshot.roles_version, roles, "no connection is affected");
+}
+
+#[test]
+fn a_server_is_up_since_its_process_answers() {
+    let mut s = Story::of(&["db-0", "db-1"]);
+    let since = |s: &Story| s.server("db-1").up_since;
+    s.says("db-0", writable()).says("db-1", replica_of("db-0"));
+    let began = since(&s);
+    assert!(began > 0 && began <= s.snapshot.roles_version);
+    s.refuses("db-0").says("db-1", replica_of("db-0")).silent("db-1");
+    assert!(s.snapshot.roles_version > began);
+    assert_eq!(since(&s), began, "it was not rebuilt");
+    s.refuses("db-1");
+    let down = s.snapshot.roles_version;
+    s.says("db-1", replica_of("db-0"));
+    assert!(since(&s) > down && since(&s) == s.snapshot.roles_version);
+    let again = since(&s);
+    let life = Life { started: Some(7), ..Life::default() };
+    s.says("db-1", Facts { life, ..replica_of("db-0") });
+    assert!(since(&s) > again, "another process");
+}
+
+#[test]
 fn a_silent_primary_is_awaited_until_something_proves_that_it_is_gone() {
     let quiet = |s: &mut Story| {
         for _ in 0..3 {
