@@ -86,7 +86,7 @@ impl<R: Runtime> Session<R> {
         if request.command == Command::StmtPrepare {
             walker.names_statement(self.state.statements.next_id());
         }
-        if request.class.effects.contains(Effects::LOADS_LOCAL_FILE) {
+        if request.class.may_load_local_file() {
             walker.allows_local_files(self.local_files(buf, *request));
         }
         walker

@@ -37,7 +37,7 @@ impl<R: Runtime> Session<R> {
             self.renews(request);
         }
         // A driver may learn only now that the request was not sent. (The file of LOAD DATA LOCAL is written behind it.)
-        let in_one_write = request.whole && !request.class.effects.contains(Effects::LOADS_LOCAL_FILE);
+        let in_one_write = request.whole && !request.class.may_load_local_file();
         let sent = sent && (forwarded || !in_one_write || !self.upstream.never_left());
         let server = self.upstream.connection.as_ref().map(|connection| connection.about.server);
         if let Some(server) = server {

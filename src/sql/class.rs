@@ -212,6 +212,11 @@ impl Effects {
 }
 
 impl StatementClass {
+    /// True if the server may ask the client for a file: for one that `super::parts::local_files` names.
+    pub fn may_load_local_file(&self) -> bool {
+        self.effects.contains(Effects::LOADS_LOCAL_FILE) || self.reason == Why::Ambiguous
+    }
+
     /// True if a replica may answer the statement, unless the session's state forbids it.
     pub fn is_read(&self) -> bool {
         self.kind == StatementKind::Read

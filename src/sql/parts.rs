@@ -208,15 +208,15 @@ pub fn deallocated(sql: &[u8], options: Options) -> Option<Name> {
 }
 
 /// Returns the names behind `LOCAL INFILE` in a text of any number of statements, including versioned comments that a
-/// server may skip. Returns none for a text that cannot be read with certainty.
+/// server may skip. Returns none for a text that ends inside quotes or a comment, and only those in front of the first byte
+/// that a server may read in another way.
 pub fn local_files(sql: &[u8], options: Options) -> Vec<Vec<u8>> {
     let mut names = Vec::new();
-    if options.is_ambiguous(sql) {
-        return names;
-    }
+    let certain = options.charset.unambiguous(sql);
     let (mut local, mut infile) = (false, false);
-    for token in Lexer::new(sql, options) {
+    for token in Lexer::new(certain, options) {
         match token.kind {
+            Kind::Incomplete if certain.len() < sql.len() => break,
             Kind::Incomplete => return Vec::new(),
             Kind::Space | Kind::Comment | Kind::CodeOpen | Kind::CodeClose => {}
             Kind::String if infile => {

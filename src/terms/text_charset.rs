@@ -53,11 +53,17 @@ impl TextCharset {
     /// True if the lexer may find other tokens in this text than a server: the text has a byte that may be a
     /// part of another character.
     pub fn is_ambiguous(self, sql: &[u8]) -> bool {
-        match self {
-            Self::Utf8 | Self::SingleByte => false,
-            Self::MultiByte => sql.windows(2).any(|pair| matches!(pair, [0x80..=0xff, b'\\' | b'`'])),
-            Self::Unsafe => !sql.iter().all(|byte| is_invariant(*byte)),
-        }
+        self.unambiguous(sql).len() < sql.len()
+    }
+
+    /// Returns the beginning of the text in which the lexer finds the same tokens as a server, but for the last one.
+    pub fn unambiguous(self, sql: &[u8]) -> &[u8] {
+        let end = match self {
+            Self::Utf8 | Self::SingleByte => None,
+            Self::MultiByte => sql.windows(2).position(|pair| matches!(pair, [0x80..=0xff, b'\\' | b'`'])),
+            Self::Unsafe => sql.iter().position(|byte| !is_invariant(*byte)),
+        };
+        end.and_then(|end| sql.get(..end)).unwrap_or(sql)
     }
 }
 

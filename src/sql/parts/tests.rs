@@ -220,6 +220,22 @@ fn files_of_the_client() {
 }
 
 #[test]
+fn files_of_the_client_in_an_unknown_character_set() {
+    let options = Options { charset: crate::sql::TextCharset::Unsafe, ..Options::default() };
+    for (sql, expected) in [
+        ("LOAD DATA LOCAL INFILE 'a' INTO TABLE t (id, @x) SET v = 3", &[&b"a"[..]][..]),
+        ("LOAD DATA LOCAL INFILE 'a' INTO TABLE t (id, 'x@", &[b"a"]),
+        ("LOAD DATA LOCAL INFILE '@a' INTO TABLE t", &[]),
+        ("SELECT '`'; LOAD DATA LOCAL INFILE 'a' INTO TABLE t", &[]),
+        ("LOAD DATA LOCAL INFILE 'a' INTO TABLE t (id, 'x", &[]),
+    ] {
+        assert_eq!(local_files(sql.as_bytes(), options), expected, "{sql}");
+        let class = crate::sql::classify(sql.as_bytes(), options, &());
+        assert!(class.may_load_local_file() || expected.is_empty(), "{sql}");
+    }
+}
+
+#[test]
 fn the_cost_of_the_last_statement() {
     let asks = |sql: &str| asks_query_cost(sql.as_bytes(), Options::default());
     assert!(asks("SHOW STATUS LIKE 'last_query_cost'"));
