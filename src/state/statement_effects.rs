@@ -62,6 +62,10 @@ impl SessionState {
     }
 
     pub(super) fn note_effects(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>) {
+        if self.answer.rows && class.kind == StatementKind::Write && role == Role::Writer {
+            // The packet behind the rows of INSERT … RETURNING does not report the insert id.
+            self.insert.id.set(InsertId::OnConnection);
+        }
         // Most statements leave nothing that needs a second look.
         let plain = Effects::OF_ALL | Effects::READS_USER_VARIABLES | Effects::LOCKS_ROWS | Effects::OPAQUE;
         let is_control = class.kind == StatementKind::Transaction && role == Role::Writer;
@@ -131,10 +135,8 @@ impl SessionState {
         {
             self.transaction.reading |= ReadingTransactions::SESSION_ENDED;
         }
-        if effects.contains(Effects::SETS_STATE) {
+        if effects.contains(Effects::SETS_STATE) && self.answer.error != Some(AnswerError::NotParsed) {
             self.client_tracks(role, text);
-        }
-        if effects.contains(Effects::SETS_STATE) {
             self.set_unscoped(role, text);
         }
         if effects.contains(Effects::UNLOCKS) {
