@@ -34,11 +34,12 @@ struct Known {
     why: &'static str,
 }
 
+const BOTH: &[Kind] = &[Kind::MariaDb, Kind::MySql];
 const MYSQL: &[Kind] = &[Kind::MySql];
 const MARIADB: &[Kind] = &[Kind::MariaDb];
 
 /// They are counted, and printed at the end. The rest of such a session is not compared.
-const KNOWN: [Known; 5] = [
+const KNOWN: [Known; 11] = [
     Known {
         kinds: MYSQL,
         step: "!bytes 0e",
@@ -52,10 +53,10 @@ const KNOWN: [Known; 5] = [
         why: "MySQL counts the warnings of the last statement in the answer to COM_SET_OPTION",
     },
     Known {
-        kinds: MYSQL,
+        kinds: BOTH,
         step: "SHOW",
         parts: ["Unknown prepared statement handler", ""],
-        why: "MySQL collects the errors of commands about unknown prepared statements, the proxy shows the last",
+        why: "servers collect the errors of commands about unknown prepared statements, the proxy shows the last",
     },
     Known {
         kinds: MARIADB,
@@ -68,6 +69,42 @@ const KNOWN: [Known; 5] = [
         step: "!execute",
         parts: [r"\x00\x01?\x00\x0c", r"\x00\x01?\x00\x0c"],
         why: "MySQL gives the column of a parameter the type of an earlier execute on the connection",
+    },
+    Known {
+        kinds: BOTH,
+        step: "HELP",
+        parts: [r"\xfe\x00\x00\x02\x00", r"\xfe\x00\x00"],
+        why: "servers read the tables of HELP in a transaction of their own, whose flags are in front of the rows",
+    },
+    Known {
+        kinds: MARIADB,
+        step: "!prepare",
+        parts: [r"\xfe\x00\x00", r"\xfe\x00\x00"],
+        why: "no error packet says whether the refused statement began or ended a transaction (autocommit = 0)",
+    },
+    Known {
+        kinds: MARIADB,
+        step: "SELECT ROW_COUNT()",
+        parts: [r"\x010", r"\x02-1"],
+        why: "MariaDB's COM_PING is a statement for ROW_COUNT()",
+    },
+    Known {
+        kinds: MARIADB,
+        step: "CALL",
+        parts: ["at row 0", "at row 1"],
+        why: "MariaDB counts the rows of the statement before it in an error about a parameter",
+    },
+    Known {
+        kinds: MARIADB,
+        step: "",
+        parts: [r"login: \x00\x00\x00\x02\x00\x01\x00", r"login: \x00\x00\x00\x02\x00\x00\x00"],
+        why: "MariaDB sometimes counts a warning at a login",
+    },
+    Known {
+        kinds: MYSQL,
+        step: "!again",
+        parts: [r"\x00\x00\x00", "silence"],
+        why: "MySQL answers an execute behind one with a cursor with columns and no rows, and drivers wait, too",
     },
 ];
 
