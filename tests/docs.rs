@@ -273,3 +273,26 @@ fn one_version_everywhere() {
         assert_eq!(found.map(|found| found.trim_matches('"')), Some(version), "{path}: {key}");
     }
 }
+
+/// `.dockerignore` leaves everything out but what it lists behind `!`.
+#[test]
+fn the_image_gets_what_it_copies() {
+    let ignored = read(&root().join(".dockerignore"));
+    let mut lines = ignored.lines().filter(|line| !line.is_empty());
+    assert_eq!(lines.next(), Some("*"));
+    let kept: BTreeSet<&str> = lines.map(|line| line.strip_prefix('!').expect("an exception")).collect();
+    let dockerfile = read(&root().join("deploy/Dockerfile"));
+    let copied: BTreeSet<&str> = dockerfile
+        .lines()
+        .filter_map(|line| line.strip_prefix("COPY ").filter(|rest| !rest.starts_with("--from")))
+        .flat_map(|paths| paths.rsplit_once(' ').expect("sources and a destination").0.split(' '))
+        .collect();
+    assert_eq!(copied, kept, "what the image copies, and what it is given");
+    for path in &copied {
+        assert!(root().join(path).exists(), "{path}");
+    }
+    let manifest: toml::Table = read(&root().join("Cargo.toml")).parse().expect("TOML");
+    for member in manifest["workspace"]["members"].as_array().expect("a list") {
+        assert!(copied.contains(member.as_str().expect("a path")), "{member}: cargo needs it to build");
+    }
+}
