@@ -26,6 +26,7 @@ mod failover;
 mod faults;
 mod greetings;
 mod groups;
+mod idle_connections;
 mod knowledge;
 mod kubernetes;
 mod levels;
