@@ -9,6 +9,7 @@ mod text_statements;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
+use std::num::NonZeroU32;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -127,6 +128,22 @@ enum Expect {
     Rows(Question, u8),
 }
 
+/// A connection as its server knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ServerThread {
+    /// The server.
+    pub server: ServerId,
+    /// The thread id. No server gives 0 to a connection, so `Option<ServerThread>` is no larger.
+    thread_id: NonZeroU32,
+}
+
+impl ServerThread {
+    /// The connection with this thread id.
+    pub fn new(server: ServerId, thread_id: u32) -> Self {
+        ServerThread { server, thread_id: NonZeroU32::new(thread_id).unwrap_or(NonZeroU32::MAX) }
+    }
+}
+
 /// What a query of the proxy's own, in front of a statement, is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Question {
@@ -226,6 +243,13 @@ pub struct Connection<S> {
     pub encrypted: Option<Box<Encrypted>>,
     /// The place in the pool's limits and metrics, released when the connection is dropped.
     permit: Option<(Permit, Open)>,
+}
+
+impl About {
+    /// Returns the connection as its server knows it.
+    pub fn thread(&self) -> ServerThread {
+        ServerThread::new(self.server, self.thread_id)
+    }
 }
 
 impl<S: Stream> Connection<S> {
@@ -487,7 +511,8 @@ impl<S: Stream> Connection<S> {
         self.expecting.push_back(Expect::Set);
     }
 
-    /// Appends a query without rows, so that FOUND_ROWS() is 0, as in a new session.
+    /// Appends a query without rows, so that FOUND_ROWS() is 0, as in a new session. (MariaDB gives a new session the thread of
+    /// an earlier one, with its FOUND_ROWS().)
     pub fn forget_found_rows(&mut self, out: &mut Vec<u8>) {
         self.counted_another = false;
         self.query_in_front(b"SELECT NULL FROM DUAL WHERE FALSE", Expect::Rows(Question::NoRows, 0), out);

@@ -19,6 +19,8 @@ pub struct SessionFacts {
     pub keeps_access_mode: bool,
     /// The server of its last statement.
     pub last: Role,
+    /// The server of the last statement that set `FOUND_ROWS()`.
+    pub last_query: Role,
     /// The server that has its warnings, or its error. None: any server can be brought to say what its diagnostics are.
     pub diagnostics: Option<Role>,
     /// True if its transactions that only read begin on the primary: one of them had a statement that a replica must not get.
@@ -34,6 +36,7 @@ impl SessionFacts {
         only_reads: false,
         keeps_access_mode: false,
         last: Role::Writer,
+        last_query: Role::Writer,
         diagnostics: None,
         reads_on_primary: false,
     };
@@ -62,7 +65,7 @@ pub fn in_reading(class: &StatementClass, facts: &SessionFacts) -> InReading {
     if class.reason == Why::NamedLock && !has(Effects::SEVERAL) {
         return InReading::Beside;
     }
-    if with_diagnostics(class, facts) == Some(Role::Writer) {
+    if with_diagnostics(class, facts).or_else(|| with_count(class, facts)) == Some(Role::Writer) {
         return InReading::Beside;
     }
     // A transaction that may write cannot begin on a replica; its BEGIN ends the transaction that is open there.
@@ -109,9 +112,17 @@ fn with_diagnostics(class: &StatementClass, facts: &SessionFacts) -> Option<Role
     facts.diagnostics.filter(|_| class.effects.contains(asks) && !class.effects.contains(Effects::SEVERAL))
 }
 
+/// Returns the server that alone can answer `SELECT FOUND_ROWS()`, if a transaction is open on the other one.
+fn with_count(class: &StatementClass, facts: &SessionFacts) -> Option<Role> {
+    let asks = Effects::READS_FOUND_ROWS | Effects::OPENS_NO_TABLE;
+    let others = Effects::READS_ROW_COUNT | Effects::SEVERAL;
+    let asks_only = class.effects.contains(asks) && !class.effects.intersects(others);
+    facts.transaction.filter(|_| asks_only).map(|_| facts.last_query)
+}
+
 /// Chooses the server for a statement on a port that splits.
 pub fn place(class: &StatementClass, facts: &SessionFacts) -> (Role, Why) {
-    if let Some(role) = with_diagnostics(class, facts) {
+    if let Some(role) = with_diagnostics(class, facts).or_else(|| with_count(class, facts)) {
         return (role, Why::LooksBack);
     }
     match facts.transaction {
@@ -127,7 +138,8 @@ pub fn place(class: &StatementClass, facts: &SessionFacts) -> (Role, Why) {
         return (facts.diagnostics.unwrap_or(facts.last), Why::LooksBack);
     }
     if class.effects.intersects(looks_back) {
-        return (facts.last, Why::LooksBack);
+        let asks_query = class.effects.contains(Effects::READS_FOUND_ROWS);
+        return (if asks_query { facts.last_query } else { facts.last }, Why::LooksBack);
     }
     let begins = facts.only_reads
         && class.kind == StatementKind::Transaction
@@ -181,7 +193,7 @@ mod tests {
             Effects::LOCKS_TABLES,
             Effects::READS_DIAGNOSTICS,
             Effects::OPENS_NO_TABLE,
-            Effects::READS_ROW_COUNT.union(Effects::READS_FOUND_ROWS),
+            Effects::READS_FOUND_ROWS,
             Effects::HINT_PRIMARY,
             Effects::UNDERSTOOD,
             Effects::COMMITS_IMPLICITLY,
@@ -213,6 +225,8 @@ mod tests {
                 keeps_access_mode: is(2),
                 last: one(is(3)),
                 reads_on_primary: is(4),
+                // The other one: a mistake shows.
+                last_query: one(!is(3)),
             }
         })
     }
@@ -225,8 +239,7 @@ mod tests {
             tried += 1;
             let (role, why) = place(&class, &facts);
             let asks = class.effects.intersects(looks_back);
-            let diagnostics = with_diagnostics(&class, &facts);
-            if let Some(with) = diagnostics {
+            if let Some(with) = with_diagnostics(&class, &facts).or_else(|| with_count(&class, &facts)) {
                 assert_eq!(
                     (role, why),
                     (with, Why::LooksBack),
@@ -254,7 +267,12 @@ mod tests {
             }
             if asks && facts.transaction.is_none() {
                 let last = class.effects.contains(Effects::READS_DIAGNOSTICS);
-                let expected = facts.diagnostics.filter(|_| last).unwrap_or(facts.last);
+                let query = class.effects.contains(Effects::READS_FOUND_ROWS);
+                let expected = match last {
+                    true => facts.diagnostics.unwrap_or(facts.last),
+                    false if query => facts.last_query,
+                    false => facts.last,
+                };
                 assert_eq!((role, why), (expected, Why::LooksBack), "{class:?} {facts:?}");
             }
         }

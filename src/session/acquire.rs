@@ -52,14 +52,15 @@ impl<R: Runtime> Session<R> {
     /// Takes the connection on which the last statement ran. For a request that reads diagnostics, takes the connection
     /// that has the diagnostics. Returns false if that connection is not available.
     pub(super) fn take_last(&mut self, role: Role, request: &Request) -> bool {
-        let last = if request.class.effects.contains(Effects::READS_DIAGNOSTICS) {
-            self.state.diagnostics.connection()
-        } else {
-            self.state.last.connection
+        let asks = |effects| request.class.effects.contains(effects);
+        let last = match () {
+            () if asks(Effects::READS_DIAGNOSTICS) => self.state.diagnostics.connection(),
+            () if asks(Effects::READS_FOUND_ROWS) => self.state.last.query.connection,
+            () => self.state.last.connection,
         };
         match last {
-            Some((server, _)) if !self.upstream.keeps(role) => {
-                self.upstream.take_own(role, server, self.client.class(role), &self.state.carried)
+            Some(at) if !self.upstream.keeps(role) => {
+                self.upstream.take_own(role, at.server, self.client.class(role), &self.state.carried)
             }
             _ => false,
         }

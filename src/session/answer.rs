@@ -415,14 +415,14 @@ impl<R: Runtime> Session<R> {
         connection.end_exchange();
         super::unexplained::ran(connection, by, &self.context.metrics);
         self.client.handle.servers.unexplained.of(self.upstream.role).set(connection.unexplained());
-        let here = Some((connection.about.server, connection.about.thread_id));
-        self.state.last.connection = here;
+        let here = connection.about.thread();
+        self.state.ran_on(here);
         if !self.state.diagnostics.kept {
             // MariaDB: diagnostics that were left on this connection are those of an earlier statement.
             connection.stale_diagnostics |= connection.leaves_diagnostics
                 && connection.about.flavor == Flavor::MariaDb
-                && self.state.diagnostics.connection() != here;
-            self.state.diagnostics.are_on(connection.about.server, connection.about.thread_id);
+                && self.state.diagnostics.connection() != Some(here);
+            self.state.diagnostics.are_on(here);
         }
         if std::mem::take(&mut self.state.trackers.restored) {
             connection.forget_applied();
@@ -437,7 +437,7 @@ impl<R: Runtime> Session<R> {
             }
         }
         connection.has_past = false;
-        connection.counted_another &= !self.state.answer.may_count_rows(request.class.effects);
+        connection.counted_another &= !self.state.answer.counted;
         let quiet = self.state.answer.warnings == 0 && !self.state.answer.failed();
         let may_keep = request.class.kind < StatementKind::Write
             || request.class.effects.contains(Effects::OPENS_NO_TABLE);
@@ -455,7 +455,7 @@ impl<R: Runtime> Session<R> {
             match self.state.insert.id.get() {
                 InsertId::OnConnection => {
                     connection.set_insert_id(None);
-                    self.state.insert.connection = here;
+                    self.state.insert.connection = Some(here);
                 }
                 InsertId::Known(id) => connection.set_insert_id(Some(id)),
                 InsertId::Lost => {}

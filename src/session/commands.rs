@@ -366,7 +366,8 @@ fn class_of(command: Command) -> StatementClass {
     let class = |kind, effects, reason| StatementClass { kind, effects, reason };
     match command {
         Command::InitDb => {
-            let effects = Effects::SETS_STATE | Effects::EXPLAINED | Effects::KEEPS_DIAGNOSTICS;
+            let keeps = Effects::KEEPS_DIAGNOSTICS | Effects::KEEPS_FOUND_ROWS;
+            let effects = Effects::SETS_STATE | Effects::EXPLAINED | keeps;
             class(StatementKind::Session, effects, Why::SessionState)
         }
         // On MariaDB it leaves the diagnostics alone, as a statement without a table does.
@@ -377,7 +378,7 @@ fn class_of(command: Command) -> StatementClass {
             class(StatementKind::Ddl, Effects::COMMITS_IMPLICITLY, Why::Definition)
         }
         Command::RegisterSlave => class(StatementKind::Admin, Effects::LEAVES_UNKNOWN, Why::Administration),
-        _ => class(StatementKind::Admin, Effects::EXPLAINED, Why::Administration),
+        _ => class(StatementKind::Admin, Effects::EXPLAINED | Effects::KEEPS_FOUND_ROWS, Why::Administration),
     }
 }
 

@@ -16,7 +16,7 @@ impl<R: Runtime> Session<R> {
         };
         let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
         let Some(connection) = &mut self.upstream.connection else { return };
-        let flavor = connection.about.flavor;
+        let (flavor, here) = (connection.about.flavor, connection.about.thread());
         let all = names.iter().map(|name| format!("@@session.{}", String::from_utf8_lossy(name)));
         let question = format!("SELECT {}", all.collect::<Vec<_>>().join(","));
         let Some(Ok(sets)) = context.runtime.timeout(limit, connection.query(&question)).await else {
@@ -28,9 +28,7 @@ impl<R: Runtime> Session<R> {
                 self.state.variable_is(name, &value, flavor);
             }
         }
-        // The connection's last statement is now this question, so it cannot be asked about the client's last
-        // statement.
-        self.state.last.connection = None;
+        self.state.last.covered(here);
         if let Some(connection) = self.upstream.connection.as_mut().filter(|c| c.has_known_state()) {
             connection.now_has(&self.state.carried);
         }
@@ -60,6 +58,7 @@ impl<R: Runtime> Session<R> {
         }
         if let Some(connection) = &mut self.upstream.connection {
             connection.now_has(&self.state.carried);
+            self.state.last.covered(connection.about.thread());
         }
         self.upstream.release_after_statement(&mut self.state);
     }

@@ -63,7 +63,7 @@ impl<R: Runtime> Session<R> {
             entries: Vec::new(),
             carried: self.state.carried.clone(),
             insert_id: self.state.insert.id.get(),
-            connection: (about.server, about.thread_id),
+            connection: about.thread(),
             generation: about.generation,
             lost: false,
             summary: Summary::default(),

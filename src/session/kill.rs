@@ -60,7 +60,7 @@ impl<R: Runtime> Session<R> {
     ) -> Result<(), Close> {
         // The server where the client's CONNECTION_ID() was executed.
         let server = match self.client.port {
-            Port::Replica => self.state.last.connection.map(|(server, _)| server),
+            Port::Replica => self.state.last.connection.map(|connection| connection.server),
             _ => self.context.topology.last_writer(),
         };
         if id == self.client.handle.id

@@ -136,7 +136,7 @@ impl<R: Runtime> Session<R> {
             latency.observe_us(micros);
         }
         let connection = self.state.last.connection;
-        let on = connection.map(|(server, _)| (server.0, micros.saturating_sub(self.waits().sum())));
+        let on = connection.map(|at| (at.server.0, micros.saturating_sub(self.waits().sum())));
         if let Some((server, us)) = on {
             metrics.server_latencies.observe_us(server, us);
         }
@@ -235,7 +235,7 @@ impl<R: Runtime> Session<R> {
     fn offer(&self, user: &Arc<str>, digest: (u64, &str), figures: &Figures) {
         let snapshot = self.context.topology.get();
         let server = figures.placed.and(self.state.last.connection);
-        let server = server.and_then(|(id, _)| snapshot.server(id)).map(|server| &server.name);
+        let server = server.and_then(|at| snapshot.server(at.server)).map(|server| &server.name);
         let seen = Seen {
             session: self.client.handle.id,
             client: self.client.handle.peer.get().address(),

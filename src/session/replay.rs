@@ -136,7 +136,7 @@ impl<R: Runtime> Session<R> {
     /// True if the server was lost, and not only the connection: whoever kills a transaction does not want it
     /// to run again. Waits a moment, because the probes need time to notice.
     async fn confirm_primary_lost(&mut self, journal: &Journal) -> Result<bool, StatementError> {
-        let (server, generation) = (journal.connection.0, journal.generation);
+        let (server, generation) = (journal.connection.server, journal.generation);
         if journal.lost {
             return Ok(true);
         }
@@ -272,7 +272,7 @@ impl<R: Runtime> Session<R> {
         let Some(connection) = &mut self.upstream.connection else { return Again::Lost };
         connection.set_insert_id(None);
         if made {
-            self.state.insert.connection = Some((connection.about.server, connection.about.thread_id));
+            self.state.insert.connection = Some(connection.about.thread());
         } else {
             self.state.insert.id.set(InsertId::Lost);
         }
@@ -403,13 +403,11 @@ impl<R: Runtime> Session<R> {
     /// Continues the transaction on the new connection, where it is now open as it was on the old connection.
     fn resume_transaction(&mut self, mut journal: Box<Journal>) {
         let Some(connection) = &mut self.upstream.connection else { return };
-        let here = (connection.about.server, connection.about.thread_id);
+        let here = connection.about.thread();
         let before = Some(journal.connection);
-        if self.state.last.connection == before {
-            self.state.last.connection = Some(here);
-        }
+        self.state.last.moved(journal.connection, here);
         if self.state.diagnostics.connection() == before {
-            self.state.diagnostics.are_on(here.0, here.1);
+            self.state.diagnostics.are_on(here);
         }
         connection.leaves_diagnostics = true;
         journal.connection = here;

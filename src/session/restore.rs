@@ -96,7 +96,7 @@ impl<R: Runtime> Session<R> {
             return;
         }
         connection.closes_after_session = true;
-        let here = (connection.about.server, connection.about.thread_id);
+        let here = connection.about.thread();
         let insert = &self.state.insert;
         if insert.id.get() == InsertId::OnConnection && insert.connection == Some(here) {
             let limit = self.context.live.borrow().timeouts.connect;

@@ -31,6 +31,9 @@ bitflags::bitflags! {
         /// `@@session_track_…` is shown: the proxy sets these variables for itself.
         const READS_TRACKERS = 1 << 7;
 
+        /// The statement leaves `FOUND_ROWS()` as it is on all servers: it executes no query, not even a subquery.
+        const KEEPS_FOUND_ROWS = 1 << 14;
+
         // What the statement reads about the previous statement or of the session.
         /// SHOW WARNINGS, SHOW ERRORS, GET DIAGNOSTICS, `@@warning_count`, `@@error_count`.
         const READS_DIAGNOSTICS = 1 << 8;
@@ -188,6 +191,7 @@ impl Effects {
         .union(Effects::READS_NO_TABLE)
         .union(Effects::OPENS_NO_TABLE)
         .union(Effects::KEEPS_DIAGNOSTICS)
+        .union(Effects::KEEPS_FOUND_ROWS)
         .union(Effects::UNDERSTOOD)
         .union(Effects::EXPLAINED);
 

@@ -1,7 +1,7 @@
 //! The result of an answer, and what an ERR packet leaves unknown.
 
 use super::SessionState;
-use crate::sql::Effects;
+use crate::sql::{Effects, StatementClass};
 use crate::terms::{Pin, Role};
 
 /// What an ERR packet says about its statement.
@@ -50,6 +50,8 @@ pub struct Answered {
     pub affected: u64,
     /// True if the last result had rows.
     pub rows: bool,
+    /// True if `FOUND_ROWS()` is about this statement now.
+    pub counted: bool,
     /// True if the statement opened a cursor.
     pub cursor: bool,
     /// The number of warnings of the last result.
@@ -66,11 +68,18 @@ pub struct Answered {
 }
 
 impl Answered {
-    /// True if FOUND_ROWS() may be about the statement with these effects: it had a result set, or may have had one inside. Not
-    /// SHOW WARNINGS.
-    pub fn may_count_rows(&self, effects: Effects) -> bool {
-        let inside = Effects::SETS_USER_VARIABLES | Effects::CALLS | Effects::LEAVES_UNKNOWN;
-        (self.rows && !effects.contains(Effects::READS_DIAGNOSTICS)) || effects.intersects(inside)
+    /// True if FOUND_ROWS() is, or may be, about the statement of this class.
+    pub(super) fn counts_rows(&self, class: &StatementClass, of_mariadb: bool) -> bool {
+        let has = |effects| class.effects.intersects(effects);
+        if has(Effects::KEEPS_FOUND_ROWS) {
+            return false;
+        }
+        if self.results == 0 && self.code.is_some_and(|code| NEVER_RUN.binary_search(&code).is_ok()) {
+            return has(Effects::CALLS | Effects::EXECUTES);
+        }
+        // What else fails, and the query in a SET, leave the value alone on MySQL.
+        let unseen = Effects::CALLS | Effects::EXECUTES | Effects::LEAVES_UNKNOWN | Effects::SEVERAL;
+        of_mariadb || has(unseen) || !(self.failed() || has(Effects::SETS_STATE))
     }
 
     /// True if the answer ended with an ERR packet.
@@ -78,6 +87,10 @@ impl Answered {
         self.error.is_some()
     }
 }
+
+/// Errors that a server finds before it executes anything: of the syntax, of names, of rights.
+const NEVER_RUN: [u16; 17] =
+    [1044, 1045, 1046, 1049, 1052, 1054, 1060, 1064, 1065, 1066, 1142, 1143, 1146, 1193, 1227, 1235, 1305];
 
 /// Errors that may have rolled back more than their statement: a changed record, a wait for a lock (with
 /// innodb_rollback_on_timeout), no room for locks, deadlock elsewhere.
@@ -206,6 +219,30 @@ impl SessionState {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sql::classify;
+
+    /// True if FOUND_ROWS() is about the statement once it was answered, by an error with this code or not.
+    fn counts(sql: &str, code: Option<u16>, of_mariadb: bool) -> bool {
+        let class = classify(sql.as_bytes(), crate::sql::Options::default(), &());
+        let answered = Answered { code, error: code.map(|_| AnswerError::Other), ..Answered::default() };
+        answered.counts_rows(&class, of_mariadb)
+    }
+
+    #[test]
+    fn the_count_of_rows_is_about_the_last_statement_that_a_server_executed() {
+        let sql = "SELECT a FROM t";
+        let on_both = |sql, code| [false, true].map(|of_mariadb| counts(sql, code, of_mariadb));
+        assert_eq!(on_both(sql, None), [true, true]);
+        for code in NEVER_RUN {
+            assert_eq!(on_both(sql, Some(code)), [false, false], "{code}");
+            assert_eq!(on_both("CALL p()", Some(code)), [true, true], "{code}: what ran in it nobody knows");
+        }
+        assert_eq!(on_both(sql, Some(1242)), [false, true]);
+        assert_eq!(on_both("SET @a = (SELECT a FROM t)", None), [false, true]);
+        assert_eq!(on_both("UPDATE t SET a = 1", None), [true, true]);
+        assert_eq!(on_both("INSERT INTO t VALUES (1)", None), [false, false]);
+        assert!(NEVER_RUN.is_sorted());
+    }
 
     #[test]
     fn a_name_is_found_wherever_it_stands() {

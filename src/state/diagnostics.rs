@@ -4,10 +4,9 @@
 //! COM_INIT_DB, and on MariaDB statements that open no table. After such a statement they are still where they were.
 
 use super::{PinSet, SessionState};
-use crate::backend::ServerError;
+use crate::backend::{ServerError, ServerThread};
 use crate::sql::{self, Effects, StatementClass, classify};
 use crate::terms::{Pin, Role};
-use crate::topology::ServerId;
 
 /// Where the diagnostics are.
 #[derive(Debug, Default)]
@@ -15,8 +14,8 @@ enum Place {
     /// On no connection: no statement has left any.
     #[default]
     Nowhere,
-    /// On this connection: its server and its thread id there.
-    On(ServerId, u32),
+    /// On this connection.
+    On(ServerThread),
     /// No server has them: the proxy itself answered the last statement with this error.
     Own(Box<ServerError>),
 }
@@ -64,17 +63,17 @@ pub enum Bring<'a> {
 }
 
 impl Diagnostics {
-    /// Returns the connection that has the diagnostics: its server and its thread id there.
-    pub fn connection(&self) -> Option<(ServerId, u32)> {
+    /// Returns the connection that has the diagnostics.
+    pub fn connection(&self) -> Option<ServerThread> {
         match self.place {
-            Place::On(server, thread_id) => Some((server, thread_id)),
+            Place::On(connection) => Some(connection),
             Place::Nowhere | Place::Own(_) => None,
         }
     }
 
     /// Notes that this connection has the diagnostics.
-    pub fn are_on(&mut self, server: ServerId, thread_id: u32) {
-        self.place = Place::On(server, thread_id);
+    pub fn are_on(&mut self, connection: ServerThread) {
+        self.place = Place::On(connection);
     }
 
     /// True if a connection has warnings, or an error, that the client may ask for.
@@ -90,7 +89,7 @@ impl Diagnostics {
 
     /// Returns what must be done on this connection before a statement asks for diagnostics. `has_past`: another session used
     /// the connection in the meantime. `may_have`: the connection may have diagnostics, of whatever statement.
-    pub fn bring(&self, here: (ServerId, u32), has_past: bool, may_have: bool) -> Bring<'_> {
+    pub fn bring(&self, here: ServerThread, has_past: bool, may_have: bool) -> Bring<'_> {
         let is_here = !has_past && self.connection() == Some(here);
         match &self.place {
             Place::Own(error) => Bring::Raise(error),

@@ -7,10 +7,9 @@ use std::rc::Rc;
 use twox_hash::XxHash64;
 
 use super::may_undo;
-use crate::backend::{Carried, InsertId, PreparedText};
+use crate::backend::{Carried, InsertId, PreparedText, ServerThread};
 use crate::sql::{MAX_READ, StatementClass};
 use crate::terms::StatementKind;
-use crate::topology::ServerId;
 use crate::wire::{Command, ErrPacket, Observer, OkPacket, OnErr, ProtocolError, StatusFlags};
 
 /// The status flags that belong to a statement's result. The other flags describe the session.
@@ -134,8 +133,8 @@ pub struct Journal {
     pub carried: Rc<Carried>,
     /// What `LAST_INSERT_ID()` returned at the begin of the transaction.
     pub insert_id: InsertId,
-    /// The connection on which the transaction runs: the server and the thread id.
-    pub connection: (ServerId, u32),
+    /// The connection on which the transaction runs.
+    pub connection: ServerThread,
     /// The generation of that connection.
     pub generation: u64,
     /// True if a snapshot showed that the server is lost.

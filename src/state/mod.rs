@@ -29,7 +29,7 @@ mod written;
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use crate::backend::{Carried, InsertId};
+use crate::backend::{Carried, InsertId, ServerThread};
 use crate::routing::SessionFacts;
 use crate::sql;
 use crate::sql::{Effects, StatementClass};
@@ -229,6 +229,7 @@ impl SessionState {
             only_reads: self.carried.only_reads(),
             keeps_access_mode: !self.texts.of_mariadb,
             last: self.last.role,
+            last_query: self.last.query.role,
             diagnostics: self.diagnostics.only_on(),
             reads_on_primary: self.transaction.reading.contains(ReadingTransactions::ON_PRIMARY),
         }
@@ -349,6 +350,9 @@ impl SessionState {
                 class.effects.intersects(Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS);
             return;
         }
+        if class.effects.contains(Effects::KEEPS_FOUND_ROWS) {
+            return;
+        }
         for role in Role::BOTH {
             if !self.pins.on(role).is_empty() {
                 self.unpin(role, PinSet::of(&[Pin::FoundRows]));
@@ -406,6 +410,14 @@ impl SessionState {
         self.pins.on(role).without(before)
     }
 
+    /// Notes on which connection the statement ran that is done.
+    pub fn ran_on(&mut self, connection: ServerThread) {
+        self.last.connection = Some(connection);
+        if self.answer.counted {
+            self.last.query.connection = Some(connection);
+        }
+    }
+
     /// Updates the state after the answer to a statement that ran on the connection for this role.
     pub fn done(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>, sent: PinSet) {
         self.last.role = role;
@@ -417,6 +429,11 @@ impl SessionState {
             }
             _ => -1,
         };
+        self.answer.counted = self.answer.counts_rows(class, self.texts.of_mariadb);
+        if self.answer.counted {
+            self.last.query.role = role;
+            self.last.query.is_new = false;
+        }
         let answered = self.answer;
         let mut not_parsed = answered.error == Some(AnswerError::NotParsed);
         if let Some(name) = self.trackers.reports.take_missing_routine() {

@@ -6,10 +6,9 @@ use super::journal::Journal;
 use super::reading::Reading;
 use super::unexplained::Reports;
 use super::unreported_variables::UnreportedVariables;
-use crate::backend::{InsertIdCell, TextStatements};
+use crate::backend::{InsertIdCell, ServerThread, TextStatements};
 use crate::sql;
 use crate::terms::Role;
-use crate::topology::ServerId;
 use crate::wire::StatusFlags;
 
 bitflags::bitflags! {
@@ -61,8 +60,8 @@ impl Default for Transaction {
 pub struct InsertIds {
     /// What `LAST_INSERT_ID()` returns.
     pub id: InsertIdCell,
-    /// The connection that knows the insert id, if only this connection does: its server and its thread id there.
-    pub connection: Option<(ServerId, u32)>,
+    /// The connection that knows the insert id, if only this connection does.
+    pub connection: Option<ServerThread>,
 }
 
 /// What the session has on its connections by name.
@@ -94,8 +93,8 @@ pub struct LastStatement {
     pub is_new: bool,
     /// The role for which the statement ran.
     pub role: Role,
-    /// The connection on which the statement ran: its server and its thread id there.
-    pub connection: Option<(ServerId, u32)>,
+    /// The connection on which the statement ran.
+    pub connection: Option<ServerThread>,
     /// What `ROW_COUNT()` returns.
     pub row_count: i64,
     /// True if the statement changed rows, so that the client may ask for `ROW_COUNT()`.
@@ -103,6 +102,38 @@ pub struct LastStatement {
     /// True if the client asked for ROW_COUNT() or FOUND_ROWS(): each statement's connection is then kept until the next
     /// statement.
     pub looks_back: bool,
+    /// The last statement that set `FOUND_ROWS()`: mostly the last query.
+    pub query: LastQuery,
+}
+
+/// Where `FOUND_ROWS()` has this session's value.
+#[derive(Debug)]
+pub struct LastQuery {
+    /// True if there is none: the value is that of a new session.
+    pub is_new: bool,
+    /// The role for which the statement ran.
+    pub role: Role,
+    /// Its connection.
+    pub connection: Option<ServerThread>,
+}
+
+impl LastStatement {
+    /// Notes that a statement of the proxy's own ran on this connection, which nobody can ask about a statement of the client
+    /// any more.
+    pub fn covered(&mut self, connection: ServerThread) {
+        for place in [&mut self.connection, &mut self.query.connection] {
+            place.take_if(|place| *place == connection);
+        }
+    }
+
+    /// Notes that another connection has taken the place of one, with all that can be asked there.
+    pub fn moved(&mut self, before: ServerThread, now: ServerThread) {
+        for place in [&mut self.connection, &mut self.query.connection] {
+            if *place == Some(before) {
+                *place = Some(now);
+            }
+        }
+    }
 }
 
 impl Default for LastStatement {
@@ -114,6 +145,7 @@ impl Default for LastStatement {
             row_count: -1,
             counted: false,
             looks_back: false,
+            query: LastQuery { is_new: true, role: Role::Writer, connection: None },
         }
     }
 }

@@ -20,8 +20,11 @@ use crate::wire::{
 };
 
 /// The class of COM_STMT_PREPARE, whose answer says nothing about the session.
-pub const PREPARED: StatementClass =
-    StatementClass { kind: StatementKind::Session, effects: Effects::empty(), reason: Why::TextPrepared };
+pub const PREPARED: StatementClass = StatementClass {
+    kind: StatementKind::Session,
+    effects: Effects::KEEPS_FOUND_ROWS,
+    reason: Why::TextPrepared,
+};
 
 /// The id that means "the statement that was prepared last", for clients that do not wait for an id. MySQL has no
 /// such id.

@@ -90,13 +90,16 @@ impl<R: Runtime> Upstream<R> {
         let insert_id = self.insert_id_for(state, effects);
         let Some(connection) = &mut self.connection else { return Ok(Brought::Broken) };
         let counts = Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
-        let here = (connection.about.server, connection.about.thread_id);
+        let asks = |effect| effects.contains(effect);
+        let here = connection.about.thread();
         let asks_diagnostics = effects.contains(Effects::READS_DIAGNOSTICS);
         let has_past = connection.has_past;
         let may_have = connection.stale_diagnostics || connection.leaves_diagnostics;
         let bring = state.diagnostics.bring(here, has_past, may_have);
-        let elsewhere = has_past || state.last.connection != Some(here);
-        let lost = (effects.intersects(counts) && elsewhere && !state.last.is_new)
+        let (last, query) = (&state.last, &state.last.query);
+        let elsewhere = |place, is_new: bool| (has_past || place != Some(here)) && !is_new;
+        let lost = (asks(Effects::READS_ROW_COUNT) && elsewhere(last.connection, last.is_new))
+            || (asks(Effects::READS_FOUND_ROWS) && elsewhere(query.connection, query.is_new))
             || (asks_diagnostics && bring == Bring::Lost);
         if lost {
             if *asks_row_count {
@@ -187,7 +190,7 @@ impl<R: Runtime> Upstream<R> {
         state: &SessionState,
         effects: Effects,
     ) -> Result<(), StatementError> {
-        let here = self.connection.as_ref().map(|c| (c.about.server, c.about.thread_id));
+        let here = self.connection.as_ref().map(|c| c.about.thread());
         let asks = effects.contains(Effects::READS_INSERT_ID);
         let is_here = here == state.insert.connection || (self.role == Role::Reader && !asks);
         let limit = self.resources.live.borrow().timeouts.connect;

@@ -24,6 +24,35 @@ const SHOWN: [&str; 14] = [
     "PROFILES",
 ];
 
+/// Statements that execute no query, unless SELECT stands in them.
+const WITHOUT_QUERY: [&str; 25] = [
+    "SET",
+    "USE",
+    "BEGIN",
+    "START",
+    "COMMIT",
+    "ROLLBACK",
+    "SAVEPOINT",
+    "RELEASE",
+    "XA",
+    "PREPARE",
+    "DEALLOCATE",
+    "GET",
+    "SIGNAL",
+    "CREATE",
+    "ALTER",
+    "DROP",
+    "RENAME",
+    "TRUNCATE",
+    "ANALYZE",
+    "LOCK",
+    "UNLOCK",
+    "GRANT",
+    "REVOKE",
+    "KILL",
+    "FLUSH",
+];
+
 /// Functions with FROM between their arguments.
 const WITH_FROM: [&str; 5] = ["EXTRACT", "TRIM", "SUBSTRING", "SUBSTR", "MID"];
 
@@ -49,6 +78,21 @@ pub(super) fn opens_none(statement: Statement<'_, '_>, found: &Found) -> bool {
         }
         () => false,
     }
+}
+
+/// True if the statement leaves `FOUND_ROWS()` as it is. A list of what is known: a query, even within another statement, sets
+/// it, on MySQL also DO and UPDATE, and nobody knows what a procedure does.
+pub(super) fn counts_no_rows(statement: Statement<'_, '_>, found: &Found) -> bool {
+    let effects = found.effects();
+    if effects.intersects(Effects::CALLS | Effects::EXECUTES | Effects::LEAVES_UNKNOWN) {
+        return false;
+    }
+    let (first, second) = (statement.at(0), statement.at(1));
+    if first.is_any(&["INSERT", "REPLACE", "DELETE"]) {
+        return !statement.iter().any(|tok| tok.is_any(&["SELECT", "TABLE", "RETURNING"]));
+    }
+    let shows = first.is("SHOW") && second.is_any(&["WARNINGS", "ERRORS", "CREATE"]);
+    (shows || first.is_any(&WITHOUT_QUERY)) && !statement.iter().any(|tok| tok.is("SELECT"))
 }
 
 /// True if no word stands in front of a table.

@@ -70,3 +70,53 @@ fn statements_that_keep_the_diagnostics_on_every_server() {
         assert!(!keeps(sql), "{sql}");
     }
 }
+
+#[test]
+fn statements_that_leave_the_count_of_rows_alone() {
+    let keeps = |sql: &str| class(sql).effects.contains(E::KEEPS_FOUND_ROWS);
+    let all = [
+        "SET @a = 1",
+        "SET NAMES utf8mb4",
+        "USE test",
+        "BEGIN",
+        "COMMIT",
+        "INSERT INTO t VALUES (1)",
+        "REPLACE INTO t VALUES (1)",
+        "DELETE FROM t WHERE a = 1",
+        "CREATE TABLE t (a INT)",
+        "PREPARE p FROM 'SELECT 1'",
+        "SHOW WARNINGS",
+        "SHOW CREATE TABLE t",
+        "SET @a = 1; COMMIT",
+    ];
+    for sql in all {
+        assert!(keeps(sql), "{sql}");
+    }
+    let sets = [
+        "SELECT 1",
+        "(SELECT 1) UNION SELECT 2",
+        "TABLE t",
+        "VALUES ROW(1)",
+        "WITH w AS (SELECT 1) SELECT * FROM w",
+        "SELECT a INTO @a FROM t",
+        "SET @a = (SELECT a FROM t)",
+        "INSERT INTO t SELECT a FROM t",
+        "INSERT INTO t TABLE t",
+        "INSERT INTO t VALUES (1) RETURNING a",
+        "DELETE FROM t RETURNING a",
+        "DELETE FROM t WHERE a IN (SELECT a FROM u)",
+        "CREATE TABLE t AS SELECT 1",
+        // On MySQL.
+        "DO 1",
+        "UPDATE t SET a = 1",
+        "SHOW TABLES",
+        "EXPLAIN SELECT 1",
+        "CALL p()",
+        "EXECUTE p",
+        "COMMIT; SELECT 1",
+        "XX",
+    ];
+    for sql in sets {
+        assert!(!keeps(sql), "{sql}");
+    }
+}
