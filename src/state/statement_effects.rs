@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::unreported_variables::Whose;
-use super::{AnswerError, PinSet, Qualified, ReadingTransactions, SessionState};
+use super::{AnswerError, PinSet, Qualified, ReadingTransactions, SessionState, mentions};
 use crate::backend::{Carried, InsertId, TextStatement, TextStatements};
 use crate::sql::class::TRACKER;
 use crate::sql::parts::Given;
@@ -62,7 +62,9 @@ impl SessionState {
     }
 
     pub(super) fn note_effects(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>) {
-        if self.answer.rows && class.kind == StatementKind::Write && role == Role::Writer {
+        let returns = |text: &[u8]| mentions(text, b"returning");
+        let in_several = class.effects.contains(Effects::SEVERAL) && text.is_none_or(returns);
+        if role == Role::Writer && (in_several || (self.answer.rows && class.kind == StatementKind::Write)) {
             // The packet behind the rows of INSERT … RETURNING does not report the insert id.
             self.insert.id.set(InsertId::OnConnection);
         }

@@ -39,7 +39,13 @@ const MYSQL: &[Kind] = &[Kind::MySql];
 const MARIADB: &[Kind] = &[Kind::MariaDb];
 
 /// They are counted, and printed at the end. The rest of such a session is not compared.
-const KNOWN: [Known; 11] = [
+const KNOWN: [Known; 12] = [
+    Known {
+        kinds: BOTH,
+        step: "SELECT",
+        parts: ["", "what the last statement did is not known any more"],
+        why: "another session had the connection since the session's last query, before its first FOUND_ROWS()",
+    },
     Known {
         kinds: MYSQL,
         step: "!bytes 0e",
