@@ -202,7 +202,8 @@ fn discovery(s: &Section<'_>) -> (Discovery, Vec<StaticServer>) {
         return (Discovery::Kubernetes(Box::new(kubernetes::kubernetes(s))), Vec::new());
     }
     kubernetes::refuse_all(s);
-    if servers.is_empty() {
+    // An empty list is what a package begins with: the file is still to be filled in.
+    if servers.is_empty() && s.get("servers").is_none() {
         s.problem(
             s.line,
             "servers",

@@ -211,6 +211,15 @@ fn unknown_keys_are_named_with_path_line_and_nearest_key() {
 }
 
 #[test]
+fn an_empty_list_of_servers_is_a_file_that_is_still_to_be_filled_in() {
+    let config =
+        parse("[discovery]\nservers = []\n[monitor]\nuser = \"monitor\"\npassword = \"p\"\n").unwrap();
+    let warnings = config.warnings();
+    let [warning] = &*warnings else { panic!("{warnings:?}") };
+    assert!(warning.starts_with("discovery.servers: the list is empty"), "{warning}");
+}
+
+#[test]
 fn an_empty_file_says_all_that_is_missing() {
     assert_eq!(
         problems(""),

@@ -7,7 +7,17 @@ impl Config {
     /// Returns a line for each setting that works but is risky: the key, what it allows, and what to write instead.
     pub fn warnings(&self) -> Vec<String> {
         let claimed = self.claimed_addresses();
-        self.unverified_servers().into_iter().chain(claimed).chain(self.shown_literals()).collect()
+        let of_servers = self.no_server().into_iter().chain(self.unverified_servers());
+        of_servers.chain(claimed).chain(self.shown_literals()).collect()
+    }
+
+    fn no_server(&self) -> Option<String> {
+        let is_empty = matches!(self.fixed.discovery, Discovery::Static) && self.live.servers.is_empty();
+        is_empty.then(|| {
+            "discovery.servers: the list is empty, so clients get an error; write [[discovery.servers]] with name and address \
+             for each server in place of servers = [], fill in [monitor], and reload the file"
+                .to_owned()
+        })
     }
 
     fn shown_literals(&self) -> Option<String> {
