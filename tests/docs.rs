@@ -3,6 +3,8 @@
 
 #[path = "docs/generated.rs"]
 mod generated;
+#[path = "docs/schema.rs"]
+mod schema;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

@@ -7,7 +7,7 @@ use super::{CONFIG, read, root};
 const MADE: &str = "<!-- Made by `UPDATE_DOCS=1 cargo test --test docs`; a test compares it. -->\n";
 
 /// A page of `docs` is this text, or is written anew.
-fn page_is(name: &str, wanted: &str) {
+pub(super) fn page_is(name: &str, wanted: &str) {
     let path = root().join("docs").join(name);
     if std::env::var_os("UPDATE_DOCS").is_some() {
         std::fs::write(&path, wanted).expect("a page");
@@ -16,7 +16,7 @@ fn page_is(name: &str, wanted: &str) {
 }
 
 /// `key = value`, perhaps commented out.
-fn key_and_value(line: &str) -> Option<(&str, &str)> {
+pub(super) fn key_and_value(line: &str) -> Option<(&str, &str)> {
     let (key, value) = line.split_once(" = ")?;
     let is_key = !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
     is_key.then_some((key, value))
@@ -56,7 +56,7 @@ fn configuration() -> String {
     page
 }
 
-fn section(line: &str) -> Option<&str> {
+pub(super) fn section(line: &str) -> Option<&str> {
     let closed = line.ends_with(']') && line.starts_with('[') && !line.contains(' ');
     closed.then_some(line)
 }
