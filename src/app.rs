@@ -6,11 +6,13 @@ mod audit;
 mod check;
 mod clients_tls;
 mod defect;
+mod demo;
 mod events;
 mod explain;
 mod http;
 mod memory;
 mod notice;
+mod pages;
 mod plain;
 mod privacy;
 mod questions;
@@ -41,7 +43,7 @@ use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
 
 use self::takeover::{Predecessor, TakeoverError};
 use crate::config::{Config, ConfigError};
@@ -114,6 +116,23 @@ enum Command {
         /// The statement.
         #[arg(value_name = "SQL")]
         sql: String,
+    },
+    /// Watch the proxy follow its primary: starts private servers, a proxy, some traffic and a live table.
+    Demo {
+        #[command(subcommand)]
+        step: Option<demo::Step>,
+    },
+    /// Print the completions of this command line for a shell.
+    Completions {
+        /// The shell.
+        #[arg(value_enum)]
+        shell: pages::Shell,
+    },
+    /// Write the manual pages of all commands into a folder.
+    Man {
+        /// The folder. It must exist.
+        #[arg(value_name = "FOLDER")]
+        folder: PathBuf,
     },
 }
 
@@ -233,6 +252,15 @@ fn execute(command: Command) -> Result<ExitCode, AppError> {
         Command::Top { place, config } => top::top(&tap::target(place, config.as_deref())?),
         Command::Explain { sql } => {
             say(&explain::explain(&sql))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Demo { step } => Err(demo::demo(step)),
+        Command::Completions { shell } => {
+            say(&pages::completions(shell, Cli::command()))?;
+            Ok(ExitCode::SUCCESS)
+        }
+        Command::Man { folder } => {
+            pages::write_manual(Cli::command(), &folder)?;
             Ok(ExitCode::SUCCESS)
         }
     }

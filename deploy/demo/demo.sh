@@ -1,7 +1,8 @@
 #!/usr/bin/env bash
-# `make demo`: a MariaDB primary with two replicas and the proxy in front of them, all on loopback in a scratch folder,
+# `make demo`, `pointsman demo`: a MariaDB primary with two replicas and the proxy in front of them, all on loopback in a scratch folder,
 # with some traffic and a live table. Ctrl-C ends and removes all of it.
 # env: POINTSMAN_DEMO  the scratch folder (default /tmp/pointsman-demo)
+#      POINTSMAN       the program (default: the installed one of this version, otherwise it is built here)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 # shellcheck source-path=SCRIPTDIR source=../../tests/setup/lib.sh
@@ -41,6 +42,15 @@ ready() { # without curl, which a fresh machine may not have
   read -r line <&4 || true
   exec 4>&-
   [[ $line == *" 200 "* ]]
+}
+
+# The program of a package, if it has this source's version.
+installed() {
+  local version found
+  version=$(sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q}' Cargo.toml)
+  found=$(command -v pointsman) || return 1
+  [ "$("$found" --version 2>/dev/null)" = "pointsman $version" ] || return 1
+  echo "$found"
 }
 
 start_proxy() {
@@ -89,9 +99,16 @@ trap finish EXIT
 trap 'exit 0' INT TERM
 
 tests/setup/deps.sh servers
-say "building the proxy"
-cargo build --release --locked
-bin=${CARGO_TARGET_DIR:-target}/release/pointsman
+moves="make demo-failover" kills="make demo-failover KILL=1"
+if [ -n "${POINTSMAN:-}" ]; then
+  bin=$POINTSMAN moves="pointsman demo failover" kills="pointsman demo failover --kill"
+elif bin=$(installed); then
+  say "using $bin; without it the demo builds the proxy from this source"
+else
+  say "building the proxy: about two minutes the first time"
+  cargo build --profile demo --locked
+  bin=${CARGO_TARGET_DIR:-target}/demo/pointsman
+fi
 say "starting a primary and two replicas"
 $cluster start "$demo/servers" mariadb 2
 pick rw 3306
@@ -110,8 +127,8 @@ cat >"$demo/note" <<EOF
 
     mariadb -h127.0.0.1 -P$(port rw) -uapp -papp test     read-write: writes go to the primary, reads to a replica
     mariadb -h127.0.0.1 -P$(port ro) -uapp -papp test     read-only: goes to a replica
-    make demo-failover                                    move the primary, planned
-    make demo-failover KILL=1                             kill the primary, promote a replica
+    $(printf '%-54s' "$moves")move the primary, planned
+    $(printf '%-54s' "$kills")kill the primary, promote a replica
     $bin top --url http://127.0.0.1:$(port http)
     curl http://127.0.0.1:$(port http)/metrics
 

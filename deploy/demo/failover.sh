@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# `make demo-failover`: moves the primary of the running demo, as an operator would.
+# `make demo-failover`, `pointsman demo failover`: moves the primary of the running demo, as an operator would.
 # env: KILL=1  unplanned: the primary is killed, a replica promoted, and the old primary returns as a replica
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -8,7 +8,7 @@ cd "$(dirname "$0")/../.."
 demo=${POINTSMAN_DEMO:-${TMPDIR:-/tmp}/pointsman-demo}
 servers=$demo/servers
 cluster=tests/setup/cluster.sh
-[ -e "$servers/kind" ] || die "no demo is running: make demo"
+[ -e "$servers/kind" ] || die "no demo is running: start one by make demo, or by pointsman demo"
 
 old=$($cluster primary "$servers")
 if [ "${KILL:-}" = 1 ]; then
