@@ -1,5 +1,5 @@
 # The commands for developers. Each target runs a script whose first lines explain it.
-.PHONY: demo demo-failover unit test e2e bench lint
+.PHONY: demo demo-failover unit test e2e bench lint dist dist-test
 
 # Starts a primary, two replicas and the proxy on this machine, and shows a live table. Ctrl-C ends all of them.
 demo:
@@ -28,3 +28,11 @@ bench:
 # Checks formatting and lints, and lists large files and the modules' dependencies for a reader.
 lint:
 	@tests/run.sh lint
+
+# Makes everything that a release publishes, into dist/: static binaries, packages, image, chart, checksums.
+dist:
+	@deploy/release/dist.sh
+
+# Installs each artefact of dist/ in a fresh root, and runs its main job.
+dist-test:
+	@tests/release/run.sh

@@ -5,6 +5,8 @@
 mod generated;
 #[path = "docs/schema.rs"]
 mod schema;
+#[path = "docs/stable.rs"]
+mod stable;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

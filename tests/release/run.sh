@@ -1,0 +1,229 @@
+#!/usr/bin/env bash
+# `make dist-test`: installs each artefact of dist/ in a fresh root, and runs its main job. Prints "ok …" and "FAIL …" lines, and
+# "SKIPPED: …" for what this machine cannot do.
+# usage: run.sh [PART …]       archive deb rpm image chart again; default: all
+# env:   DIST  the folder of the artefacts (default: dist)
+set -euo pipefail
+cd "$(dirname "$0")/../.."
+# shellcheck source-path=SCRIPTDIR source=../setup/lib.sh
+. tests/setup/lib.sh
+dist=${DIST:-$PWD/dist}
+export PATH=$PATH:/usr/sbin:/sbin
+version=$(sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q}' Cargo.toml)
+[ -e "$dist/SHA256SUMS" ] || die "no $dist/SHA256SUMS: make dist first"
+work=$(mktemp -d "${TMPDIR:-/tmp}/pointsman-release.XXXX")
+servers=$work/servers
+chmod 755 "$work"
+failures=0 pids=()
+
+finish() {
+  local pid
+  for pid in "${pids[@]}"; do kill "$pid" 2>/dev/null || true; done
+  wait || true
+  [ ! -e "$servers/kind" ] || tests/setup/cluster.sh stop "$servers" || true
+  mountpoint -q "$work/root/proc" && as_root umount "$work/root/proc" || true
+  as_root rm -rf "$work"
+}
+trap finish EXIT
+trap 'exit 130' INT TERM
+
+check() { # what, command…: its output is shown only if it fails
+  local what=$1
+  shift
+  if "$@" >"$work/out" 2>&1; then echo "ok $what"
+  else
+    echo "FAIL $what"
+    tail -n 30 "$work/out" | sed 's/^/    /'
+    failures=$((failures + 1))
+  fi
+}
+
+# A root of Debian without anything but its base, made once: each test has a copy.
+fresh_root() {
+  local base=$CACHE/release-root.tar
+  if [ ! -e "$base" ]; then
+    say "making a root of Debian (a minute, once)"
+    command -v mmdebstrap >/dev/null || quiet as_root apt-get install -y --no-install-recommends mmdebstrap
+    quiet mmdebstrap --variant=minbase "$(. /etc/os-release && echo "$VERSION_CODENAME")" "${base%.tar}.new.tar"
+    mv "${base%.tar}.new.tar" "$base"
+  fi
+  mountpoint -q "$work/root/proc" && as_root umount "$work/root/proc"
+  as_root rm -rf "$work/root"
+  mkdir -p "$work/root"
+  as_root tar -C "$work/root" -xf "$base"
+  as_root mount -t proc proc "$work/root/proc"
+}
+inside() { as_root chroot "$work/root" "$@"; }
+
+# The servers that the artefacts are tried on, and a configuration with these ports.
+rw=$(free_port) ro=$(free_port) http=$(free_port)
+configuration() {
+  [ -e "$servers/kind" ] || quiet tests/setup/cluster.sh start "$servers" mariadb 1
+  tests/setup/cluster.sh config "$servers" "$rw" "$ro" "$http" | sed '0,/^mode = .*/s//mode = "split"/'
+}
+
+answers() { # the answer to a query through the proxy
+  local _
+  for _ in $(seq 100); do
+    if [ "$(mariadb --no-defaults --skip-ssl -h127.0.0.1 -P"$rw" -uapp -papp -NBe "$1" 2>"$work/client")" = "$2" ]; then return; fi
+    sleep 0.1
+  done
+  cat "$work/client" "$work/log"
+  return 1
+}
+
+# Starts the program in the background, as the unit does: with its account, and without systemd.
+serve() { # command…
+  "$@" >"$work/log" 2>&1 &
+  pids+=($!)
+}
+end() {
+  local pid=${pids[-1]}
+  kill -TERM "$pid" 2>/dev/null || true
+  wait "$pid" || true
+  unset 'pids[-1]'
+}
+
+archive() {
+  local arch name began
+  for arch in x86_64 aarch64; do
+    name=pointsman-$version-linux-$arch
+    [ -e "$dist/$name.tar.gz" ] || { echo "SKIPPED: no archive for $arch"; continue; }
+    tar -C "$work" -xzf "$dist/$name.tar.gz"
+    check "archive $arch: the binary is static" static "$work/$name/pointsman"
+    run=()
+    if [ "$arch" != "$(uname -m)" ]; then
+      command -v "qemu-$arch-static" >/dev/null || quiet as_root apt-get install -y --no-install-recommends qemu-user-static || true
+      command -v "qemu-$arch-static" >/dev/null || { echo "SKIPPED: $arch does not run here: no qemu-user-static"; continue; }
+      run=("qemu-$arch-static")
+    fi
+    configuration >"$work/pointsman.toml"
+    # The emulator knows no io_uring.
+    sed -i '1i io = "epoll"' "$work/pointsman.toml"
+    check "archive $arch: --version" grep -x "pointsman $version" <("${run[@]}" "$work/$name/pointsman" --version)
+    check "archive $arch: check" "${run[@]}" "$work/$name/pointsman" check --config "$work/pointsman.toml"
+    serve "${run[@]}" "$work/$name/pointsman" run --config "$work/pointsman.toml"
+    check "archive $arch: a login and a query" answers "SELECT 40 + 2" 42
+    end
+  done
+}
+static() { ! readelf --program-headers --dynamic "$1" | grep -E 'INTERP|NEEDED'; }
+
+deb() {
+  local file began
+  file=$dist/pointsman_${version}_$(dpkg --print-architecture).deb
+  fresh_root
+  began=$(date +%s%N)
+  as_root cp "$file" "$work/root/tmp/pointsman.deb"
+  check "deb: installs" inside dpkg --install /tmp/pointsman.deb
+  check "deb: its account is there" inside getent passwd pointsman
+  check "deb: the configuration is not for everybody" test "$(inside stat -c '%U %G %a' /etc/pointsman/pointsman.toml)" = "root pointsman 640"
+  check "deb: check says what to fill in" says_what_to_fill_in
+  check "deb: starts as it comes" starts_as_it_comes
+  check "deb: the unit's exposure is at most 2.0" exposure
+  configuration | as_root tee "$work/root/etc/pointsman/pointsman.toml" >/dev/null
+  serve as_root chroot --userspec=pointsman:pointsman "$work/root" /usr/bin/pointsman run --config /etc/pointsman/pointsman.toml
+  check "deb: a query through the service" answers "SELECT 40 + 2" 42
+  echo "   from the .deb to the first query: $((($(date +%s%N) - began) / 1000000)) ms"
+  end
+  check "deb: completions and manual pages" inside ls /usr/share/bash-completion/completions/pointsman /usr/share/zsh/vendor-completions/_pointsman \
+    /usr/share/fish/vendor_completions.d/pointsman.fish
+  # dpkg keeps what the administrator changed.
+  newer "$file"
+  check "deb: upgrades" inside dpkg --install --force-confold /tmp/newer.deb
+  check "deb: an upgrade keeps a changed configuration" inside grep -q "port\|address = \"127" /etc/pointsman/pointsman.toml
+  check "deb: is removed" inside dpkg --remove pointsman
+  check "deb: a removal keeps the configuration" inside test -e /etc/pointsman/pointsman.toml
+  check "deb: is purged" inside dpkg --purge pointsman
+  check "deb: a purge leaves nothing" nothing_left
+}
+says_what_to_fill_in() { inside /usr/bin/pointsman check --config /etc/pointsman/pointsman.toml 2>&1 | grep "discovery.servers: the list is empty"; }
+starts_as_it_comes() {
+  local _
+  # In a network of its own, where its ports are free.
+  serve as_root unshare --net chroot --userspec=pointsman:pointsman "$work/root" /usr/bin/pointsman run --config /etc/pointsman/pointsman.toml
+  for _ in $(seq 50); do
+    if grep -q 'listens name=.*ro' "$work/log"; then break; fi
+    sleep 0.1
+  done
+  end
+  cat "$work/log"
+  grep -q 'listens name=.*ro' "$work/log"
+}
+exposure() {
+  command -v systemd-analyze >/dev/null || quiet as_root apt-get install -y --no-install-recommends systemd
+  systemd-analyze security --offline=true --threshold=20 "$work/root/usr/lib/systemd/system/pointsman.service"
+}
+newer() { # a package of a later version, with another example in its configuration
+  rm -rf "$work/newer"
+  dpkg-deb --raw-extract "$1" "$work/newer"
+  sed -i "s/^Version: .*/Version: 99.0-1/" "$work/newer/DEBIAN/control"
+  echo "# of a later version" >>"$work/newer/etc/pointsman/pointsman.toml"
+  dpkg-deb --root-owner-group --build "$work/newer" "$work/newer.deb" >/dev/null
+  as_root cp "$work/newer.deb" "$work/root/tmp/newer.deb"
+}
+nothing_left() {
+  ! inside getent passwd pointsman
+  ! inside test -e /etc/pointsman
+  [ -z "$(as_root find "$work/root" -xdev -path "$work/root/proc" -prune -o -path "$work/root/tmp" -prune -o -iname '*pointsman*' -print)" ]
+}
+
+rpm_package() {
+  local file
+  file=$dist/pointsman-$version-1.$(uname -m).rpm
+  command -v rpm >/dev/null || quiet as_root apt-get install -y --no-install-recommends rpm
+  mkdir -p "$work/rpm"
+  fresh_root
+  check "rpm: installs into a root of its own" as_root rpm --root "$work/root" --dbpath /var/lib/rpm --nodeps --ignorearch -i "$file"
+  check "rpm: its files are as they were packed" as_root rpm --root "$work/root" --dbpath /var/lib/rpm -V pointsman --nodeps
+  check "rpm: the configuration is kept at an upgrade" grep -q '/etc/pointsman/pointsman.toml' <(rpm -qpc "$file" 2>/dev/null)
+  check "rpm: --version" grep -x "pointsman $version" <(inside /usr/bin/pointsman --version)
+  configuration | as_root tee "$work/root/etc/pointsman/pointsman.toml" >/dev/null
+  serve as_root chroot --userspec=pointsman:pointsman "$work/root" /usr/bin/pointsman run --config /etc/pointsman/pointsman.toml
+  check "rpm: a query through the service" answers "SELECT 40 + 2" 42
+  end
+  check "rpm: is removed" as_root rpm --root "$work/root" --dbpath /var/lib/rpm --nodeps -e pointsman
+  check "rpm: a removal leaves no program" test ! -e "$work/root/usr/bin/pointsman"
+}
+
+image() {
+  check "image: every blob has its digest, both machines are there, and no shell" \
+    python3 -B tests/release/image.py "$dist/pointsman-image-$version.oci.tar" "$work/image" "$(dpkg --print-architecture)"
+  configuration | sed 's/127.0.0.1:'"$http"'/0.0.0.0:'"$http"'/' >"$work/pointsman.toml"
+  as_root install -D -m 0644 "$work/pointsman.toml" "$work/image/etc/pointsman/pointsman.toml"
+  serve as_root chroot --userspec=65532:65532 "$work/image" /usr/local/bin/pointsman run --config /etc/pointsman/pointsman.toml
+  check "image: a query through its entry point, as its user" answers "SELECT 40 + 2" 42
+  end
+}
+
+chart() {
+  local helm
+  mkdir -p "$work/chart"
+  tar -C "$work/chart" -xzf "$dist/pointsman-$version.tgz"
+  check "chart: is the one of this repository" diff -r deploy/helm/pointsman "$work/chart/pointsman"
+  check "chart: the index names it by its digest" grep -q "$(sha256sum <"$dist/pointsman-$version.tgz" | cut -d' ' -f1)" "$dist/index.yaml"
+  if helm=$(tests/setup/kubernetes-build.sh --there 2>/dev/null); then
+    check "chart: renders with two values" "$helm/helm" template shop-proxy "$dist/pointsman-$version.tgz" --set preset=mariadb-operator --set cluster=shop
+  else echo "SKIPPED: helm: not built yet, see tests/setup/kubernetes-build.sh"
+  fi
+}
+
+# The same commit gives the same bytes: what can be made again within a second is.
+again() {
+  local epoch
+  mkdir -p "$work/again"
+  epoch=$(git log -1 --format=%ct)
+  SOURCE_DATE_EPOCH=$epoch python3 -B deploy/release/chart.py "$version" "$work/again"
+  check "again: the chart has the same bytes" cmp "$work/again/pointsman-$version.tgz" "$dist/pointsman-$version.tgz"
+}
+
+check "checksums" bash -c "cd '$dist' && sha256sum --check --quiet SHA256SUMS"
+for part in "${@:-all}"; do
+  case $part in
+    all) archive; deb; rpm_package; image; chart; again ;;
+    rpm) rpm_package ;;
+    archive | deb | image | chart | again) "$part" ;;
+    *) die "unknown part: $part" ;;
+  esac
+done
+[ "$failures" = 0 ] || die "$failures failed"
