@@ -95,6 +95,44 @@ def values(text_path, schema_path):
         sys.exit("\n".join(wrong))
 
 
+def login(pod_path, service_path):
+    """The pod of `helm test` logs in on both ports of the Service, and is none of its pods."""
+    [pod] = documents(pod_path)
+    [service] = documents(service_path)
+    labels = pod["metadata"]["labels"]
+    assert any(labels.get(key) != value for key, value in service["spec"]["selector"].items()), labels
+    ports = sorted(arg for c in pod["spec"]["containers"] for arg in c["args"] if arg.startswith("--port="))
+    assert ports == ["--port=3307", "--port=6447"], ports
+    assert not pod["spec"]["automountServiceAccountToken"]
+
+
+def conventions(path):
+    """Every value of conventions.yaml is where it belongs."""
+    objects = {(o["kind"], o["metadata"]["name"]): o for o in documents(path)}
+    name = "shop-proxy-pointsman"
+    pod = objects["Deployment", name]["spec"]["template"]
+    spec, service = pod["spec"], objects["Service", name]
+    ours = [o for (kind, key), o in objects.items() if key.startswith(name)]
+    assert all(o["metadata"]["labels"]["team"] == "databases" for o in ours) and pod["metadata"]["labels"]["team"] == "databases"
+    assert ("ConfigMap", "shop-proxy-extra") in objects and ("ConfigMap", "text") in objects
+    assert [c["name"] for c in spec["initContainers"]] == ["first"]
+    assert [c["name"] for c in spec["containers"]] == ["pointsman", "beside"]
+    assert spec["automountServiceAccountToken"] is False
+    assert spec["containers"][0]["startupProbe"]["failureThreshold"] == 30
+    assert all(c["matchLabelKeys"] == ["pod-template-hash"] for c in spec["topologySpreadConstraints"])
+    wanted = {"loadBalancerClass": "example.com/internal", "loadBalancerSourceRanges": ["10.0.0.0/8"], "type": "LoadBalancer",
+              "externalTrafficPolicy": "Local", "internalTrafficPolicy": "Local", "ipFamilyPolicy": "PreferDualStack",
+              "ipFamilies": ["IPv4"], "sessionAffinity": "ClientIP"}
+    for key, value in wanted.items():
+        assert service["spec"][key] == value, key
+    assert service["spec"]["ports"][0]["nodePort"] == 30306 and "nodePort" not in service["spec"]["ports"][1]
+    assert service["metadata"]["labels"]["lan"] == "internal"
+    metrics = objects["HorizontalPodAutoscaler", name]["spec"]["metrics"]
+    assert [m["type"] for m in metrics] == ["Resource", "Pods"], metrics
+    endpoint = objects["ServiceMonitor", name]["spec"]["endpoints"][0]
+    assert endpoint["metricRelabelings"][0]["action"] == "keep"
+
+
 def comparable(objects):
     """What must be alike however it was rendered: no names, labels, images, passwords' places or comments."""
     result = {}

@@ -45,7 +45,7 @@ config_is_valid() { # manifests, folder to fill
 }
 
 template() { # values…
-  "$programs/helm" template shop-proxy "$chart" --namespace databases --kube-version 1.36 --api-versions monitoring.coreos.com/v1 "$@"
+  "$programs/helm" template shop-proxy "$chart" --skip-tests --namespace databases --kube-version 1.36 --api-versions monitoring.coreos.com/v1 "$@"
 }
 rendered() { template "${@:2}" >"$1"; } # file, values…
 
@@ -109,7 +109,30 @@ chart_checks() {
   check "proxy accepts static servers" config_is_valid "$work/static.yaml" "$work/volume-static"
   check "static servers need no rights" eval "! grep 'kind: Role' '$work/static.yaml'"
   check "older Kubernetes waits in the proxy" older_waits_in_the_proxy
+  check "the test logs in on both ports, and no Service leads to its pod" test_logs_in
+  check "the conventions of charts" conventions
   check "each value has a schema and a comment" python3 "$tools" values "$chart/values.yaml" "$chart/values.schema.json"
+}
+
+test_logs_in() {
+  kubectl --namespace databases create serviceaccount default --dry-run=client -o yaml | kubectl apply -f -
+  "$programs/helm" template shop-proxy "$chart" --namespace databases --show-only templates/tests/login.yaml \
+    --set preset=mariadb-operator,cluster=shop,service.port=3307 >"$work/login.yaml"
+  accepted "$work/login.yaml"
+  as_json "$work/login.yaml"
+  rendered "$work/service.yaml" --set preset=mariadb-operator,cluster=shop --show-only templates/service.yaml
+  as_json "$work/service.yaml"
+  python3 "$tools" login "$work/login.yaml.json" "$work/service.yaml.json"
+}
+
+conventions() {
+  rendered "$work/conventions.yaml" --values tests/kubernetes/conventions.yaml
+  grep -q 'kind: PodMonitor' "$work/conventions.yaml"
+  # The tests' API server does not know this kind.
+  rendered "$work/accepted.yaml" --values tests/kubernetes/conventions.yaml --set podMonitor.enabled=false
+  accepted "$work/accepted.yaml"
+  as_json "$work/accepted.yaml"
+  python3 "$tools" conventions "$work/accepted.yaml.json"
 }
 
 # The probes' Secret is the only one, and the file names no user and no source of passwords.

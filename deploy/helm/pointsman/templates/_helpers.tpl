@@ -22,6 +22,9 @@ app.kubernetes.io/component: proxy
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
 {{- end -}}
 
 {{- define "pointsman.serviceAccount" -}}
@@ -67,4 +70,30 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- /* "yes" when the servers stand in config.discovery.servers and no pods are watched. */ -}}
 {{- define "pointsman.static" -}}
 {{- if eq (dig "discovery" "kind" "kubernetes" .Values.config) "static" -}}yes{{- end -}}
+{{- end -}}
+
+{{- /* What a ServiceMonitor and a PodMonitor say of the HTTP port. */ -}}
+{{- define "pointsman.scrape" -}}
+{{- $root := .root -}}
+interval: {{ .monitor.interval }}
+{{- with .monitor.scrapeTimeout }}
+scrapeTimeout: {{ . }}
+{{- end }}
+{{- with .monitor.relabelings }}
+relabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with .monitor.metricRelabelings }}
+metricRelabelings:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- with $root.Values.admin.tokenSecret }}
+authorization: {type: Bearer, credentials: {name: {{ . | quote }}, key: {{ $root.Values.admin.tokenKey | quote }}}}
+{{- end }}
+{{- with $root.Values.admin.tlsSecret }}
+scheme: https
+tlsConfig:
+  ca: {secret: {name: {{ . | quote }}, key: {{ $root.Values.admin.tlsCaKey | quote }}}}
+  serverName: {{ default (printf "%s.%s.svc" (include "pointsman.fullname" $root) $root.Release.Namespace) $root.Values.admin.tlsName }}
+{{- end }}
 {{- end -}}
