@@ -14,12 +14,14 @@ for arch in $ARCHES; do
   [ -d "$(rustc --print sysroot)/lib/rustlib/$target/lib" ] || quiet rustup target add "$target"
 done
 
-if ! "$TOOLS/venv/bin/pip" show ziglang cargo-zigbuild 2>/dev/null | grep -qx "Version: $ZIG"; then
+if [ "$(cat "$TOOLS/venv.version" 2>/dev/null)" != "$ZIG $ZIGBUILD" ]; then
   say "installing zig $ZIG, the C compiler for both machines"
   python3 -m venv --help >/dev/null 2>&1 || quiet as_root apt-get install -y --no-install-recommends python3-venv
   rm -rf "$TOOLS/venv"
+  hash -r
   python3 -m venv "$TOOLS/venv"
   quiet "$TOOLS/venv/bin/pip" install "ziglang==$ZIG" "cargo-zigbuild==$ZIGBUILD"
+  echo "$ZIG $ZIGBUILD" >"$TOOLS/venv.version"
 fi
 
 for crate in "${CRATES[@]}"; do
