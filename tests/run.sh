@@ -414,6 +414,12 @@ seccomp() {
   stage "seccomp profile" tests/seccomp/run.sh --binary "$POINTSMAN"
 }
 
+# Everything of a release but its builds, which take half an hour: `make dist` and `make dist-test`.
+release() {
+  built
+  unsteady_stage release tests/release/short.sh
+}
+
 deny_tool() { PATH=$CACHE/tools/bin:$PATH command -v cargo-deny; }
 deny() {
   local tool
@@ -452,7 +458,7 @@ mysql_lane() { # what apps takes, what logins takes
   # shellcheck disable=SC2086
   apps mysql $1
 }
-kubernetes_lane() { manifests; installed; }
+kubernetes_lane() { manifests; installed; release; }
 # Takes only what the other lanes leave of the cores, so that no probe and no pause of theirs waits for a compiler.
 compilers_lane() {
   renice -n 19 "$BASHPID" >/dev/null
