@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 
 /// Says how much memory is in use, which limits.memory needs, and gives freed memory back.
+#[cfg(feature = "jemalloc")]
 #[global_allocator]
 static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
 

@@ -106,7 +106,7 @@ elif bin=$(installed); then
   say "using $bin; without it the demo builds the proxy from this source"
 else
   say "building the proxy: about two minutes the first time"
-  cargo build --profile demo --locked
+  cargo build --profile demo --no-default-features --locked
   bin=${CARGO_TARGET_DIR:-target}/demo/pointsman
 fi
 say "starting a primary and two replicas"

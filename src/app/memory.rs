@@ -5,7 +5,6 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use tikv_jemalloc_ctl::{epoch, stats};
 use tokio::sync::watch;
 
 use crate::config::Live;
@@ -20,9 +19,19 @@ const CGROUPS: &str = "/sys/fs/cgroup";
 
 /// Returns the memory in pages with any allocation of the process, in bytes; 0 if the allocator is not jemalloc. Takes
 /// about 10 µs.
+#[cfg(feature = "jemalloc")]
 fn in_use() -> usize {
+    use tikv_jemalloc_ctl::{epoch, stats};
     let active = epoch::advance().and_then(|_| stats::active::read());
     active.unwrap_or(0)
+}
+
+/// Returns the memory of the process that is in RAM, in bytes: the system's allocator does not say what is in use.
+#[cfg(not(feature = "jemalloc"))]
+fn in_use() -> usize {
+    const PAGE: usize = 4096;
+    let resident = || fs::read_to_string("/proc/self/statm").ok()?.split(' ').nth(1)?.parse::<usize>().ok();
+    resident().unwrap_or(0).saturating_mul(PAGE)
 }
 
 /// Returns the budget of this process. A task keeps its limit equal to `limits.memory`.
