@@ -18,7 +18,7 @@ mkdir -p "$stage/man" "$stage/completions" "$DIST"
 sed -e '1,/^$/d' -e 's,/usr/local/bin,/usr/bin,' deploy/pointsman.service >"$stage/pointsman.service"
 
 # `pointsman demo` runs these.
-for file in deploy/demo/demo.sh deploy/demo/failover.sh tests/setup/lib.sh tests/setup/deps.sh tests/setup/cluster.sh tests/setup/server.sh; do
+for file in deploy/demo/demo.sh deploy/demo/failover.sh tests/setup/lib.sh tests/setup/deps.sh tests/setup/cluster.sh tests/setup/server.sh tests/setup/signal.sh; do
   install -D -m 0755 "$file" "$stage/demo/$file"
 done
 cp deploy/package/pointsman.toml LICENSE CHANGELOG.md "$stage/"

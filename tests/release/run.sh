@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # `make dist-test`: installs each artefact of dist/ in a fresh root, and runs its main job. Prints "ok …" and "FAIL …" lines, and
 # "SKIPPED: …" for what this machine cannot do.
-# usage: run.sh [PART …]       archive deb rpm image chart again; default: all
+# usage: run.sh [PART …]       archive deb upgrade demo rpm image chart again; default: all
 # env:   DIST  the folder of the artefacts (default: dist)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -72,7 +72,10 @@ answers() { # the answer to a query through the proxy
   return 1
 }
 
-# Starts the program in the background, as the unit does: with its account, and without systemd.
+# Starts the program in the background, as the unit does: with its account, and without systemd. No function of this shell: the
+# signal of `end` must reach the program.
+root=()
+[ "$(id -u)" = 0 ] || root=(sudo -n)
 serve() { # command…
   "$@" >"$work/log" 2>&1 &
   pids+=($!)
@@ -122,7 +125,7 @@ deb() {
   check "deb: starts as it comes" starts_as_it_comes
   check "deb: the unit's exposure is at most 2.0" exposure
   configuration | as_root tee "$work/root/etc/pointsman/pointsman.toml" >/dev/null
-  serve as_root chroot --userspec=pointsman:pointsman "$work/root" /usr/bin/pointsman run --config /etc/pointsman/pointsman.toml
+  serve "${root[@]}" chroot --userspec=pointsman:pointsman "$work/root" /usr/bin/pointsman run --config /etc/pointsman/pointsman.toml
   check "deb: a query through the service" answers "SELECT 40 + 2" 42
   echo "   from the .deb to the first query: $((($(date +%s%N) - began) / 1000000)) ms"
   end
@@ -141,7 +144,7 @@ says_what_to_fill_in() { inside /usr/bin/pointsman check --config /etc/pointsman
 starts_as_it_comes() {
   local _
   # In a network of its own, where its ports are free.
-  serve as_root unshare --net chroot --userspec=pointsman:pointsman "$work/root" /usr/bin/pointsman run --config /etc/pointsman/pointsman.toml
+  serve "${root[@]}" unshare --net chroot --userspec=pointsman:pointsman "$work/root" /usr/bin/pointsman run --config /etc/pointsman/pointsman.toml
   for _ in $(seq 50); do
     if grep -q 'listens name=.*ro' "$work/log"; then break; fi
     sleep 0.1
@@ -179,7 +182,7 @@ rpm_package() {
   check "rpm: the configuration is kept at an upgrade" grep -q '/etc/pointsman/pointsman.toml' <(rpm -qpc "$file" 2>/dev/null)
   check "rpm: --version" grep -x "pointsman $version" <(inside /usr/bin/pointsman --version)
   configuration | as_root tee "$work/root/etc/pointsman/pointsman.toml" >/dev/null
-  serve as_root chroot --userspec=pointsman:pointsman "$work/root" /usr/bin/pointsman run --config /etc/pointsman/pointsman.toml
+  serve "${root[@]}" chroot --userspec=pointsman:pointsman "$work/root" /usr/bin/pointsman run --config /etc/pointsman/pointsman.toml
   check "rpm: a query through the service" answers "SELECT 40 + 2" 42
   end
   check "rpm: is removed" as_root rpm --root "$work/root" --dbpath /var/lib/rpm --nodeps -e pointsman
@@ -191,7 +194,7 @@ image() {
     python3 -B tests/release/image.py "$dist/pointsman-image-$version.oci.tar" "$work/image" "$(dpkg --print-architecture)"
   configuration | sed 's/127.0.0.1:'"$http"'/0.0.0.0:'"$http"'/' >"$work/pointsman.toml"
   as_root install -D -m 0644 "$work/pointsman.toml" "$work/image/etc/pointsman/pointsman.toml"
-  serve as_root chroot --userspec=65532:65532 "$work/image" /usr/local/bin/pointsman run --config /etc/pointsman/pointsman.toml
+  serve "${root[@]}" chroot --userspec=65532:65532 "$work/image" /usr/local/bin/pointsman run --config /etc/pointsman/pointsman.toml
   check "image: a query through its entry point, as its user" answers "SELECT 40 + 2" 42
   end
 }
@@ -208,6 +211,82 @@ chart() {
   fi
 }
 
+# The package is replaced under load, as its script does with systemd: clients that connect, and clients that stay for a while.
+upgrade() {
+  local file client clients=() connects stays pid
+  file=$dist/pointsman_${version}_$(dpkg --print-architecture).deb
+  fresh_root
+  as_root cp "$file" "$work/root/tmp/pointsman.deb"
+  check "upgrade: the package is there" inside dpkg --install /tmp/pointsman.deb
+  newer "$file"
+  configuration | as_root tee "$work/root/etc/pointsman/pointsman.toml" >/dev/null
+  serve "${root[@]}" chroot --userspec=pointsman:pointsman "$work/root" /usr/bin/pointsman run --config /etc/pointsman/pointsman.toml
+  check "upgrade: a query before" answers "SELECT 40 + 2" 42
+  touch "$work/under-load"
+  for client in 1 2 3 4; do
+    connects "$work/connects.$client" &
+    clients+=($!)
+    stays "$work/stays.$client" &
+    clients+=($!)
+  done
+  sleep 2
+  check "upgrade: dpkg replaces the program" inside dpkg --install --force-confold /tmp/newer.deb
+  pid=$(pgrep --newest --full "^/usr/bin/pointsman run" || true)
+  check "upgrade: the running process hands over" as_root kill -USR2 "$pid"
+  sleep 8
+  rm "$work/under-load"
+  wait "${clients[@]}" || true
+  check "upgrade: another process serves" replaced "$pid"
+  connects=$(cat "$work"/connects.* | grep -c ok || true) stays=$(cat "$work"/stays.* | grep -c ok || true)
+  echo "   $connects connections and $stays statements of clients that stayed"
+  check "upgrade: no connection and no statement failed" no_client_failed
+  pkill -TERM --full "^/usr/bin/pointsman run" || true
+  pids=()
+}
+replaced() { [ "$(pgrep --newest --full '^/usr/bin/pointsman run')" != "$1" ]; }
+connects() { # file
+  while [ -e "$work/under-load" ]; do
+    mariadb --no-defaults --skip-ssl -h127.0.0.1 -P"$rw" -uapp -papp -NBe "SELECT 'ok'" >>"$1" 2>>"$1" || echo "failed" >>"$1"
+  done
+}
+stays() { # file: sessions of two seconds, with a statement every 0.1 s
+  local _
+  while [ -e "$work/under-load" ]; do
+    for _ in $(seq 20); do echo "SELECT 'ok';"; sleep 0.1; done \
+      | mariadb --no-defaults --skip-ssl -h127.0.0.1 -P"$rw" -uapp -papp -NB >>"$1" 2>>"$1" || echo "failed" >>"$1"
+  done
+}
+no_client_failed() { ! cat "$work"/connects.* "$work"/stays.* | grep -v '^ok$'; }
+
+# From the package to a change of the primary, in a root that has nothing else: apt brings MariaDB.
+demo() {
+  local began up file ready=
+  file=$dist/pointsman_${version}_$(dpkg --print-architecture).deb
+  fresh_root
+  # The machine's own ways to Debian's packages.
+  as_root cp --dereference /etc/resolv.conf "$work/root/etc/resolv.conf"
+  as_root cp -r /etc/apt/. "$work/root/etc/apt/"
+  as_root cp -r /usr/share/keyrings/. "$work/root/usr/share/keyrings/"
+  if [ -d /usr/local/share/ca-certificates ]; then as_root cp -r /etc/ssl "$work/root/etc/"; fi
+  as_root cp "$file" "$work/root/tmp/pointsman.deb"
+  began=$(date +%s)
+  if ! quiet inside apt-get update -qq; then echo "SKIPPED: demo: apt does not reach Debian's packages in a fresh root"; return; fi
+  check "demo: apt installs it with MariaDB" inside env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+    /tmp/pointsman.deb mariadb-server mariadb-client
+  up=$(date +%s)
+  serve "${root[@]}" chroot "$work/root" /usr/bin/env HOME=/root /usr/bin/pointsman demo
+  for _ in $(seq 600); do
+    if grep -q "Ctrl-C ends everything" "$work/log"; then ready=1; break; fi
+    sleep 0.1
+  done
+  check "demo: the proxy is up" test -n "$ready"
+  check "demo: the primary moves, and applications follow" inside /usr/bin/env HOME=/root timeout 60 /usr/bin/pointsman demo failover
+  echo "   from the .deb: $((up - began)) s until it is installed with MariaDB, $(($(date +%s) - up)) s more until the failover is seen"
+  end
+  check "demo: nothing runs on" nothing_runs_on
+}
+nothing_runs_on() { cat "$work/log"; ! pgrep --list-full mariadbd | grep pointsman-demo; }
+
 # The same commit gives the same bytes: what can be made again within a second is.
 again() {
   local epoch
@@ -220,9 +299,9 @@ again() {
 check "checksums" bash -c "cd '$dist' && sha256sum --check --quiet SHA256SUMS"
 for part in "${@:-all}"; do
   case $part in
-    all) archive; deb; rpm_package; image; chart; again ;;
+    all) archive; deb; upgrade; demo; rpm_package; image; chart; again ;;
     rpm) rpm_package ;;
-    archive | deb | image | chart | again) "$part" ;;
+    archive | deb | upgrade | demo | image | chart | again) "$part" ;;
     *) die "unknown part: $part" ;;
   esac
 done
