@@ -7,7 +7,7 @@ use super::reading::Reading;
 use super::unexplained::Reports;
 use super::unreported_variables::UnreportedVariables;
 use crate::backend::{InsertIdCell, ServerThread, TextStatements};
-use crate::sql;
+use crate::sql::{self, Effects};
 use crate::terms::Role;
 use crate::wire::StatusFlags;
 
@@ -118,6 +118,15 @@ pub struct LastQuery {
 }
 
 impl LastStatement {
+    /// True if a statement with these effects asks for a count that this connection does not have. `has_past`: another session
+    /// used it in the meantime.
+    pub fn is_lost(&self, effects: Effects, here: ServerThread, has_past: bool) -> bool {
+        let elsewhere = |place, is_new: bool| (has_past || place != Some(here)) && !is_new;
+        let (rows, query) = (elsewhere(self.connection, self.is_new), &self.query);
+        (effects.contains(Effects::READS_ROW_COUNT) && rows)
+            || (effects.contains(Effects::READS_FOUND_ROWS) && elsewhere(query.connection, query.is_new))
+    }
+
     /// Notes that a statement of the proxy's own ran on this connection, which nobody can ask about a statement of the client
     /// any more.
     pub fn covered(&mut self, connection: ServerThread) {

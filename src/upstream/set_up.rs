@@ -90,17 +90,12 @@ impl<R: Runtime> Upstream<R> {
         let insert_id = self.insert_id_for(state, effects);
         let Some(connection) = &mut self.connection else { return Ok(Brought::Broken) };
         let counts = Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
-        let asks = |effect| effects.contains(effect);
         let here = connection.about.thread();
         let asks_diagnostics = effects.contains(Effects::READS_DIAGNOSTICS);
         let has_past = connection.has_past;
         let may_have = connection.stale_diagnostics || connection.leaves_diagnostics;
         let bring = state.diagnostics.bring(here, has_past, may_have);
-        let (last, query) = (&state.last, &state.last.query);
-        let elsewhere = |place, is_new: bool| (has_past || place != Some(here)) && !is_new;
-        let lost = (asks(Effects::READS_ROW_COUNT) && elsewhere(last.connection, last.is_new))
-            || (asks(Effects::READS_FOUND_ROWS) && elsewhere(query.connection, query.is_new))
-            || (asks_diagnostics && bring == Bring::Lost);
+        let lost = state.last.is_lost(effects, here, has_past) || (asks_diagnostics && bring == Bring::Lost);
         if lost {
             if *asks_row_count {
                 return Err(StatementError::RowCount);
