@@ -109,9 +109,27 @@ chart_checks() {
   check "proxy accepts static servers" config_is_valid "$work/static.yaml" "$work/volume-static"
   check "static servers need no rights" eval "! grep 'kind: Role' '$work/static.yaml'"
   check "older Kubernetes waits in the proxy" older_waits_in_the_proxy
+  check "the commands of the pages install what the server accepts" commands_of_the_pages
   check "the test logs in on both ports, and no Service leads to its pod" test_logs_in
   check "the conventions of charts" conventions
   check "each value has a schema and a comment" python3 "$tools" values "$chart/values.yaml" "$chart/values.schema.json"
+}
+
+# Each `helm install` of a page, as it is written there, but for the packed chart's name.
+commands_of_the_pages() {
+  local page command count=0
+  for page in README.md docs/install.md docs/kubernetes.md "$chart/README.md"; do
+    while read -r command; do
+      [ -n "$command" ] || continue
+      count=$((count + 1))
+      command=${command//pointsman-[0-9].[0-9].[0-9].tgz/$chart}
+      echo "$page: $command"
+      # shellcheck disable=SC2086  # the words of the command
+      "$programs/helm" template ${command#helm install } --skip-tests >"$work/of-a-page.yaml" || return 1
+      accepted "$work/of-a-page.yaml" || return 1
+    done < <(sed -n '/^helm install/,/[^\\]$/p' "$page" | sed -e ':a' -e '/\\$/N; s/\\\n *//; ta' | sed 's/ *#.*//' | grep '^helm install')
+  done
+  [ "$count" -ge 3 ]
 }
 
 test_logs_in() {
