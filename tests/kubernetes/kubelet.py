@@ -21,7 +21,7 @@ POD = {
     "preemptionPolicy", "topologySpreadConstraints",
 }
 CONTAINER = {
-    "name", "image", "args", "env", "ports", "resources", "volumeMounts", "livenessProbe", "readinessProbe", "lifecycle",
+    "name", "image", "args", "env", "ports", "resources", "volumeMounts", "startupProbe", "livenessProbe", "readinessProbe", "lifecycle",
     "terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy", "securityContext",
 }
 POD_SECURITY = {"runAsNonRoot", "runAsUser", "runAsGroup", "fsGroup", "seccompProfile"}
@@ -236,7 +236,19 @@ class Pod:
         status, body = self.http(ask["path"], ask["port"], probe["timeoutSeconds"])
         return None if status is not None and 200 <= status < 400 else f"{which} {ask['path']}: {status} {body}"
 
+    def wait_started(self):
+        """No other probe counts before this one has passed, and a container that takes longer is ended."""
+        probe = self.container.get("startupProbe")
+        if not probe:
+            return
+        deadline = time.monotonic() + probe["periodSeconds"] * probe["failureThreshold"]
+        while why := self.probe("startupProbe"):
+            if self.process.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{self.name} did not start: {why}\n{self.last_words()}")
+            time.sleep(0.1)
+
     def wait_ready(self, seconds):
+        self.wait_started()
         deadline = time.monotonic() + seconds
         while why := self.probe("readinessProbe"):
             if self.process.poll() is not None:
