@@ -5,7 +5,7 @@ use super::replies::Ended;
 use super::tries::Tries;
 use crate::backend::InsertId;
 use crate::client::{Failure, Request, StatementError};
-use crate::net::{Buf, Runtime};
+use crate::net::{Buf, Runtime, Stream};
 use crate::sql::Effects;
 use crate::sql::read_only::Verdict;
 use crate::terms::{Port, Role, TraceStep, Why};
@@ -96,9 +96,21 @@ impl<R: Runtime> Session<R> {
             return;
         }
         connection.closes_after_session = true;
-        let here = connection.about.thread();
+        self.learn_insert_id().await;
+    }
+
+    /// True if the connection in use, to the primary, is closed behind the statement.
+    pub(super) fn closes_behind_statement(&mut self) -> bool {
+        let is_free = self.upstream.role == Role::Writer && self.state.pins.on(Role::Writer).is_empty();
+        let connection = self.upstream.connection.as_mut().filter(|_| is_free);
+        connection.is_some_and(|c| c.closes_after_session || c.stream.is_worn())
+    }
+
+    /// Asks the connection in use for the session's insert id, if only this connection knows it.
+    pub(super) async fn learn_insert_id(&mut self) {
+        let Some(connection) = &mut self.upstream.connection else { return };
         let insert = &self.state.insert;
-        if insert.id.get() == InsertId::OnConnection && insert.connection == Some(here) {
+        if insert.id.get() == InsertId::OnConnection && insert.connection == Some(connection.about.thread()) {
             let limit = self.context.live.borrow().timeouts.connect;
             self.context.pool.learn_insert_id(connection, Some(insert.id.link()), limit).await;
         }

@@ -11,6 +11,7 @@ use super::outcome::Outcome;
 use super::replica_choice::Freshness;
 use super::replies::Ended;
 use super::tries::Tries;
+use crate::backend::InsertId;
 use crate::client::Request;
 use crate::net::{Buf, Runtime, turn_time};
 use crate::routing::place;
@@ -36,6 +37,9 @@ impl<R: Runtime> Session<R> {
                     let _ = self.client.begin_step(TraceStep::Restore);
                     Box::pin(self.learn_variables()).await;
                     self.client.end_last_step(TraceStep::Restore);
+                }
+                if self.state.insert.id.get() == InsertId::OnConnection && self.closes_behind_statement() {
+                    Box::pin(self.learn_insert_id()).await;
                 }
                 // Whoever changes a shared state copies it. (A change of a state that is not shared may go unnoticed: then
                 // the next change shares it.)

@@ -148,6 +148,20 @@ impl Run {
         Case { name: format!("seed {seed}"), kinds: vec![self.kind], words, steps }
     }
 
+    /// True if the difference is one of `KNOWN`, which counts it.
+    fn is_known(&self, case: &Case, found: &Difference) -> bool {
+        let step = case.steps[..found.at].last().map_or("", String::as_str);
+        let shown = found.shown();
+        let is_it = |known: &Known| {
+            known.kinds.contains(&self.kind)
+                && step.starts_with(known.step)
+                && known.parts.iter().zip(&shown).all(|(part, shown)| shown.contains(part))
+        };
+        let Some(at) = KNOWN.iter().position(is_it) else { return false };
+        self.known[at].fetch_add(1, Relaxed);
+        true
+    }
+
     /// True for the first finding of its shape.
     fn is_new(&self, shape: &str, seed: usize) -> bool {
         let mut findings = self.findings.lock().expect("no panic");
@@ -173,20 +187,17 @@ async fn lane(run: Arc<Run>, mut sides: Sides) {
         let case = run.case(seed);
         run.steps.fetch_add(case.steps.len(), Relaxed);
         let Some(found) = difference(&mut sides, &case).await else { continue };
-        let step = case.steps[..found.at].last().map_or("", String::as_str);
-        let shown = found.shown();
-        let is_it = |known: &Known| {
-            known.kinds.contains(&run.kind)
-                && step.starts_with(known.step)
-                && known.parts.iter().zip(&shown).all(|(part, shown)| shown.contains(part))
-        };
-        if let Some(at) = KNOWN.iter().position(is_it) {
-            run.known[at].fetch_add(1, Relaxed);
+        if run.is_known(&case, &found) {
             continue;
         }
         let shape = shape(&case, &found);
         if run.is_new(&shape, seed) {
             let (case, found) = shrink(&mut sides, case, found).await;
+            // The whole session may have shown the same difference in other bytes.
+            if shape == self::shape(&case, &found) && run.is_known(&case, &found) {
+                run.findings.lock().expect("no panic").remove(&shape);
+                continue;
+            }
             let text = format!("{}{found}", case.text());
             eprintln!("{text}");
             run.findings.lock().expect("no panic").insert(shape, text);
