@@ -91,8 +91,16 @@ pub(super) fn counts_no_rows(statement: Statement<'_, '_>, found: &Found) -> boo
     if first.is_any(&["INSERT", "REPLACE", "DELETE"]) {
         return !statement.iter().any(|tok| tok.is_any(&["SELECT", "TABLE", "RETURNING"]));
     }
-    let shows = first.is("SHOW") && second.is_any(&["WARNINGS", "ERRORS", "CREATE"]);
-    (shows || first.is_any(&WITHOUT_QUERY)) && !statement.iter().any(|tok| tok.is("SELECT"))
+    if first.is("SHOW") {
+        return second.is_any(&["WARNINGS", "ERRORS", "CREATE"]);
+    }
+    // `SET STATEMENT … FOR` executes any statement.
+    if !first.is_any(&WITHOUT_QUERY) || (first.is("SET") && second.is("STATEMENT")) {
+        return false;
+    }
+    // `CREATE TABLE t AS TABLE u` is a query, too.
+    let tables = statement.iter().filter(|tok| tok.is("TABLE")).count();
+    tables < 2 && !statement.iter().any(|tok| tok.is_any(&["SELECT", "VALUES"]))
 }
 
 /// True if no word stands in front of a table.

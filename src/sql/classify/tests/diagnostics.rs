@@ -106,6 +106,11 @@ fn statements_that_leave_the_count_of_rows_alone() {
         "DELETE FROM t RETURNING a",
         "DELETE FROM t WHERE a IN (SELECT a FROM u)",
         "CREATE TABLE t AS SELECT 1",
+        "CREATE TABLE t AS TABLE u",
+        "CREATE TABLE t AS VALUES ROW(1)",
+        "SET STATEMENT max_statement_time = 1 FOR SHOW TABLES",
+        "SET STATEMENT max_statement_time = 1 FOR SELECT 1",
+        "ANALYZE VALUES (1)",
         // On MySQL.
         "DO 1",
         "UPDATE t SET a = 1",
