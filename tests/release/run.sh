@@ -12,9 +12,11 @@ export PATH=$PATH:/usr/sbin:/sbin
 version=$(sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q}' Cargo.toml)
 [ -e "$dist/SHA256SUMS" ] || die "no $dist/SHA256SUMS: make dist first"
 work=$(mktemp -d "${TMPDIR:-/tmp}/pointsman-release.XXXX")
+# shellcheck source-path=SCRIPTDIR source=checks.sh
+. tests/release/checks.sh
 servers=$work/servers
 chmod 755 "$work"
-failures=0 pids=()
+pids=()
 
 finish() {
   local pid
@@ -26,17 +28,6 @@ finish() {
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
-
-check() { # what, command…: its output is shown only if it fails
-  local what=$1
-  shift
-  if "$@" >"$work/out" 2>&1; then echo "ok $what"
-  else
-    echo "FAIL $what"
-    tail -n 30 "$work/out" | sed 's/^/    /'
-    failures=$((failures + 1))
-  fi
-}
 
 # A root of Debian without anything but its base, made once: each test has a copy.
 fresh_root() {
@@ -213,7 +204,7 @@ chart() {
 
 # The package is replaced under load, as its script does with systemd: clients that connect, and clients that stay for a while.
 upgrade() {
-  local file client clients=() connects stays pid
+  local file client clients=() connects stays pid successor _
   file=$dist/pointsman_${version}_$(dpkg --print-architecture).deb
   fresh_root
   as_root cp "$file" "$work/root/tmp/pointsman.deb"
@@ -231,19 +222,29 @@ upgrade() {
   done
   sleep 2
   check "upgrade: dpkg replaces the program" inside dpkg --install --force-confold /tmp/newer.deb
-  pid=$(pgrep --newest --full "^/usr/bin/pointsman run" || true)
+  pid=$(main_process)
   check "upgrade: the running process hands over" as_root kill -USR2 "$pid"
+  # The new process is a child of the old one, as long as that is there.
+  successor=
+  for _ in $(seq 50); do
+    successor=$(pgrep --parent "$pid") && break
+    sleep 0.1
+  done
   sleep 8
   rm "$work/under-load"
   wait "${clients[@]}" || true
-  check "upgrade: another process serves" replaced "$pid"
+  check "upgrade: another process serves" is_there "$successor"
   connects=$(cat "$work"/connects.* | grep -c ok || true) stays=$(cat "$work"/stays.* | grep -c ok || true)
   echo "   $connects connections and $stays statements of clients that stayed"
   check "upgrade: no connection and no statement failed" no_client_failed
-  pkill -TERM --full "^/usr/bin/pointsman run" || true
-  pids=()
+  end
+  [ -z "$successor" ] || as_root kill -TERM "$successor" || true
 }
-replaced() { [ "$(pgrep --newest --full '^/usr/bin/pointsman run')" != "$1" ]; }
+is_there() { [ -n "$1" ] && as_root kill -0 "$1"; }
+# The program that `serve` started last: behind sudo it is sudo's child.
+main_process() {
+  if [ "$(id -u)" = 0 ]; then echo "${pids[-1]}"; else pgrep --parent "${pids[-1]}"; fi
+}
 connects() { # file
   while [ -e "$work/under-load" ]; do
     mariadb --no-defaults --skip-ssl -h127.0.0.1 -P"$rw" -uapp -papp -NBe "SELECT 'ok'" >>"$1" 2>>"$1" || echo "failed" >>"$1"

@@ -9,7 +9,9 @@ cd "$(dirname "$0")/../.."
 program=$(realpath "${POINTSMAN:-target/debug/pointsman}")
 version=$(sed -n '/^version = /{s/.*"\(.*\)"/\1/p;q}' Cargo.toml)
 work=$(mktemp -d "${TMPDIR:-/tmp}/pointsman-release.XXXX")
-failures=0 demo=
+# shellcheck source-path=SCRIPTDIR source=checks.sh
+. tests/release/checks.sh
+demo=
 
 finish() {
   [ -z "$demo" ] || { kill -TERM "$demo" 2>/dev/null && wait "$demo"; } || true
@@ -17,17 +19,6 @@ finish() {
 }
 trap finish EXIT
 trap 'exit 130' INT TERM
-
-check() { # what, command…: its output is shown only if it fails
-  local what=$1
-  shift
-  if "$@" >"$work/out" 2>&1; then echo "ok $what"
-  else
-    echo "FAIL $what"
-    tail -n 30 "$work/out" | sed 's/^/    /'
-    failures=$((failures + 1))
-  fi
-}
 
 manual() {
   local page
