@@ -252,6 +252,9 @@ fn log_start(config: &Config, path: &Path) {
         servers = config.live.servers.len(),
         "pointsman starts"
     );
+    if let Some(missing) = config.no_server() {
+        tracing::warn!("{missing}");
+    }
 }
 
 /// Starts the watches of the Kubernetes API. Returns the source of the servers, and the states of the

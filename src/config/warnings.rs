@@ -11,7 +11,8 @@ impl Config {
         of_servers.chain(claimed).chain(self.shown_literals()).collect()
     }
 
-    fn no_server(&self) -> Option<String> {
+    /// Returns what to fill in, if the file still names no server.
+    pub fn no_server(&self) -> Option<String> {
         let is_empty = matches!(self.fixed.discovery, Discovery::Static) && self.live.servers.is_empty();
         is_empty.then(|| {
             "discovery.servers: the list is empty, so clients get an error; write [[discovery.servers]] with name and address \

@@ -142,7 +142,7 @@ starts_as_it_comes() {
   done
   end
   cat "$work/log"
-  grep -q 'listens name=.*ro' "$work/log"
+  grep -q 'listens name=.*ro' "$work/log" && grep -q 'discovery.servers: the list is empty' "$work/log"
 }
 exposure() {
   command -v systemd-analyze >/dev/null || quiet as_root apt-get install -y --no-install-recommends systemd
