@@ -29,6 +29,10 @@ mod tap;
 #[cfg(test)]
 mod tests;
 mod top;
+#[cfg(feature = "traces")]
+mod traces;
+#[cfg(not(feature = "traces"))]
+#[path = "app/without_traces.rs"]
 mod traces;
 mod upgrade;
 mod watch_files;
@@ -174,6 +178,10 @@ pub enum AppError {
         /// The error of the system.
         source: std::io::Error,
     },
+    /// A port of the SQL console is configured, and this program was built without it.
+    #[cfg(not(feature = "console"))]
+    #[error("admin.console: this pointsman was built without the SQL console (cargo feature `console`)")]
+    WithoutConsole,
     /// A port cannot be opened.
     #[error(transparent)]
     Start(#[from] crate::server::StartError),
@@ -194,6 +202,8 @@ impl AppError {
             AppError::Config { .. } | AppError::Url { .. } | AppError::Target(_) => {
                 ExitCode::from(EXIT_CONFIG)
             }
+            #[cfg(not(feature = "console"))]
+            AppError::WithoutConsole => ExitCode::from(EXIT_CONFIG),
             AppError::Logs(_)
             | AppError::AdminBind { .. }
             | AppError::Start(_)

@@ -8,6 +8,7 @@ pub mod auth;
 pub mod backend;
 pub mod client;
 pub mod config;
+#[cfg(feature = "console")]
 pub mod console;
 pub mod discovery;
 pub mod monitor;

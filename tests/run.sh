@@ -134,7 +134,10 @@ lint() {
     skip_stage shellcheck "not installed"
   fi
 }
-clippy() { stage clippy cargo clippy --locked --workspace --all-targets -- -D warnings; }
+clippy() {
+  stage clippy cargo clippy --locked --workspace --all-targets -- -D warnings
+  stage "clippy of the demo's build" cargo clippy --locked --no-default-features --bin pointsman -- -D warnings
+}
 # The fuzz targets are a workspace of their own, so no other command of cargo notices that one does not compile any more.
 fuzz_compiles() { stage "fuzz targets compile" cargo check --quiet --manifest-path fuzz/Cargo.toml --target-dir "$target" --bins; }
 

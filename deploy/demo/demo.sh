@@ -10,6 +10,7 @@ cd "$(dirname "$0")/../.."
 demo=${POINTSMAN_DEMO:-${TMPDIR:-/tmp}/pointsman-demo}
 cluster=tests/setup/cluster.sh
 pids=()
+servers_pid=
 
 finish() {
   local pid _
@@ -22,6 +23,8 @@ finish() {
     for _ in $(seq 30); do kill -0 "$pid" 2>/dev/null || break; sleep 0.1; done
     kill -s KILL "$pid" 2>/dev/null || true
   done
+  # What is still being installed or started is waited for: half a package, or a server that nobody knows of, would stay behind.
+  [ -z "$servers_pid" ] || wait "$servers_pid" || true
   [ ! -e "$demo/servers/kind" ] || $cluster stop "$demo/servers"
   rm -rf "$demo"
 }
@@ -98,19 +101,26 @@ echo $$ >"$demo/pid"
 trap finish EXIT
 trap 'exit 0' INT TERM
 
-tests/setup/deps.sh servers
+# The servers come up while the compiler works.
+servers() {
+  tests/setup/deps.sh servers
+  $cluster start "$demo/servers" mariadb 2
+}
+say "starting a primary and two replicas"
+servers >"$demo/servers.log" 2>&1 &
+servers_pid=$!
 moves="make demo-failover" kills="make demo-failover KILL=1"
 if [ -n "${POINTSMAN:-}" ]; then
   bin=$POINTSMAN moves="pointsman demo failover" kills="pointsman demo failover --kill"
 elif bin=$(installed); then
   say "using $bin; without it the demo builds the proxy from this source"
 else
-  say "building the proxy: about two minutes the first time"
+  say "building the proxy: under two minutes the first time"
   cargo build --profile demo --no-default-features --locked
   bin=${CARGO_TARGET_DIR:-target}/demo/pointsman
 fi
-say "starting a primary and two replicas"
-$cluster start "$demo/servers" mariadb 2
+wait "$servers_pid" || { cat "$demo/servers.log" >&2; die "the servers did not start"; }
+servers_pid=
 pick rw 3306
 pick ro 6447
 pick http 9090

@@ -19,7 +19,7 @@ use super::events::Events;
 use super::pages::{Page, Pages};
 use super::stream::{Content, Large};
 use super::tap::{self, Lines, Places};
-use super::{AdminState, accept, browser, digests, readiness};
+use super::{AdminState, browser, digests, readiness};
 use crate::config::{Live, Secret};
 use crate::net::Origin;
 use crate::routing::Explanation;
@@ -135,7 +135,8 @@ impl Routes {
         match path {
             "/livez" => self.alive(),
             "/readyz" => self.ready(),
-            "/metrics" if accept::prefers_protobuf(request.headers()) => {
+            #[cfg(feature = "protobuf")]
+            "/metrics" if super::accept::prefers_protobuf(request.headers()) => {
                 page(self.pages.get(Page::NativeMetrics).await, telemetry::PROTOBUF_CONTENT_TYPE)
             }
             "/metrics" => page(self.pages.get(Page::Metrics).await, telemetry::CONTENT_TYPE),

@@ -1,6 +1,7 @@
 //! The HTTP endpoints: `/livez`, `/readyz`, `/metrics`, `/topology`, `/digests`, `/sessions`, `/tap`, and the page with its
 //! events. They read the snapshot, the workers' counts and statements, and change nothing. They run on a separate thread.
 
+#[cfg(feature = "protobuf")]
 mod accept;
 mod account_families;
 mod assets;
@@ -35,6 +36,7 @@ mod tap;
 mod tests;
 mod trace_families;
 
+#[cfg(feature = "console")]
 pub(crate) use certificate::Certificate;
 pub use config_families::ServedConfig;
 pub use drains::DrainError;
@@ -45,7 +47,9 @@ pub use report::{
     CatalogueReport, ChangeCost, KubernetesReport, PortReport, Report, ServerReport, Traffic,
     WriterChangeReport,
 };
+#[cfg(feature = "console")]
 pub(crate) use seats::Seats;
+#[cfg(feature = "console")]
 pub(crate) use sessions::{Session, sessions};
 pub use tap::{TapLine, Waited};
 
@@ -65,7 +69,7 @@ use self::kubernetes_families::KubernetesFamilies;
 use crate::backend::Ceilings;
 use crate::backend::PoolCount;
 use crate::backend::accounts::AccountReading;
-use crate::config::{AuditEvents, Live, Mode};
+use crate::config::{Live, Mode};
 use crate::discovery::{Drainer, WatchState};
 use crate::monitor::Passing;
 use crate::net::{AcceptorsCell, MemoryBudget};
@@ -73,8 +77,8 @@ use crate::sql::RoutineCatalogue;
 use crate::telemetry::stream::{Batch, Filter};
 use crate::telemetry::traces::TraceCounts;
 use crate::telemetry::{
-    AuditRecord, AuditSender, DigestReport, DriverFamilies, Lifecycle, ProcessFamilies, Pulse,
-    ReloadFamilies, ReloadMetrics, WorkerFamilies, WorkerMetrics, exposition, protobuf_exposition,
+    AuditSender, DigestReport, DriverFamilies, Lifecycle, ProcessFamilies, Pulse, ReloadFamilies,
+    ReloadMetrics, WorkerFamilies, WorkerMetrics, exposition,
 };
 use crate::topology::{Snapshot, WriterChange};
 use crate::worker::SessionReport;
@@ -258,7 +262,8 @@ impl AdminState {
     }
 
     /// Records what somebody did to the proxy, if the audit log wants such events.
-    pub(crate) fn audit(&self, of: AuditEvents, record: AuditRecord) {
+    #[cfg(feature = "console")]
+    pub(crate) fn audit(&self, of: crate::config::AuditEvents, record: crate::telemetry::AuditRecord) {
         if let Some(audit) = &self.audit
             && self.live.borrow().audit.recorded().contains(of)
         {
@@ -406,9 +411,10 @@ impl AdminState {
     ///
     /// # Errors
     /// If a family cannot be written.
+    #[cfg(feature = "protobuf")]
     async fn protobuf_exposition(&self) -> Result<Vec<u8>, impl fmt::Display> {
         self.count_pools().await;
-        protobuf_exposition(&self.registry)
+        crate::telemetry::protobuf_exposition(&self.registry)
     }
 
     /// Asks the workers for their server connections, for the metrics. A worker that does not answer makes no scrape fail:

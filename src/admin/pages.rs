@@ -20,6 +20,7 @@ pub(super) enum Page {
     /// `/metrics` as text.
     Metrics,
     /// `/metrics` in the format that has native histograms.
+    #[cfg(feature = "protobuf")]
     NativeMetrics,
     Topology,
     /// At most so many digests, those on which most time was spent.
@@ -81,6 +82,7 @@ async fn render(state: &AdminState, page: Page) -> Written {
             Ok(text) => (StatusCode::OK, text.into()),
             Err(_) => failed("the metrics cannot be written\n"),
         },
+        #[cfg(feature = "protobuf")]
         Page::NativeMetrics => match state.protobuf_exposition().await {
             Ok(bytes) => (StatusCode::OK, bytes.into()),
             Err(_) => failed("the metrics cannot be written\n"),

@@ -12,6 +12,7 @@ use tokio::sync::oneshot;
 
 use super::AppError;
 use crate::admin::{self, AdminState};
+#[cfg(feature = "console")]
 use crate::console::{self, Console};
 use crate::net::{Endpoint, Inherited, Listener};
 
@@ -48,6 +49,7 @@ impl AdminPort {
     }
 
     /// Opens the port of the SQL console. Clients are not accepted yet.
+    #[cfg(feature = "console")]
     pub fn console(address: &str, inherited: &mut Inherited, console: Console) -> Result<Self, AppError> {
         let serve: Serve = Box::new(|listener| Box::pin(console::serve(listener, console)));
         let (key, called) = ("admin.console", "the SQL console");

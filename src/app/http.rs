@@ -45,6 +45,7 @@ impl Tls {
     }
 
     /// Trusts the CAs that the machine trusts.
+    #[cfg(feature = "traces")]
     pub fn of_machine(name: &str) -> Result<Self, String> {
         let mut roots = RootCertStore::empty();
         // Some machines have certificates that rustls cannot use.

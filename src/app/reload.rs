@@ -13,7 +13,6 @@ use tokio::time::{sleep, timeout};
 use super::served::Served;
 use super::watch_files::FileWatch;
 use crate::config::{AuditEvents, Config, Live, Secret, SecretRef, SecretUse};
-use crate::console::Done;
 use crate::discovery::SecretValues;
 use crate::telemetry::{AuditRecord, AuditSender, ReloadMetrics};
 use crate::terms::AuditKind;
@@ -32,6 +31,9 @@ pub(super) enum Trigger {
     File,
 }
 
+/// What a reload changed, or why the file was refused.
+type Outcome = Result<String, String>;
+
 /// The running configuration and its sources.
 pub(super) struct Reloader {
     path: PathBuf,
@@ -44,7 +46,7 @@ pub(super) struct Reloader {
     /// Why the file was refused last; None once a file was accepted.
     refused: Option<String>,
     /// Requests of the console to reload.
-    asked: mpsc::UnboundedReceiver<oneshot::Sender<Done>>,
+    asked: mpsc::UnboundedReceiver<oneshot::Sender<Outcome>>,
     /// Where the events of the audit log go.
     audit: Option<AuditSender>,
 }
@@ -183,7 +185,8 @@ impl Reloader {
     }
 
     /// Sets where the console asks for a reload.
-    pub fn asked_by(&mut self, asked: mpsc::UnboundedReceiver<oneshot::Sender<Done>>) {
+    #[cfg(feature = "console")]
+    pub fn asked_by(&mut self, asked: mpsc::UnboundedReceiver<oneshot::Sender<Outcome>>) {
         self.asked = asked;
     }
 
@@ -236,7 +239,7 @@ impl Reloader {
     }
 
     /// Reloads the file, and says what changed.
-    fn reload_for_console(&mut self) -> Done {
+    fn reload_for_console(&mut self) -> Outcome {
         let before = self.live.borrow().clone();
         self.reload(Trigger::Console);
         if let Some(error) = &self.refused {

@@ -28,6 +28,7 @@ use crate::auth::OwnKey;
 use crate::backend::Ceilings;
 use crate::backend::accounts::AccountReading;
 use crate::config::{Config, CredentialSource, Discovery, Fixed, Kubernetes, Live, LogFormat};
+#[cfg(feature = "console")]
 use crate::console::{Console, Orders};
 use crate::discovery::{self, Access, Acknowledgements, Drainer, PodEvents, Source, WatchState};
 use crate::monitor::{AccountTables, BackendConnector, Kicker, PassingLogins, Routines, passing_accounts};
@@ -230,6 +231,7 @@ fn open_http(
 }
 
 /// Opens the port of the SQL console, if there is one.
+#[cfg(feature = "console")]
 fn open_console(
     fixed: &Fixed,
     inherited: &mut Inherited,
@@ -242,6 +244,18 @@ fn open_console(
     reloader.asked_by(asked);
     let console = Console::new(state, Orders { reload, log });
     AdminPort::console(address, inherited, console).map(Some)
+}
+
+/// A build without the console refuses to start with its port configured: an operator would look for it in vain.
+#[cfg(not(feature = "console"))]
+fn open_console(
+    fixed: &Fixed,
+    _: &mut Inherited,
+    _: AdminState,
+    _: &mut Reloader,
+    _: LogFilter,
+) -> Result<Option<AdminPort>, AppError> {
+    if fixed.admin_console.is_some() { Err(AppError::WithoutConsole) } else { Ok(None) }
 }
 
 fn log_start(config: &Config, path: &Path) {

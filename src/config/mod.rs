@@ -44,4 +44,5 @@ pub use statements::StatementLog;
 pub use tls::{Identity, ServersTls, TlsMode};
 pub use traces::{TraceEndpoint, TraceSettings, UnsampledParent};
 pub use types::*;
+#[cfg(feature = "console")]
 pub(crate) use values::is_log_filter;

@@ -2,7 +2,6 @@
 //! are traced write any.
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use Ordering::{Acquire, Relaxed, Release};
 
@@ -36,8 +35,9 @@ impl Exemplar {
     }
 
     /// Returns when it was counted.
-    pub fn at(&self) -> SystemTime {
-        UNIX_EPOCH + Duration::from_millis(self.at_ms)
+    #[cfg(feature = "protobuf")]
+    pub fn at(&self) -> std::time::SystemTime {
+        std::time::UNIX_EPOCH + std::time::Duration::from_millis(self.at_ms)
     }
 }
 

@@ -11,6 +11,8 @@ mod latency;
 mod lifecycle;
 mod logs;
 mod process;
+#[cfg(feature = "protobuf")]
+mod protobuf;
 mod pulse;
 mod reloads;
 mod server_latencies;
@@ -23,11 +25,13 @@ pub use audit::{AuditCounts, AuditMessage, AuditOutcome, AuditRecord, AuditSende
 pub use cells::{Cell, Counted};
 pub use digests::{DigestReport, DigestTotals, Digests, Figures, Histogram, Totals, Waits};
 pub use error_codes::{ErrorCodes, MOST_CODES};
-pub use families::{CONTENT_TYPE, Families, PROTOBUF_CONTENT_TYPE, exposition, protobuf_exposition};
+pub use families::{CONTENT_TYPE, Families, exposition};
 pub use latency::{LATENCY_BOUNDS_US, LATENCY_BUCKETS, Latency};
 pub use lifecycle::Lifecycle;
 pub use logs::{LogFilter, LogStyle, LogsError, init_tracing};
 pub use process::{DriverFamilies, ProcessFamilies};
+#[cfg(feature = "protobuf")]
+pub use protobuf::{PROTOBUF_CONTENT_TYPE, protobuf_exposition};
 pub use pulse::Pulse;
 pub use reloads::{ReloadFamilies, ReloadMetrics};
 pub use server_latencies::ServerLatencies;
