@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # `make dist-test`: installs each artefact of dist/ in a fresh root, and runs its main job. Prints "ok …" and "FAIL …" lines, and
 # "SKIPPED: …" for what this machine cannot do.
-# usage: run.sh [PART …]       archive deb upgrade demo rpm image chart again; default: all
+# usage: run.sh [PART …]       archive deb upgrade demo rpm image dockerfile chart again; default: all
 # env:   DIST  the folder of the artefacts (default: dist)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -29,19 +29,11 @@ finish() {
 trap finish EXIT
 trap 'exit 130' INT TERM
 
-# A root of Debian without anything but its base, made once: each test has a copy.
+# A root of Debian without anything but its base: each test has a copy.
 fresh_root() {
-  local base=$CACHE/release-root.tar
-  if [ ! -e "$base" ]; then
-    say "making a root of Debian (a minute, once)"
-    command -v mmdebstrap >/dev/null || quiet as_root apt-get install -y --no-install-recommends mmdebstrap
-    quiet mmdebstrap --variant=minbase "$(. /etc/os-release && echo "$VERSION_CODENAME")" "${base%.tar}.new.tar"
-    mv "${base%.tar}.new.tar" "$base"
-  fi
   mountpoint -q "$work/root/proc" && as_root umount "$work/root/proc"
   as_root rm -rf "$work/root"
-  mkdir -p "$work/root"
-  as_root tar -C "$work/root" -xf "$base"
+  debian_root "$work/root"
   as_root mount -t proc proc "$work/root/proc"
 }
 inside() { as_root chroot "$work/root" "$@"; }
@@ -264,11 +256,7 @@ demo() {
   local began up file ready=
   file=$dist/pointsman_${version}_$(dpkg --print-architecture).deb
   fresh_root
-  # The machine's own ways to Debian's packages.
-  as_root cp --dereference /etc/resolv.conf "$work/root/etc/resolv.conf"
-  as_root cp -r /etc/apt/. "$work/root/etc/apt/"
-  as_root cp -r /usr/share/keyrings/. "$work/root/usr/share/keyrings/"
-  if [ -d /usr/local/share/ca-certificates ]; then as_root cp -r /etc/ssl "$work/root/etc/"; fi
+  reaches_packages "$work/root"
   as_root cp "$file" "$work/root/tmp/pointsman.deb"
   began=$(date +%s)
   if ! quiet inside apt-get update -qq; then echo "SKIPPED: demo: apt does not reach Debian's packages in a fresh root"; return; fi
@@ -288,6 +276,9 @@ demo() {
 }
 nothing_runs_on() { cat "$work/log"; ! pgrep --list-full mariadbd | grep pointsman-demo; }
 
+# Prints lines like these checks'.
+dockerfile() { tests/release/dockerfile.sh || failures=$((failures + 1)); }
+
 # The same commit gives the same bytes: what can be made again within a second is.
 again() {
   local epoch
@@ -300,9 +291,9 @@ again() {
 check "checksums" bash -c "cd '$dist' && sha256sum --check --quiet SHA256SUMS"
 for part in "${@:-all}"; do
   case $part in
-    all) archive; deb; upgrade; demo; rpm_package; image; chart; again ;;
+    all) archive; deb; upgrade; demo; rpm_package; image; dockerfile; chart; again ;;
     rpm) rpm_package ;;
-    archive | deb | upgrade | demo | image | chart | again) "$part" ;;
+    archive | deb | upgrade | demo | image | dockerfile | chart | again) "$part" ;;
     *) die "unknown part: $part" ;;
   esac
 done

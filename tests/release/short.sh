@@ -63,6 +63,26 @@ image_unpacks() {
   cmp "$work/root/usr/local/bin/pointsman" "$work/stand-in"
 }
 
+# The first stage of deploy/Dockerfile up to its first build: cargo must accept what is there by then. (dockerfile.sh builds all of it.)
+image_manifest() {
+  local line paths
+  mkdir -p "$work/stage/src"
+  touch "$work/stage/src/main.rs" "$work/stage/src/lib.rs"
+  while read -r line; do
+    case $line in
+      *"cargo build"*) break ;;
+      "COPY "*)
+        read -ra paths <<<"${line#COPY }"
+        (cp -r "${paths[@]:0:${#paths[@]}-1}" "$work/stage/")
+        ;;
+      "RUN sed "*) (cd "$work/stage" && bash -c "${line#RUN }") ;;
+    esac
+  done <deploy/Dockerfile
+  # Without compiling anything: cargo reads the whole manifest before it looks for the binary.
+  { cargo build --locked --offline --bin no-such-name --manifest-path "$work/stage/Cargo.toml" 2>&1 || true; } | tee /dev/stderr \
+    | grep -q "no bin target named .no-such-name."
+}
+
 exposure() { systemd-analyze security --offline=true --threshold=20 deploy/pointsman.service; }
 
 # From the command to a change of the primary that applications follow.
@@ -92,6 +112,7 @@ printf 'a program' >"$work/stand-in"
 rm -rf "$work/first" "$work/second"
 check "the image has the same bytes twice" same_twice image
 check "the image unpacks" image_unpacks
+check "cargo accepts what deploy/Dockerfile gives it" image_manifest
 if command -v systemd-analyze >/dev/null; then check "the unit's exposure is at most 2.0" exposure
 else echo "SKIPPED the unit's exposure: no systemd-analyze"; fi
 check "pointsman demo, and a change of the primary" watches_a_failover
