@@ -1,6 +1,8 @@
 //! The pages name what exists: links and their anchors, paths of the repository, keys of the configuration, metrics. A page that
 //! is in no table of contents is found, too.
 
+#[path = "docs/chart.rs"]
+mod chart;
 #[path = "docs/generated.rs"]
 mod generated;
 #[path = "docs/schema.rs"]
@@ -196,7 +198,8 @@ fn paths_keys_and_metrics_exist() {
     let (keys, metrics) = (config_keys(), metrics());
     assert!(keys["failover"].contains("hold") && metrics.contains("pointsman_clients"), "{keys:?}");
     let mut wrong = Vec::new();
-    for page in pages() {
+    // The values of the chart have names of their own, and one of them is for a metric that an adapter makes.
+    for page in pages().into_iter().filter(|page| !page.ends_with("chart-values.md")) {
         let text = read(&page);
         for code in codes(&text) {
             if is_path(&code) && !exists(&code) {

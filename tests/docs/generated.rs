@@ -4,7 +4,8 @@ use std::fmt::Write;
 
 use super::{CONFIG, read, root};
 
-const MADE: &str = "<!-- Made by `UPDATE_DOCS=1 cargo test --test docs`; a test compares it. -->\n";
+pub(super) const MADE: &str =
+    "<!-- Made by `UPDATE_DOCS=1 cargo test --test docs`; a test compares it. -->\n";
 
 /// A page of `docs` is this text, or is written anew.
 pub(super) fn page_is(name: &str, wanted: &str) {
