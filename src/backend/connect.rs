@@ -15,6 +15,7 @@ use crate::net::{
 };
 use crate::terms::CertificateProof;
 use crate::topology::{Flavor, LoginFlags, Server, ServerId};
+use crate::wire::error_code::{ER_HANDSHAKE_ERROR, ER_NET_PACKETS_OUT_OF_ORDER, ER_NET_READ_ERROR};
 use crate::wire::{
     AuthSwitchRequest, Capabilities, ErrPacket, Greeting, HandshakeResponse, OkPacket, PacketHeader,
     ProtocolError, ProxyHeader, StatusFlags, attributes_for_server, encode_ssl_request, frame_with,
@@ -26,7 +27,7 @@ pub(super) const MAX_LOGIN_PACKET: usize = 64 * 1024;
 /// The level of zstd that servers compress with: zstd's own default.
 pub(super) const ZSTD_LEVEL: u8 = 3;
 /// ERR codes for other bytes where a server expects a packet: bad handshake, packets out of order, an error while reading.
-const NO_PACKET: [u16; 3] = [1043, 1156, 1158];
+const NO_PACKET: [u16; 3] = [ER_HANDSHAKE_ERROR, ER_NET_PACKETS_OUT_OF_ORDER, ER_NET_READ_ERROR];
 
 /// The beginnings of MariaDB's errors (1105) for a PROXY header.
 const ABOUT_HEADER: [&[u8]; 2] = [b"Proxy header", b"Failed to parse proxy header"];

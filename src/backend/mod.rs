@@ -70,6 +70,13 @@ pub struct ServerError {
     pub message: Vec<u8>,
 }
 
+impl ServerError {
+    /// Makes an error with the SQLSTATE that the servers send with its code.
+    pub fn new(code: u16, message: impl Into<Vec<u8>>) -> Self {
+        ServerError { code, sqlstate: crate::wire::error_code::sqlstate(code), message: message.into() }
+    }
+}
+
 impl From<&crate::wire::ErrPacket<'_>> for ServerError {
     fn from(err: &crate::wire::ErrPacket<'_>) -> Self {
         ServerError { code: err.code, sqlstate: err.sqlstate, message: err.message.to_vec() }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use crate::backend::{Limit, ServerError};
 use crate::sql::read_only::Refusal;
 use crate::wire::ErrPacket;
+use crate::wire::error_code::{self, *};
 
 #[cfg(test)]
 mod tests;
@@ -139,49 +140,61 @@ pub enum Failure {
 impl Failure {
     /// Returns the code, the SQLSTATE and the text.
     pub fn parts(&self) -> (u16, [u8; 5], Cow<'_, str>) {
-        let (code, sqlstate) = self.code();
-        (code, sqlstate, self.text())
+        (self.code(), self.sqlstate(), self.text())
     }
 
-    /// Returns the code and the SQLSTATE: MySQL's if MySQL has a matching error, otherwise 1105 (ER_UNKNOWN_ERROR).
-    fn code(&self) -> (u16, [u8; 5]) {
+    /// Returns the SQLSTATE: the one of the code, and for errors that only the proxy has, of the class that drivers know
+    /// them by.
+    fn sqlstate(&self) -> [u8; 5] {
         use Failure::*;
         match self {
-            Server(e) => (e.code, e.sqlstate),
+            Server(e) => e.sqlstate,
+            // Transaction resolution unknown.
+            OutcomeUnknown => *b"08007",
+            // Communication link failure.
+            StateRefused(_) | Unreachable(_) | LostTwice | AnswerCut | BadServer(_) => *b"08S01",
+            _ => error_code::sqlstate(self.code()),
+        }
+    }
+
+    /// Returns the code: MySQL's if MySQL has a matching error, otherwise ER_UNKNOWN_ERROR.
+    fn code(&self) -> u16 {
+        use Failure::*;
+        match self {
+            Server(e) => e.code,
             TooManyConnections | NoMemoryForClients | TooManyOfAddress(_) | Queue(..) | AllBehind(_) => {
-                (1040, *b"08004")
+                ER_CON_COUNT_ERROR
             }
-            OutOfMemory => (1041, *b"HY000"),
-            Handshake(_) => (1043, *b"08S01"),
-            AccessDenied { .. } | AccountRemoved(_) | PasswordChanged => (1045, *b"28000"),
-            UnknownCommand => (1047, *b"08S01"),
-            StateLost(_) | ShuttingDown | KeysWorn => (1053, *b"08S01"),
-            OutcomeUnknown => (1105, *b"08007"),
-            StateRefused(_) | Unreachable(_) | LostTwice | AnswerCut | BadServer(_) => (1105, *b"08S01"),
-            NoReplica | Forgotten | NotPassed(_) => (1105, *b"HY000"),
-            Blocked(..) => (1129, *b"HY000"),
-            TooLongToCheck(_) | TooLongToPrepare(_) => (1153, *b"08S01"),
-            OutOfOrder => (1156, *b"08S01"),
-            NoThread(_) => (1094, *b"HY000"),
-            ReadTimeout => (1159, *b"08S01"),
-            TooManyOfUser(_) => (1203, *b"42000"),
-            NoTypes => (1210, *b"HY000"),
-            RolledBack => (1213, *b"40001"),
-            OwnVariable(Misuse::SetGlobal) => (1228, *b"HY000"),
-            UnknownLevel(_) => (1231, *b"42000"),
-            OwnVariable(Misuse::NotAlone) => (1235, *b"42000"),
-            OwnVariable(Misuse::ReadGlobal) => (1238, *b"HY000"),
-            NoStatement(..) => (1243, *b"HY000"),
-            OldClient => (1251, *b"08004"),
-            ReadOnlyPort(_) | NoWriter(..) | ReadOnlyMaintenance => (1290, *b"HY000"),
-            OwnVariable(Misuse::Prepared) => (1295, *b"HY000"),
-            Interrupted => (1317, *b"70100"),
-            NoPassword(..) => (1698, *b"28000"),
-            NoCursor(..) => (1421, *b"HY000"),
-            TooManyStatements(_) => (1461, *b"42000"),
-            Malformed(_) => (1835, *b"HY000"),
-            Cordoned => (3032, *b"HY000"),
-            InsecureTransport => (3159, *b"HY000"),
+            OutOfMemory => ER_OUT_OF_RESOURCES,
+            Handshake(_) => ER_HANDSHAKE_ERROR,
+            AccessDenied { .. } | AccountRemoved(_) | PasswordChanged => ER_ACCESS_DENIED_ERROR,
+            UnknownCommand => ER_UNKNOWN_COM_ERROR,
+            StateLost(_) | ShuttingDown | KeysWorn => ER_SERVER_SHUTDOWN,
+            OutcomeUnknown | StateRefused(_) | Unreachable(_) | LostTwice | AnswerCut | BadServer(_)
+            | NoReplica | Forgotten | NotPassed(_) => ER_UNKNOWN_ERROR,
+            Blocked(..) => ER_HOST_IS_BLOCKED,
+            TooLongToCheck(_) | TooLongToPrepare(_) => ER_NET_PACKET_TOO_LARGE,
+            OutOfOrder => ER_NET_PACKETS_OUT_OF_ORDER,
+            NoThread(_) => ER_NO_SUCH_THREAD,
+            ReadTimeout => ER_NET_READ_INTERRUPTED,
+            TooManyOfUser(_) => ER_TOO_MANY_USER_CONNECTIONS,
+            NoTypes => ER_WRONG_ARGUMENTS,
+            RolledBack => ER_LOCK_DEADLOCK,
+            OwnVariable(Misuse::SetGlobal) => ER_LOCAL_VARIABLE,
+            UnknownLevel(_) => ER_WRONG_VALUE_FOR_VAR,
+            OwnVariable(Misuse::NotAlone) => ER_NOT_SUPPORTED_YET,
+            OwnVariable(Misuse::ReadGlobal) => ER_INCORRECT_GLOBAL_LOCAL_VAR,
+            NoStatement(..) => ER_UNKNOWN_STMT_HANDLER,
+            OldClient => ER_NOT_SUPPORTED_AUTH_MODE,
+            ReadOnlyPort(_) | NoWriter(..) | ReadOnlyMaintenance => ER_OPTION_PREVENTS_STATEMENT,
+            OwnVariable(Misuse::Prepared) => ER_UNSUPPORTED_PS,
+            Interrupted => ER_QUERY_INTERRUPTED,
+            NoPassword(..) => ER_ACCESS_DENIED_NO_PASSWORD_ERROR,
+            NoCursor(..) => ER_STMT_HAS_NO_OPEN_CURSOR,
+            TooManyStatements(_) => ER_MAX_PREPARED_STMT_COUNT_REACHED,
+            Malformed(_) => ER_MALFORMED_PACKET,
+            Cordoned => ER_SERVER_OFFLINE_MODE,
+            InsecureTransport => ER_SECURE_TRANSPORT_REQUIRED,
         }
     }
 

@@ -7,6 +7,7 @@ use crate::backend::{ServerError, SwallowError};
 use crate::policy::{Said, Way};
 use crate::telemetry::Cell;
 use crate::wire::ErrPacket;
+use crate::wire::error_code::*;
 
 /// An ERR packet that the client does not get, because the statement is tried again.
 pub struct Refusal {
@@ -19,11 +20,11 @@ pub struct Refusal {
 /// Returns what an ERR packet says about its statement and its server.
 pub fn said(err: &ErrPacket<'_>) -> Said {
     match err.code {
-        1180 if may_be_committed(err) => Said::MayBeCommitted,
-        1792 => Said::ReadOnlyTransaction,
-        INTERRUPTED => Said::Interrupted,
-        1243 => Said::UnknownStatement,
-        1615 => Said::PrepareAgain,
+        ER_ERROR_DURING_COMMIT if may_be_committed(err) => Said::MayBeCommitted,
+        ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION => Said::ReadOnlyTransaction,
+        ER_QUERY_INTERRUPTED => Said::Interrupted,
+        ER_UNKNOWN_STMT_HANDLER => Said::UnknownStatement,
+        ER_NEED_REPREPARE => Said::PrepareAgain,
         code if ends_connection(code) => Said::ConnectionEnds,
         code if may_be_behind(code) => Said::Missing,
         _ if refuses_as_read_only(err) => Said::ReadOnly,
@@ -32,13 +33,10 @@ pub fn said(err: &ErrPacket<'_>) -> Said {
     }
 }
 
-/// ER_QUERY_INTERRUPTED.
-pub const INTERRUPTED: u16 = 1317;
-
 /// The ERR packet for a statement that the proxy ended on a demoted primary, if the statement may have been executed in
 /// part.
 pub const DEMOTED: ErrPacket<'static> = ErrPacket {
-    code: 1105,
+    code: ER_UNKNOWN_ERROR,
     sqlstate: *b"08007",
     message: b"pointsman: the server lost the primary's role, and the statement under way there was ended; it may or may \
                not have been executed in part",
@@ -47,7 +45,7 @@ pub const DEMOTED: ErrPacket<'static> = ErrPacket {
 /// The ERR packet for a write on a replica port. Replaces the error of the server, which depends on the server's
 /// version.
 pub const READ_ONLY_SERVER: ErrPacket<'static> = ErrPacket {
-    code: 1290,
+    code: ER_OPTION_PREVENTS_STATEMENT,
     sqlstate: *b"HY000",
     message: b"The MySQL server is running with the --read-only option so it cannot execute this statement \
                (pointsman: this is a read-only port; use the read-write port)",
@@ -56,7 +54,7 @@ pub const READ_ONLY_SERVER: ErrPacket<'static> = ErrPacket {
 /// The ERR packet for a write in a read-only transaction (ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION), in MySQL's words.
 /// Replaces the error of a replica, which says that the server is read-only.
 const READ_ONLY_TRANSACTION: ErrPacket<'static> = ErrPacket {
-    code: 1792,
+    code: ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION,
     sqlstate: *b"25006",
     message: b"Cannot execute statement in a READ ONLY transaction.",
 };
@@ -73,7 +71,7 @@ pub fn read_only_transaction(of_mariadb: bool) -> ErrPacket<'static> {
 pub fn unusable_charset(charset: &str) -> Failure {
     let message =
         format!("Variable 'character_set_client' can't be set to the value of '{charset}'").into_bytes();
-    Failure::Server(ServerError { code: 1231, sqlstate: *b"42000", message })
+    Failure::Server(ServerError::new(ER_WRONG_VALUE_FOR_VAR, message))
 }
 
 /// Returns MariaDB's error for a login with a schema's name that is no text in its character set
@@ -84,7 +82,7 @@ pub fn malformed_name(name: &[u8], charset: &str) -> Failure {
         .map(|byte| if byte.is_ascii() { char::from(*byte).to_string() } else { format!("\\x{byte:02X}") })
         .collect();
     let message = format!("Invalid {charset} character string: '{shown}'").into_bytes();
-    Failure::Server(ServerError { code: 1300, sqlstate: *b"HY000", message })
+    Failure::Server(ServerError::new(ER_INVALID_CHARACTER_STRING, message))
 }
 
 /// True for an error that a replica may return because it has not received a definition or a grant yet. Only the
@@ -92,7 +90,20 @@ pub fn malformed_name(name: &[u8], charset: &str) -> Failure {
 pub fn may_be_behind(code: u16) -> bool {
     matches!(
         code,
-        1044 | 1049 | 1051 | 1054 | 1109 | 1142 | 1143 | 1146 | 1176 | 1305 | 1356 | 1370 | 1449 | 1630
+        ER_DBACCESS_DENIED_ERROR
+            | ER_BAD_DB_ERROR
+            | ER_BAD_TABLE_ERROR
+            | ER_BAD_FIELD_ERROR
+            | ER_UNKNOWN_TABLE
+            | ER_TABLEACCESS_DENIED_ERROR
+            | ER_COLUMNACCESS_DENIED_ERROR
+            | ER_NO_SUCH_TABLE
+            | ER_KEY_DOES_NOT_EXISTS
+            | ER_SP_DOES_NOT_EXIST
+            | ER_VIEW_INVALID
+            | ER_PROCACCESS_DENIED_ERROR
+            | ER_NO_SUCH_USER
+            | ER_FUNC_INEXISTENT_NAME_COLLISION
     )
 }
 
@@ -104,13 +115,26 @@ pub fn refuses_as_read_only(err: &ErrPacket<'_>) -> bool {
         let has = |what: &[u8]| err.message.windows(what.len()).any(|w| w == what);
         [&b"read-only"[..], b"read_only", b"read only", b"hook"].into_iter().any(has)
     };
-    matches!(err.code, 1290 | 1836 | 3100) && says_read_only()
+    is_read_only_code(err.code) && says_read_only()
+}
+
+/// The codes by which a server refuses a write because it is read-only: the option, MySQL's `innodb_read_only`, and the hook of
+/// group replication.
+fn is_read_only_code(code: u16) -> bool {
+    matches!(code, ER_OPTION_PREVENTS_STATEMENT | ER_READ_ONLY_MODE | ER_RUN_HOOK_ERROR)
+}
+
+/// True for a code by which a server may say that it is not the primary, or not any longer: it is read-only, ends the
+/// connection, or is a Galera node without a majority (ER_UNKNOWN_COM_ERROR, see `is_cut_off`). For statements that
+/// succeeded on the former primary; where the text is at hand, `said` decides.
+pub fn may_mean_not_primary(code: u16) -> bool {
+    is_read_only_code(code) || ends_connection(code) || code == ER_UNKNOWN_COM_ERROR
 }
 
 /// True if the server ends the connection with this error: ER_SERVER_SHUTDOWN (1053), which MySQL also sends on a
 /// killed connection, or MariaDB's ER_CONNECTION_KILLED (1927).
 pub fn ends_connection(code: u16) -> bool {
-    matches!(code, 1053 | 1927)
+    matches!(code, ER_SERVER_SHUTDOWN | ER_CONNECTION_KILLED)
 }
 
 /// Returns the ERR packet for a client that already has a part of the answer when the server ends the connection. The
@@ -119,12 +143,12 @@ pub fn ends_connection(code: u16) -> bool {
 pub fn ended(no_doubt: bool, unknown: &Cell) -> ErrPacket<'static> {
     if no_doubt {
         let message = b"pointsman: the server ended the connection in the middle of the answer; run the statement again";
-        return ErrPacket { code: 1105, sqlstate: *b"08S01", message };
+        return ErrPacket { code: ER_UNKNOWN_ERROR, sqlstate: *b"08S01", message };
     }
     unknown.add(1);
     let message = b"pointsman: the server ended the connection in the middle of the answer; what was under way may or may \
                     not have been executed";
-    ErrPacket { code: 1105, sqlstate: *b"08007", message }
+    ErrPacket { code: ER_UNKNOWN_ERROR, sqlstate: *b"08007", message }
 }
 
 /// True if the bytes begin with an unsolicited ERR packet by which the server ends the connection. Such a packet has
@@ -133,7 +157,7 @@ pub fn ended(no_doubt: bool, unknown: &Cell) -> ErrPacket<'static> {
 pub fn is_farewell(bytes: &[u8]) -> bool {
     let [_, _, _, 0, 0xff, low, high, ..] = bytes else { return false };
     let code = u16::from_le_bytes([*low, *high]);
-    ends_connection(code) || code == 4031
+    ends_connection(code) || code == ER_CLIENT_INTERACTION_TIMEOUT
 }
 
 /// True if the server ended the connection in its answer to a command that the proxy sent in front of the statement.
@@ -144,7 +168,7 @@ pub fn is_ending(error: &SwallowError) -> bool {
 /// True for the error that a Galera node returns for every statement while the node is not ready, or is not part of the
 /// majority.
 pub fn is_cut_off(err: &ErrPacket<'_>) -> bool {
-    err.code == 1047 && err.message.starts_with(b"WSREP ")
+    err.code == ER_UNKNOWN_COM_ERROR && err.message.starts_with(b"WSREP ")
 }
 
 /// True for Galera's 1180 for a commit that the node could not replicate. The error says that the commit failed. But if
@@ -152,12 +176,12 @@ pub fn is_cut_off(err: &ErrPacket<'_>) -> bool {
 /// `tests/groups.rs`).
 pub fn may_be_committed(err: &ErrPacket<'_>) -> bool {
     const WHY: &[u8] = b"provider status";
-    err.code == 1180 && err.message.windows(WHY.len()).any(|words| words == WHY)
+    err.code == ER_ERROR_DURING_COMMIT && err.message.windows(WHY.len()).any(|words| words == WHY)
 }
 
 /// Replaces Galera's 1180, which may report a committed transaction as failed.
 pub const MAY_BE_COMMITTED: ErrPacket<'static> = ErrPacket {
-    code: 1105,
+    code: ER_UNKNOWN_ERROR,
     sqlstate: *b"08007",
     message: b"pointsman: the server lost its group before it could confirm; the statement may or may not have been \
                executed",
@@ -167,5 +191,12 @@ pub const MAY_BE_COMMITTED: ErrPacket<'static> = ErrPacket {
 /// connections (1040, 1203, 1226), or the server ends the connection (1053, 1927). 1130 (ER_HOST_NOT_PRIVILEGED) is not
 /// temporary.
 pub fn is_passing(error: &ServerError) -> bool {
-    matches!(error.code, 1040 | 1203 | 1226 | 1053 | 1927)
+    matches!(
+        error.code,
+        ER_CON_COUNT_ERROR
+            | ER_TOO_MANY_USER_CONNECTIONS
+            | ER_USER_LIMIT_REACHED
+            | ER_SERVER_SHUTDOWN
+            | ER_CONNECTION_KILLED
+    )
 }

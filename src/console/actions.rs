@@ -11,6 +11,7 @@ use super::outcome::{Refusal, Rows};
 use crate::config::{AuditEvents, is_log_filter};
 use crate::telemetry::{AuditRecord, LogFilter};
 use crate::terms::AuditKind;
+use crate::wire::error_code::ER_UNKNOWN_ERROR;
 
 /// An action.
 #[derive(Debug, Clone, PartialEq)]
@@ -60,9 +61,6 @@ impl Author {
     }
 }
 
-/// ER_UNKNOWN_ERROR
-pub(super) const FAILED: u16 = 1105;
-
 impl Action {
     /// Returns the action as a statement.
     fn statement(&self) -> String {
@@ -97,7 +95,7 @@ pub(super) async fn execute(console: &Console, author: &Author, action: Action) 
         }
         Err(error) => {
             tracing::info!(target: "audit", account, %peer, action = statement, error, "console: action failed");
-            Err(Refusal::new(FAILED, error))
+            Err(Refusal::new(ER_UNKNOWN_ERROR, error))
         }
     }
 }

@@ -9,6 +9,7 @@ use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
 use super::outcome::{Refusal, Rows};
+use crate::wire::error_code::ER_NET_PACKET_TOO_LARGE;
 use crate::wire::{
     Capabilities, EofPacket, ErrPacket, OkPacket, PacketHeader, StatusFlags, Writer, frame, frame_with,
 };
@@ -76,7 +77,7 @@ impl Link {
         if header.len > self.longest {
             self.seq = expected.wrapping_add(1);
             let text = format!("the packet is longer than {} bytes (max_allowed_packet)", self.longest);
-            let refusal = Refusal { sqlstate: *b"08S01", ..Refusal::new(1153, text) };
+            let refusal = Refusal::new(ER_NET_PACKET_TOO_LARGE, text);
             self.refuse(&refusal).await?;
             return Err(broken("a packet is too long"));
         }

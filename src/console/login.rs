@@ -20,6 +20,7 @@ use crate::auth::{self, Expected, Plugin, ServerExchange, Step};
 use crate::config::{AuditEvents, ConsoleUser, Limits, Live};
 use crate::telemetry::{AuditOutcome, AuditRecord};
 use crate::terms::AuditKind;
+use crate::wire::error_code::{ER_ACCESS_DENIED_ERROR, ER_HOST_IS_BLOCKED};
 use crate::wire::{
     AuthSwitchRequest, Capabilities, Greeting, HandshakeResponse, StatusFlags, auth_more_data, is_ssl_request,
 };
@@ -117,7 +118,7 @@ async fn converse(tcp: TcpStream, door: Door) -> io::Result<Option<Entered>> {
         (None, _) => {
             pass.failed(Fault::Password(response.user), &limits);
             let text = format!("Access denied for user '{name}'@'{}' (using password: YES)", peer.ip());
-            Err(Refusal { sqlstate: *b"28000", ..Refusal::new(1045, text) })
+            Err(Refusal::new(ER_ACCESS_DENIED_ERROR, text))
         }
         (Some(_), None) => Err(Refusal::no_schema(&shown(response.schema.unwrap_or_default()))),
         (Some(user), Some(schema)) => match places.take() {
@@ -152,7 +153,7 @@ async fn converse(tcp: TcpStream, door: Door) -> io::Result<Option<Entered>> {
 fn blocked(host: IpAddr, live: &Live) -> Refusal {
     let seconds = block_seconds(&live.limits);
     Refusal::new(
-        1129,
+        ER_HOST_IS_BLOCKED,
         format!(
             "Host '{host}' is blocked because of many connection errors \
              (pointsman: limits.max_login_errors is reached; it ends by itself within {seconds} s)"

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::wire::error_code::{self, *};
 use rusqlite::types::Value;
 
 /// The actions, for error texts.
@@ -56,8 +57,10 @@ impl Rows {
     pub fn warned(warnings: &[String]) -> Self {
         let columns = ["Level", "Code", "Message"].map(str::to_owned).to_vec();
         let word = |text: &str| Value::Text(text.to_owned());
-        let rows =
-            warnings.iter().map(|text| vec![word("Warning"), Value::Integer(1105), word(text)]).collect();
+        let rows = warnings
+            .iter()
+            .map(|text| vec![word("Warning"), Value::Integer(ER_UNKNOWN_ERROR.into()), word(text)])
+            .collect();
         Rows { columns, rows, warnings: warnings.to_vec() }
     }
 
@@ -68,66 +71,72 @@ impl Rows {
 }
 
 impl Refusal {
-    /// Makes an error without an SQLSTATE of its own.
+    /// Makes an error with the SQLSTATE that the servers send with its code.
     pub fn new(code: u16, text: impl Into<String>) -> Self {
-        Refusal { code, sqlstate: *b"HY000", text: text.into() }
+        Refusal { code, sqlstate: error_code::sqlstate(code), text: text.into() }
     }
 
-    /// ER_PARSE_ERROR
+    /// Returns this error.
     pub fn syntax(text: impl Into<String>) -> Self {
-        Refusal { sqlstate: *b"42000", ..Refusal::new(1064, text) }
+        Refusal::new(ER_PARSE_ERROR, text)
     }
 
-    /// ER_NO_SUCH_TABLE
+    /// Returns this error.
     pub fn no_table(text: &str) -> Self {
-        Refusal { sqlstate: *b"42S02", ..Refusal::new(1146, format!("{text}; SHOW TABLES lists the tables")) }
+        Refusal::new(ER_NO_SUCH_TABLE, format!("{text}; SHOW TABLES lists the tables"))
     }
 
-    /// ER_BAD_DB_ERROR
+    /// Returns this error.
     pub fn no_schema(name: &str) -> Self {
         let text = format!("there is no database {name:?}; there are main and stats");
-        Refusal { sqlstate: *b"42000", ..Refusal::new(1049, text) }
+        Refusal::new(ER_BAD_DB_ERROR, text)
     }
 
-    /// ER_CON_COUNT_ERROR
+    /// Returns this error.
     pub fn too_many_clients() -> Self {
-        Refusal { sqlstate: *b"08004", ..Refusal::new(1040, "the console has too many clients") }
+        Refusal::new(ER_CON_COUNT_ERROR, "the console has too many clients")
     }
 
-    /// ER_CLIENT_INTERACTION_TIMEOUT
+    /// Returns this error.
     pub fn lost_place() -> Self {
-        Refusal::new(4031, "the console has too many clients, and this one was idle longest: log in again")
+        Refusal::new(
+            ER_CLIENT_INTERACTION_TIMEOUT,
+            "the console has too many clients, and this one was idle longest: log in again",
+        )
     }
 
-    /// ER_OPTION_PREVENTS_STATEMENT
+    /// Returns this error.
     pub fn read_only() -> Self {
-        Refusal::new(1290, format!("the console only reads, except for its actions: {ACTIONS}"))
+        Refusal::new(
+            ER_OPTION_PREVENTS_STATEMENT,
+            format!("the console only reads, except for its actions: {ACTIONS}"),
+        )
     }
 
-    /// ER_QUERY_INTERRUPTED
+    /// Returns this error.
     pub fn interrupted(limit: Duration) -> Self {
         let text = format!("the query took longer than {} s and was ended", limit.as_secs());
-        Refusal { sqlstate: *b"70100", ..Refusal::new(1317, text) }
+        Refusal::new(ER_QUERY_INTERRUPTED, text)
     }
 
-    /// ER_OUT_OF_RESOURCES
+    /// Returns this error.
     pub fn too_large(text: &str) -> Self {
-        Refusal::new(1041, text)
+        Refusal::new(ER_OUT_OF_RESOURCES, text)
     }
 
-    /// ER_OUT_OF_RESOURCES
+    /// Returns this error.
     pub fn answers_wait() -> Self {
         Refusal::too_large("other clients have not read their answers yet, which use all memory; try again")
     }
 
-    /// ER_UNKNOWN_COM_ERROR
+    /// Returns this error.
     pub fn unknown_command() -> Self {
         let text = "the console has text queries, COM_PING, COM_INIT_DB and COM_RESET_CONNECTION only";
-        Refusal { sqlstate: *b"08S01", ..Refusal::new(1047, text) }
+        Refusal::new(ER_UNKNOWN_COM_ERROR, text)
     }
 
-    /// ER_UNSUPPORTED_PS
+    /// Returns this error.
     pub fn no_prepare() -> Self {
-        Refusal::new(1295, "the console does not prepare statements; send them as text")
+        Refusal::new(ER_UNSUPPORTED_PS, "the console does not prepare statements; send them as text")
     }
 }

@@ -15,6 +15,7 @@ use super::statement::{Statement, recognise};
 use super::{Console, SCHEMAS, actions, engine, sources};
 use crate::config::ConsoleUser;
 use crate::wire::Command;
+use crate::wire::error_code::{ER_ACCESS_DENIED_ERROR, ER_SERVER_SHUTDOWN, ER_UNKNOWN_ERROR};
 
 /// The most memory for the answers that clients have not read yet, in bytes.
 pub(super) const ANSWERS: usize = 4 * engine::BYTES;
@@ -67,11 +68,11 @@ impl Session {
             let Some((first, rest)) = packet.split_first() else { return Ok(()) };
             if !self.console.live().admin.console.users.contains(&self.user) {
                 let text = "the account is gone or has another password: log in again".to_owned();
-                return link.refuse(&Refusal { sqlstate: *b"28000", ..Refusal::new(1045, text) }).await;
+                return link.refuse(&Refusal::new(ER_ACCESS_DENIED_ERROR, text)).await;
             }
             if self.open.has_changed().is_err() {
                 let text = "a new process has taken over: log in again";
-                return link.refuse(&Refusal { sqlstate: *b"08S01", ..Refusal::new(1053, text) }).await;
+                return link.refuse(&Refusal::new(ER_SERVER_SHUTDOWN, text)).await;
             }
             match Command::from(*first) {
                 Command::Quit => return Ok(()),
@@ -132,18 +133,18 @@ impl Session {
 
     /// Runs a query. Only one runs at a time, so that the console never uses more than one core.
     async fn select(&mut self, sql: String) -> Result<Rows, Refusal> {
-        let gone = |_| Refusal::new(1053, "the proxy ends");
+        let gone = |_| Refusal::new(ER_SERVER_SHUTDOWN, "the proxy ends");
         let turn = self.console.turn.clone().acquire_owned().await.map_err(gone)?;
         let about = About {
             schema: self.schema,
             user: format!("{}@{}", self.author.account, self.author.peer.ip()),
             id: self.author.id,
         };
-        let ended = |_| Refusal::new(1053, "the query ended with an error of the proxy");
+        let ended = |_| Refusal::new(ER_SERVER_SHUTDOWN, "the query ended with an error of the proxy");
         let prepared =
             tokio::task::spawn_blocking(move || engine::prepare(sql, about)).await.map_err(ended)??;
         let filled = sources::rows(&self.console, &prepared.tables).await;
-        let filled = filled.map_err(|error| Refusal::new(actions::FAILED, error.to_string()))?;
+        let filled = filled.map_err(|error| Refusal::new(ER_UNKNOWN_ERROR, error.to_string()))?;
         let warnings = filled.iter().filter_map(Filled::warning).collect();
         let query = tokio::task::spawn_blocking(move || {
             // The query ends later than this future if the client's connection is ended meanwhile.

@@ -8,6 +8,7 @@ use super::engine::STATS;
 use super::functions;
 use super::outcome::{ACTIONS, Refusal};
 use super::tables::{TABLES, VIEWS};
+use crate::wire::error_code::{ER_EMPTY_QUERY, ER_UNKNOWN_SYSTEM_VARIABLE};
 
 /// A statement of the console.
 #[derive(Debug, Clone, PartialEq)]
@@ -89,9 +90,7 @@ pub(super) fn recognise(text: &str) -> Result<Statement, Refusal> {
     let all = Words(&tokens);
     let first = all.word(0).unwrap_or_default();
     match first.as_str() {
-        "" if tokens.is_empty() => {
-            Err(Refusal { sqlstate: *b"42000", ..Refusal::new(1065, "Query was empty") })
-        }
+        "" if tokens.is_empty() => Err(Refusal::new(ER_EMPTY_QUERY, "Query was empty")),
         "SELECT" | "WITH" | "VALUES" => Ok(Statement::Query(written(&spaced))),
         "" if tokens.first() == Some(&Token::LParen) => Ok(Statement::Query(written(&spaced))),
         "SHOW" => show(all.from(1)),
@@ -153,7 +152,10 @@ fn set(rest: Words<'_>) -> Result<Statement, Refusal> {
     let name = name.unwrap_or_default();
     match functions::variable(&name).is_some() || SETTABLE.contains(&name.as_str()) {
         true => Ok(Statement::Nothing),
-        false => Err(Refusal::new(1193, format!("the console has no variable {name:?} to set"))),
+        false => Err(Refusal::new(
+            ER_UNKNOWN_SYSTEM_VARIABLE,
+            format!("the console has no variable {name:?} to set"),
+        )),
     }
 }
 

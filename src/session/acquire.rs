@@ -18,6 +18,7 @@ use crate::state::ReadingTransactions;
 use crate::terms::{Close, Disruption, Pin, Role};
 use crate::topology::{ServerId, Snapshot};
 use crate::upstream::{Opened, Wanted};
+use crate::wire::error_code::ER_ACCESS_DENIED_ERROR;
 
 /// A statement fails if a server ended more connections than this after a PROXY header.
 const MOST_HEADERS: u32 = 3;
@@ -196,7 +197,9 @@ impl<R: Runtime> Session<R> {
         let former = |login: &Rc<Login>| self.context.standing(login) == Standing::Former;
         match error {
             ConnectError::Refused(e) if of_replica => Ok(Failure::Server(e)),
-            ConnectError::Refused(e) if e.code == 1045 && self.client.login.as_ref().is_some_and(former) => {
+            ConnectError::Refused(e)
+                if e.code == ER_ACCESS_DENIED_ERROR && self.client.login.as_ref().is_some_and(former) =>
+            {
                 Err(StatementError::TellAndClose(Failure::PasswordChanged, Close::CredentialGone))
             }
             ConnectError::Refused(e) if !is_passing(&e) => Err(StatementError::Tell(Failure::Server(e))),

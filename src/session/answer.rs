@@ -25,7 +25,7 @@ use crate::topology::{AcknowledgedWrites, Flavor, TextModes};
 use crate::upstream::Pumped;
 use crate::wire::{
     Command, ErrPacket, Observer, OkPacket, OnErr, PrepareOk, ProtocolError, ResponseWalker, StatusFlags,
-    Tracked, Walked,
+    Tracked, Walked, error_code,
 };
 use crate::worker::{DataAccess, TopologyCell};
 
@@ -133,7 +133,7 @@ impl Observer for AnswerObserver<'_> {
         self.state.answer.error = Some(AnswerError::of(err.code, first));
         self.state.answer.code = Some(err.code);
         self.state.answer.ended = ends_connection(err.code);
-        if first && err.code == 1305 {
+        if first && err.code == error_code::ER_SP_DOES_NOT_EXIST {
             self.state.lacks_routine(err.message);
         }
         self.state.note_error(self.heard.role, err.code);

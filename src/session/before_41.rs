@@ -11,6 +11,7 @@ use crate::client::Failure;
 use crate::net::{Buf, Runtime};
 use crate::terms::{Close, Refused};
 use crate::topology::Flavor;
+use crate::wire::error_code::ER_NOT_SUPPORTED_AUTH_MODE;
 use crate::wire::{Capabilities, HandshakeResponse320, PacketHeader, ProtocolError};
 
 /// The command bytes.
@@ -97,5 +98,5 @@ fn too_old(of_mariadb: bool) -> ServerError {
     let message = format!(
         "Client does not support authentication protocol requested by server; consider upgrading {name} client"
     );
-    ServerError { code: 1251, sqlstate: *b"08004", message: message.into_bytes() }
+    ServerError::new(ER_NOT_SUPPORTED_AUTH_MODE, message)
 }

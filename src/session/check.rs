@@ -6,6 +6,7 @@ use crate::backend::{ConnectError, Introduction, Login, ServerError, Target};
 use crate::config::Secret;
 use crate::net::{Runtime, Stream, first_of, or_raised};
 use crate::topology::ServerId;
+use crate::wire::error_code::{ER_ACCESS_DENIED_ERROR, ER_ACCESS_DENIED_NO_PASSWORD_ERROR};
 use crate::worker::Signals;
 use crate::worker::admission::shown;
 
@@ -13,7 +14,7 @@ use crate::worker::admission::shown;
 const COLLATION: u16 = 45;
 
 /// ERR codes that mean a wrong password or an unknown user: 1045, and 1698 of plugins without passwords.
-const DENIED: [u16; 2] = [1045, 1698];
+const DENIED: [u16; 2] = [ER_ACCESS_DENIED_ERROR, ER_ACCESS_DENIED_NO_PASSWORD_ERROR];
 
 /// What a server said of a password.
 pub(super) enum Verdict {

@@ -8,6 +8,7 @@ use tokio::time::Instant;
 use super::Session;
 use super::commits::UNSETTLED;
 use super::outcome::Outcome;
+use super::replay::MAX_PRIMARIES;
 use crate::backend::ServerError;
 use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
@@ -16,11 +17,9 @@ use crate::state::Written;
 use crate::terms::{Close, Disruption, Role, StatementKind, TraceStep};
 use crate::topology::{Flavor, GtidSet, ServerId};
 use crate::upstream::Brought;
+use crate::wire::error_code::ER_OPTION_PREVENTS_STATEMENT;
 use crate::wire::{Command, ResponseWalker};
 use crate::worker::{Attached, DataAccess};
-
-/// How many primaries are tried to run a statement again, before the client gets an error.
-const MAX_PRIMARIES: u32 = 4;
 
 /// The writes that an answer reports although its server had lost the primary's role by then.
 #[derive(Debug, Default)]
@@ -109,7 +108,7 @@ impl<R: Runtime> Session<R> {
     pub(super) fn refused_unsent(&self) -> Outcome {
         let message =
             b"The server is running with the --read-only option so it cannot execute this statement";
-        let error = ServerError { code: 1290, sqlstate: *b"HY000", message: message.to_vec() };
+        let error = ServerError::new(ER_OPTION_PREVENTS_STATEMENT, message);
         match self.client.handle.servers.attached.get() {
             Some(here) => Outcome::Refused(error, here.server),
             None => Outcome::Again,

@@ -17,6 +17,7 @@ use crate::config::{CredentialSettings, CredentialSource, Live, Requirements, Se
 use crate::net::Runtime;
 use crate::terms::Refused;
 use crate::topology::Flavor;
+use crate::wire::error_code::*;
 
 /// How long a login with a wrong password waits for the account tables to be read again, which happens once a second at most.
 const READING: Duration = Duration::from_secs(3);
@@ -29,7 +30,8 @@ const REFUSAL_MS: (u64, u64) = (1, 4);
 
 /// ERR codes of servers that take no connection of the proxy's now: too many connections, a shutdown, a blocked host, and a
 /// host without accounts.
-const UNAVAILABLE: [u16; 4] = [1040, 1053, 1129, 1130];
+const UNAVAILABLE: [u16; 4] =
+    [ER_CON_COUNT_ERROR, ER_SERVER_SHUTDOWN, ER_HOST_IS_BLOCKED, ER_HOST_NOT_PRIVILEGED];
 
 /// What is known of the account that a client names.
 pub(super) enum Identity {
@@ -271,23 +273,25 @@ impl<R: Runtime> Session<R> {
 
     /// Returns the servers' own error for an account with which nobody can log in now.
     fn barred(&self, user: &str, account: &Account, flavor: Flavor) -> Option<(Refused, Failure)> {
-        let failure = |code, message: String| {
-            Failure::Server(ServerError { code, sqlstate: *b"HY000", message: message.into_bytes() })
-        };
+        let failure = |code, message: String| Failure::Server(ServerError::new(code, message));
         match flavor {
             Flavor::MySql if account.locked => {
                 let host = self.client.handle.peer.get().host();
                 let message = format!("Access denied for user '{user}'@'{host}'. Account is locked.");
-                Some((Refused::Locked, failure(3118, message)))
+                Some((Refused::Locked, failure(MYSQL_ER_ACCOUNT_HAS_BEEN_LOCKED, message)))
             }
-            Flavor::MariaDb if account.locked => {
-                Some((Refused::Locked, failure(4151, "Access denied, this account is locked".to_owned())))
-            }
+            Flavor::MariaDb if account.locked => Some((
+                Refused::Locked,
+                failure(
+                    MARIADB_ER_ACCOUNT_HAS_BEEN_LOCKED,
+                    "Access denied, this account is locked".to_owned(),
+                ),
+            )),
             // MariaDB lets such accounts in, to change their password.
             Flavor::MySql if account.expired => {
                 let message = "Your password has expired. To log in you must change it using a client that supports expired \
                                passwords.";
-                Some((Refused::Expired, failure(1862, message.to_owned())))
+                Some((Refused::Expired, failure(ER_MUST_CHANGE_PASSWORD_LOGIN, message.to_owned())))
             }
             _ => None,
         }

@@ -12,6 +12,7 @@ use crate::client::{Failure, Request};
 use crate::net::{Buf, Runtime};
 use crate::sql;
 use crate::terms::{Close, Port};
+use crate::wire::error_code::ER_NO_SUCH_THREAD;
 use crate::wire::{Capabilities, query_text};
 use crate::worker::{Attached, Handle, KillRequest, KillUnderWay, KilledBy, Signals};
 
@@ -43,7 +44,7 @@ impl<R: Runtime> Session<R> {
         let id = arguments.iter().rev().fold(0, |id, byte| id << 8 | u32::from(*byte));
         let failure = if self.state.texts.of_mariadb {
             let message = format!("Unknown thread id: {id}").into_bytes();
-            Failure::Server(ServerError { code: 1094, sqlstate: *b"HY000", message })
+            Failure::Server(ServerError::new(ER_NO_SUCH_THREAD, message))
         } else {
             Failure::UnknownCommand
         };

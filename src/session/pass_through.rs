@@ -20,6 +20,7 @@ use crate::routing::{Decision, may_stay, route};
 use crate::terms::{Close, PerRole, Pin, Port, Refused, Role};
 use crate::topology::{Server, ServerId, Snapshot};
 use crate::upstream::Brought;
+use crate::wire::error_code::*;
 use crate::wire::{Capabilities, ProtocolError};
 use crate::worker::Signals;
 use crate::worker::admission::shown;
@@ -32,7 +33,13 @@ const ENDING: u16 = Signals::KILLED | Signals::END | Signals::LOGIN | Signals::L
 
 /// ERR codes about the account, and not about what the client proved: an unknown schema, one that is not permitted, an expired
 /// password, and a locked account on MySQL and MariaDB.
-const NOT_ABOUT_PROOF: [u16; 5] = [1044, 1049, 1862, 3118, 4151];
+const NOT_ABOUT_PROOF: [u16; 5] = [
+    ER_DBACCESS_DENIED_ERROR,
+    ER_BAD_DB_ERROR,
+    ER_MUST_CHANGE_PASSWORD_LOGIN,
+    MYSQL_ER_ACCOUNT_HAS_BEEN_LOCKED,
+    MARIADB_ER_ACCOUNT_HAS_BEEN_LOCKED,
+];
 
 /// What the client says of itself at the login.
 #[derive(Clone, Copy)]
@@ -372,7 +379,7 @@ impl<R: Runtime> Session<R> {
     /// Returns the error for a client that a server refused: with the client's address in place of the proxy's.
     fn refused_by_server(&self, user: &[u8], error: ServerError) -> NotPassed {
         let refused = match error.code {
-            1045 | 1698 => {
+            ER_ACCESS_DENIED_ERROR | ER_ACCESS_DENIED_NO_PASSWORD_ERROR => {
                 let password = !error.message.ends_with(b"NO)");
                 return NotPassed::Refused(Refused::Password, self.denied(user, password));
             }

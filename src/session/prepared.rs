@@ -10,6 +10,7 @@ use crate::sql::{Effects, StatementClass};
 use crate::state::types_in;
 use crate::terms::{Close, Pin, Port, Role, StatementKind, Why};
 use crate::upstream::malformed_parameters;
+use crate::wire::error_code::ER_MALFORMED_PACKET;
 use crate::wire::{Capabilities, Command, MAX_PAYLOAD, PacketHeader, ProtocolError, Types};
 
 /// The length of the part of a packet that names the statement and determines the shape of the answer.
@@ -203,7 +204,7 @@ impl<R: Runtime> Session<R> {
 
 /// Returns ER_MALFORMED_PACKET with the text of a server.
 fn malformed(message: &[u8]) -> ServerError {
-    ServerError { code: 1835, sqlstate: *b"HY000", message: message.to_vec() }
+    ServerError::new(ER_MALFORMED_PACKET, message)
 }
 
 /// Returns the name of a command in the errors of MariaDB.

@@ -4,13 +4,14 @@ use super::Session;
 use super::outcome::Outcome;
 use super::replies::Ended;
 use crate::backend::ServerError;
-use crate::client::refusals::{INTERRUPTED, ends_connection};
+use crate::client::refusals::ends_connection;
 use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
 use crate::policy::MAX_TRIES;
 use crate::state::{AnswerError, Answered};
 use crate::terms::{Close, Disruption, Pin};
 use crate::topology::{ServerId, Snapshot};
+use crate::wire::error_code::ER_QUERY_INTERRUPTED;
 use crate::wire::{Capabilities, Legs, ResponseWalker};
 
 impl<R: Runtime> Session<R> {
@@ -97,7 +98,7 @@ impl<R: Runtime> Session<R> {
         let role = self.upstream.role;
         self.state.unpin(role, std::mem::take(&mut self.upstream.sent));
         // A statement that the proxy itself interrupted runs on whatever server is the primary now.
-        let interrupted = error.code == INTERRUPTED;
+        let interrupted = error.code == ER_QUERY_INTERRUPTED;
         let primary_still =
             !interrupted && !self.client.probes_say(|snapshot| snapshot.writer != Some(server)).await?;
         let maintained = !interrupted && self.context.topology.get().is_maintained(server);

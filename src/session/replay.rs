@@ -5,7 +5,7 @@
 use super::Session;
 use super::replies::Ended;
 use crate::backend::{InsertId, QueryError};
-use crate::client::refusals::ends_connection;
+use crate::client::refusals::{ends_connection, may_mean_not_primary};
 use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
 use crate::sql::Effects;
@@ -16,12 +16,8 @@ use crate::upstream::{Brought, Pumped};
 use crate::wire::{Edits, Legs, PacketHeader, ResponseWalker, Walked};
 use crate::worker::Signals;
 
-/// How many primaries a replay tries before the client gets an error.
-const MAX_PRIMARIES: u32 = 4;
-
-/// Error codes by which a server says that it is not, or no longer, the primary: 1047 (Galera), 1053, 1290,
-/// 1836, 3100; MariaDB's 1927 ends a connection.
-const NO_PRIMARY: [u16; 6] = [1047, 1053, 1290, 1836, 1927, 3100];
+/// How many primaries a replay, or a statement that runs again, tries before the client gets an error.
+pub(super) const MAX_PRIMARIES: u32 = 4;
 
 /// A savepoint with a name that no client uses.
 const SAVEPOINT: &str = "SAVEPOINT `pointsman replay`";
@@ -207,7 +203,7 @@ impl<R: Runtime> Session<R> {
         if answer == entry.answer {
             return Ok(Again::Same);
         }
-        if refused.is_some_and(|code| NO_PRIMARY.contains(&code)) {
+        if refused.is_some_and(may_mean_not_primary) {
             return Ok(Again::Lost);
         }
         let last = at + 1 == journal.entries.len();

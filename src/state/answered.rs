@@ -3,6 +3,7 @@
 use super::SessionState;
 use crate::sql::{Effects, StatementClass};
 use crate::terms::{Pin, Role};
+use crate::wire::error_code::*;
 
 /// What an ERR packet says about its statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -25,11 +26,13 @@ impl AnswerError {
     /// Returns what an ERR packet with this code says. `first`: the ERR packet is the first packet of the answer.
     pub fn of(code: u16, first: bool) -> Self {
         match code {
-            1044 | 1142 | 1227 => AnswerError::Denied,
+            ER_DBACCESS_DENIED_ERROR | ER_TABLEACCESS_DENIED_ERROR | ER_SPECIFIC_ACCESS_DENIED_ERROR => {
+                AnswerError::Denied
+            }
             // 1243: EXECUTE of an unknown name.
-            1064 | 1243 if first => AnswerError::NotParsed,
-            1210 | 1835 => AnswerError::WrongParameters,
-            1317 => AnswerError::Interrupted,
+            ER_PARSE_ERROR | ER_UNKNOWN_STMT_HANDLER if first => AnswerError::NotParsed,
+            ER_WRONG_ARGUMENTS | ER_MALFORMED_PACKET => AnswerError::WrongParameters,
+            ER_QUERY_INTERRUPTED => AnswerError::Interrupted,
             _ => AnswerError::Other,
         }
     }
@@ -89,13 +92,30 @@ impl Answered {
 }
 
 /// Errors that a server finds before it executes anything: of the syntax, of names, of rights.
-const NEVER_RUN: [u16; 17] =
-    [1044, 1045, 1046, 1049, 1052, 1054, 1060, 1064, 1065, 1066, 1142, 1143, 1146, 1193, 1227, 1235, 1305];
+const NEVER_RUN: [u16; 17] = [
+    ER_DBACCESS_DENIED_ERROR,
+    ER_ACCESS_DENIED_ERROR,
+    ER_NO_DB_ERROR,
+    ER_BAD_DB_ERROR,
+    ER_NON_UNIQ_ERROR,
+    ER_BAD_FIELD_ERROR,
+    ER_DUP_FIELDNAME,
+    ER_PARSE_ERROR,
+    ER_EMPTY_QUERY,
+    ER_NONUNIQ_TABLE,
+    ER_TABLEACCESS_DENIED_ERROR,
+    ER_COLUMNACCESS_DENIED_ERROR,
+    ER_NO_SUCH_TABLE,
+    ER_UNKNOWN_SYSTEM_VARIABLE,
+    ER_SPECIFIC_ACCESS_DENIED_ERROR,
+    ER_NOT_SUPPORTED_YET,
+    ER_SP_DOES_NOT_EXIST,
+];
 
 /// Errors that may have rolled back more than their statement: a changed record, a wait for a lock (with
 /// innodb_rollback_on_timeout), no room for locks, deadlock elsewhere.
 pub fn may_undo(code: u16) -> bool {
-    matches!(code, 1020 | 1205 | 1206 | 1614)
+    matches!(code, ER_CHECKREAD | ER_LOCK_WAIT_TIMEOUT | ER_LOCK_TABLE_FULL | ER_XA_RBDEADLOCK)
 }
 
 /// The doubt about the open transaction after an ERR packet, which has no status flags. Only the next answer
@@ -163,7 +183,7 @@ impl SessionState {
         if !self.transaction_elsewhere(role).is_empty() {
             return;
         }
-        if code == 1213 {
+        if code == ER_LOCK_DEADLOCK {
             // A deadlock rolls back the whole transaction.
             self.rolled_back();
         } else if may_undo(code) {

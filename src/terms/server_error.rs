@@ -13,6 +13,8 @@
 //! | 1142, 1143, 1227, 1044: a right is missing | the server lives | | asks for less |
 //! | anything else, such as 1045 `ER_ACCESS_DENIED_ERROR` | the server does not answer the question | fails | as if it did not answer |
 
+use crate::wire::error_code::*;
+
 /// What an ERR packet proves; see the module.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Proof {
@@ -34,11 +36,18 @@ impl Proof {
     /// Returns what a packet with this code proves.
     pub fn of(code: u16) -> Self {
         match code {
-            1040 | 1135 | 1037 | 1041 => Proof::ServerFull,
-            1203 | 1226 => Proof::AccountFull,
-            1129 | 1130 => Proof::HostRefused,
-            1053 | 1927 | 4031 => Proof::ConnectionEnds,
-            1142 | 1143 | 1227 | 1044 => Proof::RightMissing,
+            ER_CON_COUNT_ERROR | ER_CANT_CREATE_THREAD | ER_OUTOFMEMORY | ER_OUT_OF_RESOURCES => {
+                Proof::ServerFull
+            }
+            ER_TOO_MANY_USER_CONNECTIONS | ER_USER_LIMIT_REACHED => Proof::AccountFull,
+            ER_HOST_IS_BLOCKED | ER_HOST_NOT_PRIVILEGED => Proof::HostRefused,
+            ER_SERVER_SHUTDOWN | ER_CONNECTION_KILLED | ER_CLIENT_INTERACTION_TIMEOUT => {
+                Proof::ConnectionEnds
+            }
+            ER_TABLEACCESS_DENIED_ERROR
+            | ER_COLUMNACCESS_DENIED_ERROR
+            | ER_SPECIFIC_ACCESS_DENIED_ERROR
+            | ER_DBACCESS_DENIED_ERROR => Proof::RightMissing,
             _ => Proof::Answers,
         }
     }
@@ -55,7 +64,7 @@ impl Proof {
 /// True if a server sends this code when it could not read a request to its end. It closes the connection then, except if
 /// a SIGNAL statement raised the error.
 pub fn stops_reading(code: u16) -> bool {
-    matches!(code, 1153 | 1156..=1161)
+    matches!(code, ER_NET_PACKET_TOO_LARGE | 1156..=ER_NET_WRITE_INTERRUPTED)
 }
 
 #[cfg(test)]

@@ -10,10 +10,8 @@ use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
 use crate::state::{Prepared, SessionState, types_in, with_types};
 use crate::topology::Flavor;
+use crate::wire::error_code::ER_MAX_PREPARED_STMT_COUNT_REACHED;
 use crate::wire::{Command, PacketHeader, Types, first_types, kinds_of_types};
-
-/// ER_MAX_PREPARED_STMT_COUNT_REACHED
-const TOO_MANY_STATEMENTS: u16 = 1461;
 
 impl<R: Runtime> Upstream<R> {
     /// Writes the server's id of the statement into the request, and the types if the server does not have
@@ -135,7 +133,9 @@ impl<R: Runtime> Upstream<R> {
             let Some(connection) = &mut self.connection else { return Ok(Brought::Broken) };
             let prepared = resources.runtime.timeout(limit, connection.prepare(&text.text)).await;
             match prepared {
-                Some(Err(QueryError::Refused(e))) if e.code == TOO_MANY_STATEMENTS && !again => {
+                Some(Err(QueryError::Refused(e)))
+                    if e.code == ER_MAX_PREPARED_STMT_COUNT_REACHED && !again =>
+                {
                     again = true;
                     connection.statements.close_all();
                     connection.close_statements(&mut self.prelude);

@@ -21,6 +21,7 @@ mod command;
 mod dump;
 mod edits;
 mod error;
+pub mod error_code;
 mod greeting;
 mod handshake_response;
 mod handshake_response_320;

@@ -4,15 +4,18 @@ use super::text_statements::with_name;
 use super::{Connection, Expect, TextStatements};
 use crate::backend::ServerError;
 use crate::net::{Buf, Stream};
+use crate::wire::error_code::{
+    ER_BAD_DB_ERROR, ER_DBACCESS_DENIED_ERROR, ER_MUST_CHANGE_PASSWORD, ER_PLUGIN_REQUIRES_REGISTRATION,
+};
 use crate::wire::{Capabilities, ErrPacket, OkPacket, PacketHeader, ProtocolError};
 
 /// ERR codes by which a server refuses every statement until the client has changed its password, or registered a factor
 /// (MySQL).
-const WAITING: [u16; 2] = [1820, 4055];
+const WAITING: [u16; 2] = [ER_MUST_CHANGE_PASSWORD, ER_PLUGIN_REQUIRES_REGISTRATION];
 
 /// ERR codes by which a server refuses to select a schema: ER_DBACCESS_DENIED_ERROR, and ER_BAD_DB_ERROR for a schema that
 /// does not exist. The connection keeps the schema that it had.
-const NO_SUCH_SCHEMA: [u16; 2] = [1044, 1049];
+const NO_SUCH_SCHEMA: [u16; 2] = [ER_DBACCESS_DENIED_ERROR, ER_BAD_DB_ERROR];
 
 /// The progress of swallowing.
 #[derive(Debug, PartialEq, Eq)]

@@ -8,6 +8,7 @@ use super::rights::{Rights, Unseen};
 use crate::sql::catalogue::{Body, Contents, DataAccess, Definition, RoutineKind};
 use crate::sql::{Kind, Lexer, Options, TextCharset};
 use crate::topology::Flavor;
+use crate::wire::error_code::ER_NO_SUCH_TABLE;
 
 /// Returns the routines that the account may see, with NULL for a body that it may not read, and their parameters. The
 /// body is empty if it is too long to be examined, or if it is one of the servers' own in `sys`.
@@ -34,9 +35,6 @@ SELECT @@performance_schema";
 
 /// The hash functions that MySQL 9.6 moved from the server to a component of its own.
 const CLASSIC_HASHES: [&[u8]; 3] = [b"md5", b"sha", b"sha1"];
-
-/// ER_NO_SUCH_TABLE
-const NO_SUCH_TABLE: u16 = 1146;
 
 /// Returns what is visible, without the servers' versions, and what is not.
 pub(super) async fn read<C: Connection>(
@@ -179,7 +177,7 @@ fn is_classic_hash(row: &Row) -> bool {
 }
 
 pub(super) fn is_denied(error: &Error) -> bool {
-    statement::is_missing_privilege(error) || matches!(error, Error::Server { code: NO_SUCH_TABLE, .. })
+    statement::is_missing_privilege(error) || matches!(error, Error::Server { code: ER_NO_SUCH_TABLE, .. })
 }
 
 /// Parses a row. Returns None for anything but a function or a procedure (PACKAGE, LIBRARY, …).

@@ -1,0 +1,104 @@
+//! The numbers of the servers' errors, by the names that the servers' sources give them (`errmsg-utf8.txt` of MariaDB,
+//! `messages_to_clients.txt` of MySQL), each with its SQLSTATE. Up to 1999 a number means the same to both servers.
+//! Above, a server may use the other one's number for something else: 4031 is MySQL's end of an idle connection, and MariaDB's
+//! error for a trigger that another one names.
+
+/// Defines a constant for each error, and the function that knows their SQLSTATEs.
+macro_rules! errors {
+    ($($name:ident = $code:literal $sqlstate:literal;)*) => {
+        $(
+            #[doc = concat!("Error ", $code, ".")]
+            pub const $name: u16 = $code;
+        )*
+
+        /// Returns the SQLSTATE that the servers send with an error; `HY000`, which stands for none in particular, for
+        /// an error that is not listed here.
+        pub const fn sqlstate(code: u16) -> [u8; 5] {
+            match code {
+                $($name => *$sqlstate,)*
+                _ => *b"HY000",
+            }
+        }
+    };
+}
+
+errors! {
+    ER_CHECKREAD = 1020 b"HY000";
+    ER_OUTOFMEMORY = 1037 b"HY001";
+    ER_CON_COUNT_ERROR = 1040 b"08004";
+    ER_OUT_OF_RESOURCES = 1041 b"HY000";
+    ER_HANDSHAKE_ERROR = 1043 b"08S01";
+    ER_DBACCESS_DENIED_ERROR = 1044 b"42000";
+    ER_ACCESS_DENIED_ERROR = 1045 b"28000";
+    ER_NO_DB_ERROR = 1046 b"3D000";
+    ER_UNKNOWN_COM_ERROR = 1047 b"08S01";
+    ER_BAD_DB_ERROR = 1049 b"42000";
+    ER_BAD_TABLE_ERROR = 1051 b"42S02";
+    ER_NON_UNIQ_ERROR = 1052 b"23000";
+    ER_SERVER_SHUTDOWN = 1053 b"08S01";
+    ER_BAD_FIELD_ERROR = 1054 b"42S22";
+    ER_DUP_FIELDNAME = 1060 b"42S21";
+    ER_PARSE_ERROR = 1064 b"42000";
+    ER_EMPTY_QUERY = 1065 b"42000";
+    ER_NONUNIQ_TABLE = 1066 b"42000";
+    ER_NO_SUCH_THREAD = 1094 b"HY000";
+    ER_UNKNOWN_ERROR = 1105 b"HY000";
+    ER_UNKNOWN_TABLE = 1109 b"42S02";
+    ER_HOST_IS_BLOCKED = 1129 b"HY000";
+    ER_HOST_NOT_PRIVILEGED = 1130 b"HY000";
+    ER_CANT_CREATE_THREAD = 1135 b"HY000";
+    ER_TABLEACCESS_DENIED_ERROR = 1142 b"42000";
+    ER_COLUMNACCESS_DENIED_ERROR = 1143 b"42000";
+    ER_NO_SUCH_TABLE = 1146 b"42S02";
+    ER_NET_PACKET_TOO_LARGE = 1153 b"08S01";
+    ER_NET_PACKETS_OUT_OF_ORDER = 1156 b"08S01";
+    ER_NET_READ_ERROR = 1158 b"08S01";
+    ER_NET_READ_INTERRUPTED = 1159 b"08S01";
+    ER_NET_WRITE_INTERRUPTED = 1161 b"08S01";
+    ER_KEY_DOES_NOT_EXISTS = 1176 b"HY000";
+    ER_ERROR_DURING_COMMIT = 1180 b"HY000";
+    ER_UNKNOWN_SYSTEM_VARIABLE = 1193 b"HY000";
+    ER_TOO_MANY_USER_CONNECTIONS = 1203 b"42000";
+    ER_LOCK_WAIT_TIMEOUT = 1205 b"HY000";
+    ER_LOCK_TABLE_FULL = 1206 b"HY000";
+    ER_WRONG_ARGUMENTS = 1210 b"HY000";
+    ER_LOCK_DEADLOCK = 1213 b"40001";
+    ER_USER_LIMIT_REACHED = 1226 b"42000";
+    ER_SPECIFIC_ACCESS_DENIED_ERROR = 1227 b"42000";
+    ER_LOCAL_VARIABLE = 1228 b"HY000";
+    ER_WRONG_VALUE_FOR_VAR = 1231 b"42000";
+    ER_NOT_SUPPORTED_YET = 1235 b"42000";
+    ER_INCORRECT_GLOBAL_LOCAL_VAR = 1238 b"HY000";
+    ER_UNKNOWN_STMT_HANDLER = 1243 b"HY000";
+    ER_NOT_SUPPORTED_AUTH_MODE = 1251 b"08004";
+    ER_OPTION_PREVENTS_STATEMENT = 1290 b"HY000";
+    ER_UNSUPPORTED_PS = 1295 b"HY000";
+    ER_INVALID_CHARACTER_STRING = 1300 b"HY000";
+    ER_SP_DOES_NOT_EXIST = 1305 b"42000";
+    ER_QUERY_INTERRUPTED = 1317 b"70100";
+    ER_VIEW_INVALID = 1356 b"HY000";
+    ER_PROCACCESS_DENIED_ERROR = 1370 b"42000";
+    ER_STMT_HAS_NO_OPEN_CURSOR = 1421 b"HY000";
+    ER_NO_SUCH_USER = 1449 b"HY000";
+    ER_MAX_PREPARED_STMT_COUNT_REACHED = 1461 b"42000";
+    ER_WRONG_PARAMCOUNT_TO_NATIVE_FCT = 1582 b"42000";
+    ER_WRONG_PARAMETERS_TO_NATIVE_FCT = 1583 b"42000";
+    ER_WRONG_PARAMETERS_TO_STORED_FCT = 1584 b"42000";
+    ER_XA_RBDEADLOCK = 1614 b"XA102";
+    ER_NEED_REPREPARE = 1615 b"HY000";
+    ER_FUNC_INEXISTENT_NAME_COLLISION = 1630 b"42000";
+    ER_ACCESS_DENIED_NO_PASSWORD_ERROR = 1698 b"28000";
+    ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION = 1792 b"25006";
+    ER_MUST_CHANGE_PASSWORD = 1820 b"HY000";
+    ER_MALFORMED_PACKET = 1835 b"HY000";
+    ER_READ_ONLY_MODE = 1836 b"HY000";
+    ER_MUST_CHANGE_PASSWORD_LOGIN = 1862 b"HY000";
+    ER_CONNECTION_KILLED = 1927 b"70100";
+    ER_SERVER_OFFLINE_MODE = 3032 b"HY000";
+    ER_RUN_HOOK_ERROR = 3100 b"HY000";
+    MYSQL_ER_ACCOUNT_HAS_BEEN_LOCKED = 3118 b"HY000";
+    ER_SECURE_TRANSPORT_REQUIRED = 3159 b"HY000";
+    ER_CLIENT_INTERACTION_TIMEOUT = 4031 b"HY000";
+    ER_PLUGIN_REQUIRES_REGISTRATION = 4055 b"HY000";
+    MARIADB_ER_ACCOUNT_HAS_BEEN_LOCKED = 4151 b"HY000";
+}
