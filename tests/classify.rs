@@ -7,7 +7,7 @@ mod corpus;
 use crate::support::{Cluster, Kind, Node, connect};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, Error};
-use pointsman::sql::classify::names;
+use pointsman::sql::vocabulary::names;
 use pointsman::sql::{Options, RoutineFacts, Routines, classify};
 use pointsman::terms::StatementKind;
 use std::collections::BTreeMap;

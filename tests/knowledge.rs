@@ -13,7 +13,7 @@ use pointsman::discovery;
 use pointsman::monitor::{BackendConnector, Kicker, Routines};
 use pointsman::net::SystemRuntime;
 use pointsman::sql::RoutineCatalogue;
-use pointsman::sql::classify::{RoutineFacts, Routines as _};
+use pointsman::sql::vocabulary::{RoutineFacts, Routines as _};
 use pointsman::topology::{Facts, Flavor, GtidSet, Snapshot};
 use std::fmt::Write;
 use std::path::Path;

@@ -2,11 +2,16 @@
 
 use std::sync::Arc;
 
-use super::defaults;
 use super::reader::Section;
 use super::secret::{Account, Secret};
 use super::tls::{self, Identity};
 use super::values::{Use, check_address, is_variable};
+
+/// `admin.http`
+pub(super) const ADMIN_HTTP: &str = "0.0.0.0:9090";
+
+/// The example for `admin.console.address`, which has no default.
+pub(super) const ADMIN_CONSOLE: &str = "127.0.0.1:6032";
 
 /// The part of `[admin]` that a reload replaces.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -91,7 +96,7 @@ fn console(s: &Section<'_>) -> (Option<String>, ConsoleAccess) {
         s.get("address");
         return (None, access);
     }
-    let (address, _) = s.address("address", defaults::ADMIN_CONSOLE, Use::BindTcp);
+    let (address, _) = s.address("address", ADMIN_CONSOLE, Use::BindTcp);
     if access.users.is_empty() {
         let text =
             "names nobody, so nobody could log in; write [[admin.console.users]] with name and password";
@@ -101,12 +106,12 @@ fn console(s: &Section<'_>) -> (Option<String>, ConsoleAccess) {
 }
 
 fn http(s: &Section<'_>) -> Option<String> {
-    let Some((text, line)) = s.text("http") else { return Some(defaults::ADMIN_HTTP.to_owned()) };
+    let Some((text, line)) = s.text("http") else { return Some(ADMIN_HTTP.to_owned()) };
     if text == "off" {
         return None;
     }
     if let Err(wrong) = check_address(&text, Use::BindTcp) {
-        let text = format!("{text:?} {wrong}; write \"{}\", or \"off\"", defaults::ADMIN_HTTP);
+        let text = format!("{text:?} {wrong}; write \"{}\", or \"off\"", ADMIN_HTTP);
         s.problem(Some(line), "http", text);
     }
     Some(text)

@@ -1,29 +1,6 @@
-//! Checks that concern more than one key: duplicates, and what a reload changes.
+//! What a reload changes.
 
-use std::collections::HashMap;
-
-use super::reader::Section;
 use super::types::{Fixed, Live};
-
-/// Notes a problem for each value that occurred before; `key` is relative to the section.
-pub(super) fn no_duplicates<'v>(
-    section: &Section<'_>,
-    key: &str,
-    values: impl Iterator<Item = (&'v str, Option<usize>)>,
-) {
-    let mut seen = HashMap::new();
-    // An empty value has its own problem already.
-    for (value, line) in values.filter(|(value, _)| !value.is_empty()) {
-        match seen.get(value) {
-            Some(Some(first)) => {
-                let text = format!("{value:?} stands already on line {first}; write another one");
-                section.problem(line, key, text);
-            }
-            Some(None) => section.problem(line, key, format!("{value:?} stands twice; write another one")),
-            None => _ = seen.insert(value, line),
-        }
-    }
-}
 
 impl Fixed {
     /// Returns the keys that differ in `new`; their change needs a restart.

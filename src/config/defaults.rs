@@ -15,11 +15,6 @@ pub(super) const MONITOR_INTERVAL: Duration = Duration::from_millis(100);
 pub(super) const WORKER_FILL: usize = 16;
 /// `discovery.servers.weight`
 pub(super) const WEIGHT: u16 = 1;
-/// `admin.http`
-pub(super) const ADMIN_HTTP: &str = "0.0.0.0:9090";
-/// The example for `admin.console.address`, which has no default.
-pub(super) const ADMIN_CONSOLE: &str = "127.0.0.1:6032";
-
 /// Returns the number of data threads if the file says 0 or nothing: one per core.
 pub(super) fn workers() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)

@@ -7,9 +7,9 @@ use std::sync::Arc;
 
 use toml::de::DeValue;
 
-use super::check::no_duplicates;
 use super::choice::Choice;
 use super::reader::{Found, Section};
+use super::values::no_duplicates;
 use super::written::quoted;
 
 /// Which pods are the servers, and how their labels are read.

@@ -21,8 +21,8 @@ use super::secret::Account;
 use super::statements::StatementLog;
 use super::traces::TraceSettings;
 use super::types::*;
-use super::values::{Use, is_log_filter};
-use super::{admin, check, clients_tls, defaults, kubernetes, tls};
+use super::values::{Use, is_log_filter, no_duplicates};
+use super::{admin, clients_tls, defaults, kubernetes, tls};
 
 /// The shortest duration for settings for which 0 makes no sense.
 const SOME: Duration = Duration::from_millis(1);
@@ -147,9 +147,9 @@ fn listeners(root: &Section<'_>) -> Listeners {
     }
     let any_port = |address: &str| address.ends_with(":0") && !address.starts_with("unix:");
     let names = read.iter().map(|(l, .., line, _)| (&*l.name, *line));
-    check::no_duplicates(root, "listeners.name", names);
+    no_duplicates(root, "listeners.name", names);
     let fixed_ports = read.iter().filter(|(l, ..)| !any_port(&l.address));
-    check::no_duplicates(root, "listeners.address", fixed_ports.map(|(l, .., line)| (&*l.address, *line)));
+    no_duplicates(root, "listeners.address", fixed_ports.map(|(l, .., line)| (&*l.address, *line)));
     let levels = read.iter().filter_map(|(l, level, ..)| Some((l.name.clone(), (*level)?))).collect();
     let listener_tls = read.iter().map(|(l, _, tls, ..)| (l.name.clone(), tls.clone())).collect();
     let listeners = read.into_iter().map(|(listener, ..)| listener).collect();
@@ -223,12 +223,8 @@ fn servers(s: &Section<'_>) -> Vec<StaticServer> {
         (StaticServer { name, address: address.into(), weight, drain, zone, tls_name }, name_line, line)
     });
     let read = read.unwrap_or_default();
-    check::no_duplicates(s, "servers.name", read.iter().map(|(server, line, _)| (&*server.name, *line)));
-    check::no_duplicates(
-        s,
-        "servers.address",
-        read.iter().map(|(server, _, line)| (&*server.address, *line)),
-    );
+    no_duplicates(s, "servers.name", read.iter().map(|(server, line, _)| (&*server.name, *line)));
+    no_duplicates(s, "servers.address", read.iter().map(|(server, _, line)| (&*server.address, *line)));
     read.into_iter().map(|(server, ..)| server).collect()
 }
 
@@ -273,7 +269,7 @@ fn users(root: &Section<'_>, credentials: &CredentialSettings) -> HashMap<Arc<st
              credentials.sources",
         );
     }
-    check::no_duplicates(root, "users.name", read.iter().map(|(user, line)| (&*user.name, *line)));
+    no_duplicates(root, "users.name", read.iter().map(|(user, line)| (&*user.name, *line)));
     read.into_iter().map(|(user, _)| (user.name.clone(), user)).collect()
 }
 

@@ -1,6 +1,7 @@
 //! Reads single values: texts, counts, durations, addresses, words and secrets. Each problem
 //! says what is written in the file (unless it may be a secret), and what to write instead.
 
+use std::collections::HashMap;
 use std::fmt::Display;
 use std::net::Ipv6Addr;
 use std::num::NonZeroUsize;
@@ -441,4 +442,24 @@ pub(crate) fn is_log_filter(text: &str) -> bool {
         Some((name, word)) => target(name) && level(word),
         None => level(part),
     })
+}
+
+/// Notes a problem for each value that occurred before; `key` is relative to the section.
+pub(super) fn no_duplicates<'v>(
+    section: &Section<'_>,
+    key: &str,
+    values: impl Iterator<Item = (&'v str, Option<usize>)>,
+) {
+    let mut seen = HashMap::new();
+    // An empty value has its own problem already.
+    for (value, line) in values.filter(|(value, _)| !value.is_empty()) {
+        match seen.get(value) {
+            Some(Some(first)) => {
+                let text = format!("{value:?} stands already on line {first}; write another one");
+                section.problem(line, key, text);
+            }
+            Some(None) => section.problem(line, key, format!("{value:?} stands twice; write another one")),
+            None => _ = seen.insert(value, line),
+        }
+    }
 }

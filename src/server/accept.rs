@@ -7,8 +7,8 @@ use std::time::Duration;
 use socket2::Socket;
 use tokio::sync::{Notify, watch};
 
-use super::control::{Client, Control};
-use super::worker::Worker;
+use super::adopt::Worker;
+use super::messages::{Client, Control};
 use crate::backend::serving_workers;
 use crate::client::{Failure, in_place_of_greeting};
 use crate::net::{Accepted, Buf, Claim, Listener, Peer, SESSION_BYTES, Stream};

@@ -2,9 +2,12 @@
 //! them on the path of a statement.
 
 mod accept;
+mod adopt;
 mod control;
+mod messages;
 mod outside;
 mod taps;
 mod worker;
 
-pub use control::{Control, Kick, Server, ServerParts, StartError};
+pub use control::{Server, ServerParts, StartError};
+pub use messages::{Control, Kick};

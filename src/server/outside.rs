@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering::Relaxed};
 
 use tokio::sync::{mpsc, oneshot};
 
-use super::control::{Control, Kick};
+use super::messages::{Control, Kick};
 use crate::backend::Lesson;
 use crate::telemetry::stream::{SLOW, TapId};
 use crate::telemetry::traces::{TraceRecord, TraceSender};

@@ -8,7 +8,8 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, sleep};
 
-use super::control::{Control, Server, TapRequest};
+use super::control::Server;
+use super::messages::{Control, TapRequest};
 use super::outside::Shared;
 use crate::config::Live;
 use crate::telemetry::stream::{Batch, Filter, SLOW, TapId};

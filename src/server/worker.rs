@@ -12,14 +12,15 @@ use tokio::task::{JoinHandle, LocalSet};
 use tokio::time::Instant;
 
 use super::accept;
-use super::control::{Client, Control, TapRequest};
+use super::adopt::Worker;
+use super::messages::{Control, TapRequest};
 use super::outside::{Shared, WorkerOutside};
 use crate::backend::accounts::AccountReading;
 use crate::backend::{Ceilings, Loads, Pool};
 use crate::config::Live;
 use crate::net::{BufferPool, Driver, MemoryBudget, SystemRuntime, end_lingering, lingering, run_on_ring};
 use crate::positions::Seat;
-use crate::session::{Context, Session, kill_here};
+use crate::session::{Context, kill_here};
 use crate::sql::RoutineCatalogue;
 use crate::telemetry::WorkerMetrics;
 use crate::topology::Snapshot;
@@ -84,31 +85,6 @@ pub(super) struct WorkerParts {
     pub aside: Handle,
     /// The worker's place among those that share the question for the primary's position.
     pub seat: Seat,
-}
-
-/// The state of a worker that its tasks share.
-pub(super) struct Worker {
-    pub index: usize,
-    pub context: Rc<Context<SystemRuntime>>,
-    pub shared: Arc<Shared>,
-    pub loads: Arc<Loads>,
-}
-
-impl Worker {
-    /// Begins a session for a client that is already counted here.
-    pub fn adopt(self: &Rc<Self>, (accepted, entrance, pass): Client) {
-        let Ok(stream) = accepted.into_stream() else {
-            self.context.metrics.accept_errors.add(1);
-            return self.loads.sub(self.index);
-        };
-        let worker = self.clone();
-        // Boxed, because a future stores both its arguments and the values made from them.
-        let mut session = Box::new(Session::new(self.context.clone(), stream, entrance, pass));
-        tokio::task::spawn_local(async move {
-            session.run().await;
-            worker.loads.sub(worker.index);
-        });
-    }
 }
 
 /// The thread's main function. Drops `alive` at its end. (A panic anywhere ends the process, through the hook

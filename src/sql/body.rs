@@ -6,7 +6,8 @@
 mod blocks;
 mod names;
 
-use super::classify::{Context, RelationFacts, RoutineFacts, Routines, classify};
+use super::classify::{Context, classify};
+use super::vocabulary::{RelationFacts, RoutineFacts, Routines};
 use super::{Effects, Kind, Lexer, Options, Token};
 use crate::terms::{StatementKind, Why};
 use blocks::Blocks;

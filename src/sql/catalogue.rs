@@ -9,9 +9,9 @@ mod opening;
 use std::sync::Arc;
 
 use super::body::{self, Code, Findings};
-use super::classify::native::{ServerFunctions, is_by_arguments, native};
-use super::classify::{Native, RelationFacts, RoutineFacts, Routines};
 use super::information_schema::{self, Reading};
+use super::vocabulary::native::{ServerFunctions, is_by_arguments, native};
+use super::vocabulary::{Native, RelationFacts, RoutineFacts, Routines};
 pub use changes::{Changes, Moment};
 pub use definitions::{
     Body, Contents, DataAccess, Definition, QualifiedName, Relation, RelationKind, RoutineKind, Table,

@@ -23,17 +23,18 @@ pub mod read_only;
 mod readings;
 pub mod set_names;
 pub mod steps;
+mod tokens;
+pub mod vocabulary;
 
 pub use crate::terms::TextCharset;
 pub use body::opens_for_type;
 pub use catalogue::RoutineCatalogue;
 pub use class::{Effects, StatementClass};
-pub use classify::{
-    ClassCache, Context, Native, RelationFacts, RoutineFacts, Routines, before_renewal, classify,
-};
+pub use classify::{ClassCache, Context, before_renewal, classify};
 pub use commenter::comment_value;
 pub use lexer::{Kind, Lexer, Options, Token};
 pub use readings::Readings;
+pub use vocabulary::{Native, RelationFacts, RoutineFacts, Routines};
 
 /// The longest text, in bytes, that is read for what a session must remember ([`parts`], [`proxy_variable`], [`kill`]).
 /// If a longer text may leave something on the connection, according to its class, it pins the session.

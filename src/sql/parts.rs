@@ -3,8 +3,8 @@
 //! that the text is not such a statement or does not say, so its effect is unknown.
 
 use super::classify::session::items;
-use super::classify::tokens::{Lists, Raw, Statement, Tok, statements};
 use super::read_only::unescape;
+use super::tokens::{Lists, Raw, Statement, Tok, statements};
 use super::{Kind, Lexer, Options};
 
 mod variables;

@@ -2,11 +2,10 @@
 //! [`parse`] finds the statements about it, which the proxy answers itself.
 
 use super::classify::session::items;
-use super::classify::tokens::{Lists, Raw, Statement, Tok, statements};
+use super::tokens::{Lists, Raw, Statement, Tok, statements};
 use super::{Kind, Options};
 
-/// The variable's name.
-pub const CONSISTENCY: &str = "pointsman_consistency";
+pub use super::vocabulary::names::CONSISTENCY;
 
 /// The beginning (in any case) of a `SHOW VARIABLES LIKE` pattern that means the proxy's variable.
 const PREFIX: &[u8] = b"pointsman";
@@ -41,11 +40,6 @@ pub fn parse(sql: &[u8], options: Options) -> Option<Own<'_>> {
     Some(if count == 1 { found } else { Own::NotAlone })
 }
 
-/// True if a token is the variable's name. Whether it means the variable depends on the tokens before it.
-pub(super) fn is_name(tok: &Tok<'_>) -> bool {
-    tok.names(CONSISTENCY)
-}
-
 fn statement<'a>(statement: Statement<'_, 'a>, sql: &'a [u8]) -> Option<Own<'a>> {
     let first = statement.at(0);
     if first.is("SHOW") {
@@ -61,8 +55,8 @@ fn statement<'a>(statement: Statement<'_, 'a>, sql: &'a [u8]) -> Option<Own<'a>>
 fn reads(statement: Statement<'_, '_>) -> Option<usize> {
     (0..statement.len()).find(|at| {
         statement.at(*at).kind == Kind::AtAt
-            && (is_name(&statement.at(at + 1))
-                || (statement.at(at + 2).kind == Kind::Dot && is_name(&statement.at(at + 3))))
+            && (statement.at(at + 1).names(CONSISTENCY)
+                || (statement.at(at + 2).kind == Kind::Dot && statement.at(at + 3).names(CONSISTENCY)))
     })
 }
 
@@ -70,7 +64,7 @@ fn reads(statement: Statement<'_, '_>) -> Option<usize> {
 fn sets(item: Statement<'_, '_>) -> Option<usize> {
     let assigned = item.iter().position(Tok::is_assignment)?;
     let user_variable = item.at(0).kind == Kind::At;
-    (is_name(&item.before(assigned, 1)) && !user_variable).then_some(assigned)
+    (item.before(assigned, 1).names(CONSISTENCY) && !user_variable).then_some(assigned)
 }
 
 /// Reads what follows SET.

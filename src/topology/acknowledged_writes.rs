@@ -2,7 +2,7 @@
 //! writer is lost.
 
 use super::gtid::GtidSet;
-use super::types::Flavor;
+use super::identity::Flavor;
 
 /// When a source has more intervals than this, they are joined, including the gaps. The gaps are writes of
 /// other proxies' clients, which a server that replicates in order has, too.

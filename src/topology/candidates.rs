@@ -2,7 +2,7 @@
 
 use std::borrow::Borrow;
 
-use super::elect::has_source;
+use super::sources::has_source;
 use super::types::*;
 
 /// Returns the servers that can be the writer. `last`: the last writer.

@@ -13,7 +13,7 @@ use std::fmt;
 
 pub use source::Gtid;
 
-use super::types::Flavor;
+use super::identity::Flavor;
 
 /// A position. A server at this position has applied every write that it contains.
 #[derive(Debug, Clone, PartialEq, Eq)]

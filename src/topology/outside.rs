@@ -1,7 +1,7 @@
 //! Replica clusters: all servers are read-only and replicate from a primary that is not among them (another
 //! site's). Such a cluster has no writer, and that is not a fault.
 
-use super::elect::replicates_from;
+use super::sources::replicates_from;
 use super::types::*;
 
 impl Snapshot {

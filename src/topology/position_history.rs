@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::gtid::GtidSet;
-use super::types::ServerId;
+use super::identity::ServerId;
 
 /// The trail reaches back this far, or twice `replicas.max_lag` if that is more.
 const REACH: Duration = Duration::from_secs(600);

@@ -1,7 +1,7 @@
 //! Which servers may serve reads.
 
 use super::GtidSet;
-use super::elect::replicates_from;
+use super::sources::replicates_from;
 use super::types::*;
 
 /// True if a server may serve reads: it is up, read-only, a running replica or a fit member of a group,

@@ -12,7 +12,8 @@
 use std::time::Duration;
 
 use super::candidates::may_be_writer;
-use super::types::{Health, Label, Server, ServerId, Snapshot};
+use super::identity::ServerId;
+use super::types::{Health, Label, Server, Snapshot};
 
 /// What is known of a server that answers no probe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! How states are spelled for people and machines.
 
-use super::types::{Alarm, Flavor, Health, Label, Maintenance};
+use super::identity::Flavor;
+use super::types::{Alarm, Health, Label, Maintenance};
 
 impl Label {
     /// Returns the spelling of `/topology` and logs.

@@ -6,12 +6,9 @@ use std::time::Duration;
 
 use super::drains::{Drain, DrainOrders};
 use super::gtid::GtidSet;
+pub use super::identity::{Flavor, ServerId};
 use super::modes::{LoginFlags, TextModes};
 use super::position_history::Trail;
-
-/// Identifies a server for the life of the process; never reused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct ServerId(pub u32);
 
 /// Everything that is known at one moment. Always replaced as a whole.
 #[derive(Debug, Clone, PartialEq)]
@@ -285,15 +282,6 @@ pub struct Life {
     pub instance: Arc<str>,
     /// When it was started, by its own clock (Unix time in seconds; up to a second too late). None: unknown.
     pub started: Option<u64>,
-}
-
-/// MySQL or MariaDB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Flavor {
-    /// MySQL and Percona Server.
-    MySql,
-    /// MariaDB.
-    MariaDb,
 }
 
 /// The state of a configured replica.

@@ -51,12 +51,12 @@ pub fn structs(source: &Source) -> Vec<(String, usize, usize)> {
     found
 }
 
-/// The files of a folder right under `src` and what they name of each other; `mod.rs`, which names them all, is left
-/// out, and the files of a folder in it count as one.
+/// The files of a folder and what they name of each other; `mod.rs`, which names them all, is left out, and the files of a
+/// folder in it count as one.
 pub fn uses(sources: &[Source], folder: &str) -> Graph {
     let mut graph = Graph::new();
-    for source in sources.iter().filter(|source| source.top() == folder && !source.code.is_empty()) {
-        if let Some(node) = source.inner() {
+    for source in sources.iter().filter(|source| !source.code.is_empty()) {
+        if let Some(node) = source.inner(folder) {
             graph.entry(node.to_owned()).or_default().extend(names_behind(source, folder));
         }
     }
@@ -68,7 +68,7 @@ pub fn uses(sources: &[Source], folder: &str) -> Graph {
 pub fn calls(sources: &[Source], folder: &str) -> Graph {
     let files: Vec<&Source> = sources.iter().filter(|s| s.top() == folder && !s.code.is_empty()).collect();
     let mut owners: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (source, node) in files.iter().filter_map(|source| Some((source, source.inner()?))) {
+    for (source, node) in files.iter().filter_map(|source| Some((source, source.inner(folder)?))) {
         for (name, _) in functions(source) {
             owners.entry(name).or_default().insert(node.to_owned());
         }
@@ -76,7 +76,7 @@ pub fn calls(sources: &[Source], folder: &str) -> Graph {
     let outside = sources.iter().filter(|source| source.top() != folder);
     let elsewhere: BTreeSet<String> = outside.flat_map(functions).map(|(name, _)| name).collect();
     let mut graph = Graph::new();
-    for (source, node) in files.iter().filter_map(|source| Some((source, source.inner()?))) {
+    for (source, node) in files.iter().filter_map(|source| Some((source, source.inner(folder)?))) {
         let used = graph.entry(node.to_owned()).or_default();
         for (name, owner) in owners.iter().filter(|(_, owner)| owner.len() == 1) {
             let own = source.code.contains(&format!("self.{name}("));

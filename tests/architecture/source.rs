@@ -25,9 +25,19 @@ impl Source {
         self.modules().first().copied().unwrap_or("lib")
     }
 
-    /// The module right under [`Source::top`] that the file belongs to; None for the top's own.
-    pub fn inner(&self) -> Option<&str> {
-        self.modules().get(1).copied()
+    /// The module right under a folder that the file belongs to; None for the folder's own, and for files elsewhere. A
+    /// folder is a path behind `src`: `sql`, `sql/classify`.
+    pub fn inner(&self, folder: &str) -> Option<&str> {
+        let modules = self.modules();
+        let depth = folder.split('/').count();
+        let is_here = modules.iter().zip(folder.split('/')).filter(|(a, b)| *a == b).count() == depth;
+        modules.get(depth).copied().filter(|_| is_here)
+    }
+
+    /// The folders that the file is in, from the top.
+    pub fn folders(&self) -> Vec<String> {
+        let modules = self.modules();
+        (1..modules.len()).map(|depth| modules[..depth].join("/")).collect()
     }
 
     /// `src/wire/walker/phase.rs` is `[wire, walker, phase]`.
@@ -65,7 +75,8 @@ pub fn edges(source: &Source) -> Vec<String> {
 
 /// The same for what stands right under a folder of `src`: `crate::FOLDER::NAME`, or behind fewer `super::`.
 pub fn names_behind(source: &Source, folder: &str) -> Vec<String> {
-    paths(source, source.modules().len() - 1, &[folder, "::"])
+    let behind: Vec<&str> = folder.split('/').flat_map(|module| [module, "::"]).collect();
+    paths(source, source.modules().len() - folder.split('/').count(), &behind)
 }
 
 /// Names behind `crate::` and these tokens, or behind so many `super::`.

@@ -8,8 +8,8 @@ use mysql_async::prelude::Queryable;
 use pointsman::config::Secret;
 use pointsman::monitor::{BackendConnector, Routines, Target, missing_functions};
 use pointsman::net::SystemRuntime;
-use pointsman::sql::classify::native::{ServerVersion, functions_of, versioned_functions};
-use pointsman::sql::classify::{Native, Routines as _};
+use pointsman::sql::vocabulary::native::{ServerVersion, functions_of, versioned_functions};
+use pointsman::sql::vocabulary::{Native, Routines as _};
 use std::collections::BTreeSet;
 use tokio::task::LocalSet;
 

@@ -7,7 +7,7 @@ use crate::support::{Cluster, Kind, Node, Proxy, proxy_config};
 use pointsman::monitor::{BackendConnector, Routines};
 use pointsman::net::SystemRuntime;
 use pointsman::sql::RoutineCatalogue;
-use pointsman::sql::classify::{Native, RelationFacts, RoutineFacts, Routines as _};
+use pointsman::sql::vocabulary::{Native, RelationFacts, RoutineFacts, Routines as _};
 use std::process::Command;
 use std::sync::Arc;
 use tokio::task::LocalSet;

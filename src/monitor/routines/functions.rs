@@ -17,19 +17,23 @@ use super::super::client::{Connection, Connector, Error, Target};
 use super::super::statement;
 use super::{PATIENCE, RETRY};
 use crate::config::Live;
-use crate::sql::classify::native::{ServerFunctions, ServerVersion, functions_of};
+use crate::sql::vocabulary::native::{ServerFunctions, ServerVersion, functions_of};
 use crate::topology::{Flavor, Health, Server, ServerId, Snapshot};
+use crate::wire::error_code::*;
 
 /// How many statements are sent in one write. Their answers must fit into the sockets' buffers.
 const AT_ONCE: usize = 64;
 
 /// ER_SP_DOES_NOT_EXIST and ER_FUNC_INEXISTENT_NAME_COLLISION (MariaDB), ER_WRONG_PARAMETERS_TO_STORED_FCT (MySQL),
 /// ER_NO_DB_ERROR: the server took the name for that of a stored function.
-const STORED: [u16; 4] = [1305, 1630, 1584, 1046];
+const STORED: [u16; 4] = [
+    ER_SP_DOES_NOT_EXIST,
+    ER_FUNC_INEXISTENT_NAME_COLLISION,
+    ER_WRONG_PARAMETERS_TO_STORED_FCT,
+    ER_NO_DB_ERROR,
+];
 /// ER_WRONG_PARAMCOUNT_TO_NATIVE_FCT, ER_WRONG_PARAMETERS_TO_NATIVE_FCT: the function in the message is built in.
-const BUILT_IN: [u16; 2] = [1582, 1583];
-/// ER_QUERY_INTERRUPTED
-const INTERRUPTED: u16 = 1317;
+const BUILT_IN: [u16; 2] = [ER_WRONG_PARAMCOUNT_TO_NATIVE_FCT, ER_WRONG_PARAMETERS_TO_NATIVE_FCT];
 
 /// What the servers said, by their identity and version.
 pub(super) type Answers = HashMap<(ServerId, Arc<str>), Arc<[&'static str]>>;
@@ -164,7 +168,8 @@ fn is_unknown(name: &str, error: Option<Error>) -> Result<bool, Error> {
 
 /// True if the error is about the connection or the session, and not about the statement.
 fn is_ending(error: &Error) -> bool {
-    statement::is_goodbye(error) || !matches!(error, Error::Server { code, .. } if *code != INTERRUPTED)
+    statement::is_goodbye(error)
+        || !matches!(error, Error::Server { code, .. } if *code != ER_QUERY_INTERRUPTED)
 }
 
 #[cfg(test)]

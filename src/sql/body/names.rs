@@ -5,8 +5,8 @@
 use std::collections::HashSet;
 
 use super::{Judge, is_name, unquoted};
-use crate::sql::classify::words::{Meaning, meaning};
-use crate::sql::classify::{Native, RelationFacts, RoutineFacts, has_built_ins, is_built_in_of, lookup};
+use crate::sql::vocabulary::words::{Meaning, meaning};
+use crate::sql::vocabulary::{Native, RelationFacts, RoutineFacts, has_built_ins, is_built_in_of, lookup};
 use crate::sql::{Kind, Token, steps};
 
 /// Functions with FROM or other words of queries among their arguments.

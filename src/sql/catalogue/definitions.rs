@@ -1,7 +1,7 @@
 //! Routines and relations as they are in the servers' tables.
 
 use crate::sql::Options;
-use crate::sql::classify::native::ServerFunctions;
+use crate::sql::vocabulary::native::ServerFunctions;
 
 /// A function or a procedure. A function and a procedure may have the same name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -7,9 +7,9 @@ use super::{
     Body, Contents, Relation, RelationKind, RoutineCatalogue, RoutineKind, ServerFunctions, is_of_server,
 };
 use crate::sql::body::{self, Called, Code};
-use crate::sql::classify::native::ServerVersion;
-use crate::sql::classify::words::{Meaning, meaning};
-use crate::sql::classify::{RelationFacts, RoutineFacts, Routines as _, has_built_ins};
+use crate::sql::vocabulary::native::ServerVersion;
+use crate::sql::vocabulary::words::{Meaning, meaning};
+use crate::sql::vocabulary::{RelationFacts, RoutineFacts, Routines as _, has_built_ins};
 
 /// Returns what is known of a query for which the servers open all views. The objects of the catalogue are judged.
 pub(super) fn facts(catalogue: &RoutineCatalogue) -> RelationFacts {

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::sql::Options;
-use crate::sql::classify::native::{ServerFunctions, ServerVersion};
+use crate::sql::vocabulary::native::{ServerFunctions, ServerVersion};
 
 fn routine(kind: RoutineKind, name: &str, access: DataAccess, body: Option<&str>) -> Definition {
     let (schema, name) = name.split_once('.').unwrap();

@@ -2,8 +2,8 @@
 
 use super::expression::{Place, scan};
 use super::found::Found;
-use super::tokens::Statement;
 use super::{Effects, Env, Kind, StatementKind, Why};
+use crate::sql::tokens::Statement;
 
 /// The kind of the created object is among this many first tokens: `CREATE OR REPLACE DEFINER = a@b AGGREGATE FUNCTION`
 const HEAD: usize = 16;

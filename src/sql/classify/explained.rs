@@ -3,11 +3,11 @@
 
 use super::found::Found;
 use super::relations::Derived;
-use super::tokens::Statement;
-use super::words::Meaning;
 use super::{Effects, Env, Kind, StatementKind, Why};
 use crate::sql::RelationFacts;
 use crate::sql::grammar::{Facts, Form, Name};
+use crate::sql::tokens::Statement;
+use crate::sql::vocabulary::words::Meaning;
 
 /// Effects of statements that are never explained: their state shows neither in the text nor in a report.
 const NEVER: Effects = Effects::LEAVES_UNKNOWN

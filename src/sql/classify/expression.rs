@@ -1,12 +1,12 @@
 //! Scans a statement's expressions for functions, variables, and clauses that lock or store.
 
 use super::found::Found;
-use super::routines::{has_built_ins, is_built_in_of, lookup};
 use super::schemas::SystemTables;
-use super::tokens::{Statement, Tok};
-use super::words::Meaning;
 use super::{Effects, Env, Kind, Native, RoutineFacts, StatementKind, Why};
 use crate::sql::class::TRACKER;
+use crate::sql::tokens::{Statement, Tok};
+use crate::sql::vocabulary::words::Meaning;
+use crate::sql::vocabulary::{has_built_ins, is_built_in_of, lookup};
 
 /// The kind of statement that contains the expressions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -88,7 +88,7 @@ impl<'a> Scan<'_, 'a, '_> {
     }
 
     fn quoted_schema(&mut self, at: usize, tok: Tok<'a>) {
-        let meaning = super::words::meaning(tok.name());
+        let meaning = crate::sql::vocabulary::words::meaning(tok.name());
         if matches!(meaning, Meaning::ServerSchema | Meaning::InformationSchema) {
             self.tables.schema(meaning, self.statement.at(at + 2));
         }
@@ -206,7 +206,7 @@ impl<'a> Scan<'_, 'a, '_> {
 
     /// Handles a built-in function that is called by its schema, as far as it does more than a plain read.
     fn built_in(&mut self, open: usize, name: Tok<'a>) {
-        match super::words::meaning(name.name()) {
+        match crate::sql::vocabulary::words::meaning(name.name()) {
             Meaning::GetLock
             | Meaning::ReleaseLock
             | Meaning::AsksLock
@@ -217,7 +217,7 @@ impl<'a> Scan<'_, 'a, '_> {
             | Meaning::LoadFile
             | Meaning::UsesSequence
             | Meaning::ReadsSequence => {
-                let meaning = super::words::meaning(name.name());
+                let meaning = crate::sql::vocabulary::words::meaning(name.name());
                 self.special(open, Tok { meaning, ..name });
             }
             _ => {}

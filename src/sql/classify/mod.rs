@@ -9,11 +9,7 @@ mod ddl;
 mod explained;
 mod expression;
 mod found;
-mod hint;
-pub mod names;
-pub mod native;
 mod relations;
-mod routines;
 mod schemas;
 pub(in crate::sql) mod session;
 mod shape;
@@ -22,19 +18,16 @@ mod statement;
 mod tables;
 #[cfg(test)]
 mod tests;
-pub(in crate::sql) mod tokens;
 mod transaction;
-pub(in crate::sql) mod words;
 
 use super::read_only::{Verdict, check, is_understood};
+use super::tokens::{Lists, Raw, Statement, Tok, Unreadable, statements};
+use super::vocabulary::{Native, RoutineFacts, Routines};
 use super::{Effects, Kind, Options, StatementClass};
 use crate::terms::{StatementKind, TextCharset, Why};
 use found::Found;
-use tokens::{Lists, Raw, Statement, Tok, Unreadable, statements};
 
 pub use cache::ClassCache;
-pub use routines::{Native, RelationFacts, RoutineFacts, Routines};
-pub(in crate::sql) use routines::{has_built_ins, is_built_in_of, lookup};
 
 /// The session's settings that decide what its texts mean.
 #[derive(Debug, Clone, Copy, Default)]
@@ -58,13 +51,17 @@ struct Env<'e> {
     routines: &'e dyn Routines,
     /// True if the text is in UTF-8, as the names in the catalogue are.
     is_utf8: bool,
+    /// Classifies a statement inside another one: what EXPLAIN explains, or SET STATEMENT is for.
+    inner: Inner,
 }
+
+type Inner = fn(Statement<'_, '_>, Env<'_>) -> Found;
 
 /// Classifies a text; see the module. Returns a class for any bytes. Does not cache: [`ClassCache`] does.
 pub fn classify<'a>(sql: &[u8], context: impl Into<Context<'a>>, routines: &dyn Routines) -> StatementClass {
     let context = context.into();
     let is_utf8 = context.options.charset == TextCharset::Utf8;
-    let env = Env { schema: context.schema, routines, is_utf8 };
+    let env = Env { schema: context.schema, routines, is_utf8, inner: statement::statement };
     let mut all: Option<Found> = None;
     let split = statements(sql, context.options, Lists::Short, |raw| {
         let found = one(raw, env);
@@ -85,7 +82,7 @@ pub fn classify<'a>(sql: &[u8], context: impl Into<Context<'a>>, routines: &dyn 
 /// Returns how many statements of a text precede the first one with `RENEWS`; 0 if there is none.
 pub fn before_renewal<'a>(sql: &[u8], context: impl Into<Context<'a>>) -> usize {
     let context = context.into();
-    let env = Env { schema: context.schema, routines: &(), is_utf8: false };
+    let env = Env { schema: context.schema, routines: &(), is_utf8: false, inner: statement::statement };
     let (mut before, mut found) = (0, false);
     let split = statements(sql, context.options, Lists::Short, |raw| {
         found = found || one(raw, env).effects().contains(Effects::RENEWS);

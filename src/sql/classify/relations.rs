@@ -2,9 +2,9 @@
 //! calls: the statement must run where it would run with that query in the view's place.
 
 use super::found::Found;
-use super::tokens::Statement;
 use super::{Effects, Env, Kind, StatementKind, Why};
 use crate::sql::grammar::{Facts, Form, Name, Parser};
+use crate::sql::tokens::Statement;
 use crate::sql::{RelationFacts, Token};
 
 /// What a stored function may read of the session.

@@ -1,9 +1,9 @@
 //! Queries of the system schemas: which of them get the same answer from every server.
 
 use super::found::Found;
-use super::tokens::{Statement, Tok};
-use super::words::{Meaning, meaning};
 use super::{Effects, Env, Kind, StatementKind, Why};
+use crate::sql::tokens::{Statement, Tok};
+use crate::sql::vocabulary::words::{Meaning, meaning};
 
 /// Tables of information_schema about definitions, which are replicated.
 const DEFINITIONS: [&str; 26] = [

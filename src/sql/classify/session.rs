@@ -2,9 +2,8 @@
 
 use super::expression::{Place, scan};
 use super::found::Found;
-use super::statement::statement as classified;
-use super::tokens::{Statement, Tok};
 use super::{Effects, Env, Kind, StatementKind, Why};
+use crate::sql::tokens::{Statement, Tok};
 
 /// Classifies a statement by its first word.
 pub(super) fn session(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
@@ -45,7 +44,7 @@ fn of_session(effects: Effects) -> Found {
 
 /// Classifies what follows HANDLER: `t OPEN [AS u]`, `t READ …`, `t CLOSE`.
 fn handler(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
-    let verb = rest.at(super::statement::name_length(rest));
+    let verb = rest.at(crate::sql::tokens::name_length(rest));
     let effects = match () {
         () if verb.is("OPEN") => Effects::HANDLER_OPEN,
         () if verb.is("CLOSE") => Effects::HANDLER_CLOSE,
@@ -99,7 +98,7 @@ fn for_statement(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
     };
     let mut found = of_session(Effects::SETS_STATE);
     found.with_value(scan(rest.until(at), Place::Query, env));
-    let inner = classified(rest.from(at + 1), env);
+    let inner = (env.inner)(rest.from(at + 1), env);
     found.raise(inner.kind(), inner.reason(), inner.effects() - Effects::REPEATABLE);
     found
 }
@@ -184,7 +183,7 @@ pub(in crate::sql) fn is_literal(value: Statement<'_, '_>) -> bool {
     let plain = |tok: &Tok<'_>| tok.kind == Kind::String && !tok.text.contains(&b'\\');
     match value.0 {
         [one] if one.kind == Kind::Number || plain(one) => true,
-        [one] => one.meaning == super::words::Meaning::Literal,
+        [one] => one.meaning == crate::sql::vocabulary::words::Meaning::Literal,
         [sign, number] if number.kind == Kind::Number => matches!(sign.text, b"-" | b"+"),
         [base, digits] if base.is_any(&["X", "B"]) => {
             plain(digits) && digits.text.starts_with(b"'") && base.start + 1 == digits.start

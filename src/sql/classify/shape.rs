@@ -2,7 +2,7 @@
 //! white space and ordinary comments. The pass follows the lexer's rules; where a quick look does not suffice, it keeps
 //! the bytes unchanged, and a text whose shape would not be certain has none.
 
-use super::{Context, hint};
+use super::Context;
 use crate::sql::steps;
 use crate::terms::TextCharset;
 
@@ -292,7 +292,7 @@ fn comment(rest: &[u8], out: &mut Vec<u8>) -> Option<usize> {
 
 /// Handles an ordinary comment: keeps it only if it is a hint.
 fn plain(whole: &[u8], out: &mut Vec<u8>) {
-    if !hint::read(whole).is_empty() {
+    if !crate::sql::tokens::hint::read(whole).is_empty() {
         out.push(0);
         out.extend_from_slice(whole);
         out.push(0);

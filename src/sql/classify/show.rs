@@ -2,10 +2,9 @@
 
 use super::expression::{Place, scan};
 use super::found::Found;
-use super::statement::{name_length, statement as classified};
-use super::tokens::{Statement, Tok};
-use super::words::Meaning;
 use super::{Effects, Env, Kind, StatementKind, Why};
+use crate::sql::tokens::{Statement, Tok, name_length};
+use crate::sql::vocabulary::words::Meaning;
 
 const VERBS: [&str; 8] = ["SELECT", "TABLE", "VALUES", "WITH", "INSERT", "REPLACE", "UPDATE", "DELETE"];
 
@@ -78,7 +77,7 @@ pub(super) fn explain(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
 }
 
 fn is_server_schema(tok: &Tok<'_>) -> bool {
-    super::words::meaning(tok.name()) == Meaning::ServerSchema
+    crate::sql::vocabulary::words::meaning(tok.name()) == Meaning::ServerSchema
 }
 
 /// True for a table, optionally followed by a column or a pattern.
@@ -97,7 +96,7 @@ fn describes(rest: Statement<'_, '_>) -> bool {
 fn plan(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
     let verb = rest.iter().position(|tok| tok.is_any(&VERBS) || tok.kind == Kind::Open);
     let mut found = match verb {
-        Some(verb) => classified(rest.from(verb), env),
+        Some(verb) => (env.inner)(rest.from(verb), env),
         // EXPLAIN FOR CONNECTION n
         None if rest.is(0, "FOR") || rest.is(0, "FORMAT") => Found::read(),
         None => return Found::unknown(Why::NotUnderstood),

@@ -2,10 +2,10 @@
 
 use super::expression::{Place, scan};
 use super::found::Found;
-use super::routines::lookup;
-use super::tokens::{Statement, Tok};
-use super::words::Meaning;
 use super::{Effects, Env, Kind, StatementKind, Why, ddl, session, show, transaction};
+use crate::sql::tokens::{Statement, Tok};
+use crate::sql::vocabulary::lookup;
+use crate::sql::vocabulary::words::Meaning;
 
 /// Classifies a statement whose versioned comments were already resolved.
 pub(super) fn statement(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
@@ -160,17 +160,4 @@ fn call(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
         found.add(Effects::LEAVES_UNKNOWN);
     }
     found
-}
-
-/// Returns how many tokens the name at the beginning has (`t`, `s.t`, `` `s`.`t` ``); 0 if there is none.
-pub(super) fn name_length(statement: Statement<'_, '_>) -> usize {
-    let is_name = |place| {
-        let tok: Tok<'_> = statement.at(place);
-        tok.is_name() && (tok.kind == Kind::QuotedIdentifier || tok.meaning != Meaning::WriteVerb)
-    };
-    match () {
-        () if !is_name(0) => 0,
-        () if statement.at(1).kind == Kind::Dot && statement.at(2).is_name() => 3,
-        () => 1,
-    }
 }

@@ -2,9 +2,9 @@
 //! does (`mysql_execute_command` in MariaDB's `sql/sql_parse.cc`), or for one that leaves diagnostics itself.
 
 use super::found::Found;
-use super::tokens::{Statement, Tok};
-use super::words::Meaning;
 use super::{Effects, Kind, Why};
+use crate::sql::tokens::{Statement, Tok};
+use crate::sql::vocabulary::words::Meaning;
 
 /// What SHOW returns without a table. The other forms are queries of information_schema, or open the table that they name.
 const SHOWN: [&str; 14] = [

@@ -1,8 +1,8 @@
 //! Transactions and table locks: BEGIN, START, COMMIT, ROLLBACK, SAVEPOINT, RELEASE, XA, LOCK, UNLOCK.
 
 use super::found::Found;
-use super::tokens::Statement;
 use super::{Effects, Kind, StatementKind, Why};
+use crate::sql::tokens::Statement;
 
 /// Classifies a statement that begins with one of the words above.
 pub(super) fn transaction(statement: Statement<'_, '_>) -> Found {

@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use super::super::classify::session::{is_literal, items, user_variable};
-use super::super::classify::tokens::{Lists, Raw, Statement, Tok, statements};
+use super::super::tokens::{Lists, Raw, Statement, Tok, statements};
 use super::{Kind, Name, Options, plain_name, single, unquoted};
 
 /// Returns what a SET assigns to user variables, in order: `(name, text of the literal)`. Empty if it sets none. None

@@ -5,7 +5,7 @@
 mod corpus;
 
 use super::*;
-use crate::sql::classify::native::{ServerFunctions, ServerVersion, native};
+use crate::sql::vocabulary::native::{ServerFunctions, ServerVersion, native};
 use crate::sql::{Native, Routines};
 
 /// The servers that understand an entry, without stored functions.

@@ -2,9 +2,9 @@
 //! known to do more than read.
 
 use super::refusal::{Reason, Refusal};
-use crate::sql::classify::{has_built_ins, is_built_in_of, lookup};
 use crate::sql::grammar::{Call, Facts, Name};
 use crate::sql::information_schema::opens_views;
+use crate::sql::vocabulary::{has_built_ins, is_built_in_of, lookup};
 use crate::sql::{Native, RelationFacts, RoutineFacts, Routines, TextCharset, Token};
 
 /// What is known of names.
@@ -156,7 +156,7 @@ fn is_built_in(name: &[u8], calls: &Calls<'_>) -> bool {
 }
 
 fn needs_tight(name: &[u8]) -> bool {
-    use crate::sql::classify::words::{Meaning, meaning};
+    use crate::sql::vocabulary::words::{Meaning, meaning};
     meaning(name) == Meaning::Tight
 }
 

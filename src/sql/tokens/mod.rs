@@ -1,7 +1,9 @@
 //! Splits a text into statements. Each is a list of tokens without white space and comments.
 
-use super::hint;
-use super::words::{Meaning, meaning};
+pub(in crate::sql) mod hint;
+
+use super::vocabulary::names::CONSISTENCY;
+use super::vocabulary::words::{Meaning, meaning};
 use crate::sql::{Effects, Kind, Lexer, Options, steps};
 
 /// A token that is neither white space nor a comment.
@@ -228,7 +230,7 @@ pub(in crate::sql) fn statements<'a>(
 }
 
 fn own_variable(tok: &Tok<'_>) -> Effects {
-    if crate::sql::proxy_variable::is_name(tok) { Effects::MAY_BE_OWN } else { Effects::empty() }
+    if tok.names(CONSISTENCY) { Effects::MAY_BE_OWN } else { Effects::empty() }
 }
 
 fn finish<'a>(raw: &mut Raw<'a>, each: &mut impl FnMut(&Raw<'a>)) -> Result<(), Unreadable> {
@@ -274,4 +276,17 @@ fn shorten(toks: &mut Vec<Tok<'_>>, tok: Tok<'_>) {
         _ => 0,
     };
     toks.truncate(toks.len() - drop);
+}
+
+/// Returns how many tokens the name at the beginning has (`t`, `s.t`, `` `s`.`t` ``); 0 if there is none.
+pub(in crate::sql) fn name_length(statement: Statement<'_, '_>) -> usize {
+    let is_name = |place| {
+        let tok: Tok<'_> = statement.at(place);
+        tok.is_name() && (tok.kind == Kind::QuotedIdentifier || tok.meaning != Meaning::WriteVerb)
+    };
+    match () {
+        () if !is_name(0) => 0,
+        () if statement.at(1).kind == Kind::Dot && statement.at(2).is_name() => 3,
+        () => 1,
+    }
 }

@@ -3,9 +3,20 @@
 
 use std::sync::Arc;
 
-use super::Native;
 use super::names::{CALLABLE, SPECIAL, TIGHT};
 use super::words::{Meaning, meaning};
+
+/// Whether a name is that of a built-in function on the servers in use.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Native {
+    /// Each server in use has a built-in function of the name, so that no stored or loadable function can hide it.
+    Everywhere,
+    /// Some servers in use have a built-in function of the name. On the others the name may be that of a stored or
+    /// loadable function.
+    Somewhere,
+    /// No server in use is known to have a built-in function of the name.
+    Nowhere,
+}
 
 /// The flavour and the version of a server in use.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -477,7 +488,7 @@ mod tests {
 
     #[test]
     fn the_table_is_sorted_and_has_each_name_that_depends_on_the_version() {
-        use crate::sql::classify::names::{SOMEWHERE, SPECIAL};
+        use crate::sql::vocabulary::names::{SOMEWHERE, SPECIAL};
         assert!(VERSIONED.is_sorted_by_key(|function| function.0));
         let special = SPECIAL.iter().filter(|(_, meaning)| {
             matches!(meaning, Meaning::OneServer | Meaning::UsesSequence | Meaning::ReadsSequence)

@@ -1,7 +1,10 @@
 //! The words that classes depend on: the built-in functions of MySQL 9.7 and MariaDB 10.11 (each name was tried on both
 //! servers), without those about one server or session, and the reserved words that can precede parentheses.
 
-use super::words::Meaning;
+use super::meaning::Meaning;
+
+/// The name of the proxy's own variable. Whether a token of this name means the variable depends on the tokens before it.
+pub const CONSISTENCY: &str = "pointsman_consistency";
 
 /// Functions that both MySQL 8.0 and later and MariaDB 10.6 and later have, so that no stored function can hide them,
 /// and reserved words.

@@ -5,7 +5,7 @@ use crate::sql::Effects;
 const MARK: &[u8] = b"pointsman:";
 
 /// Returns the hint in a comment; empty for an ordinary comment.
-pub(super) fn read(comment: &[u8]) -> Effects {
+pub(in crate::sql) fn read(comment: &[u8]) -> Effects {
     let content = match comment {
         [b'/', b'*', content @ .., b'*', b'/'] => content,
         [b'-', b'-', content @ ..] | [b'#', content @ ..] => content,

@@ -1,5 +1,6 @@
 //! What the servers' catalogue says about the names in a text: stored routines, tables and views, built-in functions.
 
+use super::native::Native;
 use super::native::native;
 use super::words::{Meaning, meaning};
 
@@ -72,18 +73,6 @@ pub enum RelationFacts {
     UnknownView,
     /// The relation is known to do more than read, or to leave state in the session, when it is read.
     Acts,
-}
-
-/// Whether a name is that of a built-in function on the servers in use.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Native {
-    /// Each server in use has a built-in function of the name, so that no stored or loadable function can hide it.
-    Everywhere,
-    /// Some servers in use have a built-in function of the name. On the others the name may be that of a stored or
-    /// loadable function.
-    Somewhere,
-    /// No server in use is known to have a built-in function of the name.
-    Nowhere,
 }
 
 /// The servers' catalogue. Names of routines are passed without quotes and with ASCII letters in lower case,
