@@ -102,7 +102,7 @@ async fn readers_see_changes() {
     }
     assert!(reader.text.contains("content-type: text/event-stream\r\n"), "{}", reader.text);
     assert!(reader.text.contains(r#""writer":"db-0""#), "{}", reader.text);
-    let changed = Snapshot { writer: Some(crate::topology::ServerId(1)), ..three() };
+    let changed = Snapshot { primary: Some(crate::topology::ServerId(1)), ..three() };
     admin.snapshot.send_replace(Arc::new(changed));
     assert!(reader.until(r#""writer":"db-1""#).await);
     let head = admin.send("HEAD /events HTTP/1.1\r\nHost: x\r\n\r\n").await;

@@ -80,10 +80,10 @@ fn names(snapshot: &Snapshot) -> String {
 
 fn said(after: &Snapshot, name: &str, drained: bool) -> String {
     let server = after.servers.iter().find(|server| *server.name == *name);
-    let is_writer = server.is_some_and(|server| after.writer == Some(server.id));
+    let is_primary = server.is_some_and(|server| after.primary == Some(server.id));
     let still = server.and_then(|server| after.drain_of(server)).filter(|by| *by != Drain::Order);
     match (drained, still) {
-        (true, _) if is_writer => {
+        (true, _) if is_primary => {
             format!("{name} gets no new reads; it is the primary, so writes and transactions go on there")
         }
         (true, _) => format!("{name} gets no new reads; what runs on it continues"),

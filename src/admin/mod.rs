@@ -44,8 +44,8 @@ pub use pools::PoolReport;
 pub use port::serve;
 pub use readiness::readiness;
 pub use report::{
-    CatalogueReport, ChangeCost, KubernetesReport, PortReport, Report, ServerReport, Traffic,
-    WriterChangeReport,
+    CatalogueReport, ChangeCost, KubernetesReport, PortReport, PrimaryChangeReport, Report, ServerReport,
+    Traffic,
 };
 #[cfg(feature = "console")]
 pub(crate) use seats::Seats;
@@ -80,14 +80,14 @@ use crate::telemetry::{
     AuditSender, DigestReport, DriverFamilies, Lifecycle, ProcessFamilies, Pulse, ReloadFamilies,
     ReloadMetrics, WorkerFamilies, WorkerMetrics, exposition,
 };
-use crate::topology::{Snapshot, WriterChange};
+use crate::topology::{PrimaryChange, Snapshot};
 use crate::worker::SessionReport;
 
 /// How long the metrics wait for the workers.
 const POOLS_LIMIT: Duration = Duration::from_millis(200);
 
-/// Changes of the writer, and the effects of each on the sessions.
-pub type ChangeCosts = Arc<VecDeque<(WriterChange, ChangeCost)>>;
+/// Changes of the primary, and the effects of each on the sessions.
+pub type ChangeCosts = Arc<VecDeque<(PrimaryChange, ChangeCost)>>;
 
 /// A question to the workers, or an order; the answer comes through the sender.
 #[derive(Debug)]
@@ -133,7 +133,7 @@ pub struct AdminState {
     workers: Vec<Arc<WorkerMetrics>>,
     /// The watches of the Kubernetes API; empty without Kubernetes.
     kubernetes: Vec<watch::Receiver<WatchState>>,
-    /// The effects of changes of the writer on the sessions.
+    /// The effects of changes of the primary on the sessions.
     costs: watch::Receiver<ChangeCosts>,
     /// Accounts that pass `read_only`.
     passing: Vec<watch::Receiver<Passing>>,
@@ -221,7 +221,7 @@ impl AdminState {
         self
     }
 
-    /// Sets the effects of changes of the writer.
+    /// Sets the effects of changes of the primary.
     pub fn with_costs(mut self, costs: watch::Receiver<ChangeCosts>) -> Self {
         self.costs = costs;
         self

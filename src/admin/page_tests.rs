@@ -29,7 +29,7 @@ pub(super) fn everything() -> AdminState {
     })
     .1;
     let worker = WorkerMetrics::default();
-    worker.placed.at(StatementKind::Read, Role::Reader, Why::PlainRead).add(1);
+    worker.placed.at(StatementKind::Read, Role::Replica, Why::PlainRead).add(1);
     AdminState::new(
         [Mode::Split],
         vec![Arc::new(worker)],

@@ -52,7 +52,7 @@ impl Pages {
     /// Returns a page that was written after this call.
     pub async fn get(&self, page: Page) -> Written {
         let (reply, answer) = oneshot::channel();
-        // Neither can fail: the writer runs as long as `self` exists.
+        // Neither can fail: the primary runs as long as `self` exists.
         let _ = self.0.send((page, reply));
         answer.await.unwrap_or_else(|_| failed("the page was not written\n"))
     }

@@ -87,7 +87,7 @@ impl Points {
             p50_us: quantile(&latency, 0.5),
             p95_us: quantile(&latency, 0.95),
             clients: Port::ALL.iter().map(|&p| self.sum(|w| cell_of(&w.clients, p as usize))).sum(),
-            waiting: self.sum(|w| &w.waiting_for_writer)
+            waiting: self.sum(|w| &w.waiting_for_primary)
                 + self.sum(|w| &w.waiting_for_connection)
                 + self.sum(|w| &w.waiting_for_replica),
         });
@@ -114,8 +114,8 @@ impl Counts {
         for worker in workers {
             for &kind in StatementKind::ALL {
                 for &why in Why::ALL {
-                    counts.primary += worker.placed.at(kind, Role::Writer, why).get();
-                    counts.replica += worker.placed.at(kind, Role::Reader, why).get();
+                    counts.primary += worker.placed.at(kind, Role::Primary, why).get();
+                    counts.replica += worker.placed.at(kind, Role::Replica, why).get();
                 }
             }
             counts.errors += worker.proxy_errors.get();
@@ -156,9 +156,9 @@ mod tests {
     async fn a_point_has_the_rates_of_its_time() {
         let worker = Arc::new(WorkerMetrics::default());
         let mut points = Points::new(vec![Arc::clone(&worker)]);
-        worker.placed.at(StatementKind::Unknown, Role::Writer, Why::Port).add(30);
-        worker.placed.at(StatementKind::Read, Role::Reader, Why::PlainRead).add(50);
-        worker.placed.at(StatementKind::Write, Role::Writer, Why::Modifies).add(10);
+        worker.placed.at(StatementKind::Unknown, Role::Primary, Why::Port).add(30);
+        worker.placed.at(StatementKind::Read, Role::Replica, Why::PlainRead).add(50);
+        worker.placed.at(StatementKind::Write, Role::Primary, Why::Modifies).add(10);
         cell_of(&worker.clients, Port::Split as usize).add(7);
         (0..100).for_each(|_| worker.latency[0].observe_us(300));
         tokio::time::advance(Duration::from_secs(2)).await;

@@ -13,7 +13,7 @@ use crate::discovery::WatchState;
 use crate::sql::RoutineCatalogue;
 use crate::telemetry::{Cell, WorkerMetrics, cell_of};
 use crate::terms::{Disruption, Port};
-use crate::topology::{Alarm, Flavor, Health, Maintenance, Server, Snapshot, WriterChange};
+use crate::topology::{Alarm, Flavor, Health, Maintenance, PrimaryChange, Server, Snapshot};
 
 /// The whole answer.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -26,11 +26,12 @@ pub struct Report {
     pub uptime_ms: u64,
     /// Grows with every change in `servers`.
     pub version: u64,
-    /// Grows with each new writer.
+    /// Grows with each new primary.
     pub generation: u64,
     /// Name of the server that gets the writes.
-    pub writer: Option<String>,
-    /// `several_candidates`, `no_candidate` or `former_primary`: why there is no writer.
+    #[serde(rename = "writer")]
+    pub primary: Option<String>,
+    /// `several_candidates`, `no_candidate` or `former_primary`: why there is no primary.
     pub alarm: Option<String>,
     /// What the alarm is about: the state of each server, with positions; absent without an alarm.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -56,8 +57,8 @@ pub struct Report {
     pub config: ServedConfig,
     /// The servers in the order of the configuration; pods by name.
     pub servers: Vec<ServerReport>,
-    /// Changes of the writer, newest last.
-    pub history: Vec<WriterChangeReport>,
+    /// Changes of the primary, newest last.
+    pub history: Vec<PrimaryChangeReport>,
     /// The traffic of all workers together.
     pub traffic: Traffic,
     /// The watches of the Kubernetes API, one for each resource; empty without Kubernetes.
@@ -181,32 +182,33 @@ pub struct ServerReport {
     pub believed_to_bear: Option<usize>,
 }
 
-/// One change of the writer.
+/// One change of the primary.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-pub struct WriterChangeReport {
+pub struct PrimaryChangeReport {
     /// When the change was seen: Unix time in milliseconds.
     pub at_ms: u64,
-    /// The old writer's name.
+    /// The old primary's name.
     pub from: Option<String>,
-    /// The new writer's name.
+    /// The new primary's name.
     pub to: Option<String>,
     /// The reason in words.
     pub reason: String,
     /// The generation after the change.
     pub generation: u64,
-    /// The effects on the sessions: only for a new writer, and known two seconds after the change.
+    /// The effects on the sessions: only for a new primary, and known two seconds after the change.
     #[serde(default)]
     pub cost: Option<ChangeCost>,
 }
 
-/// The effects of a change of the writer on the sessions, up to two seconds after it.
+/// The effects of a change of the primary on the sessions, up to two seconds after it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct ChangeCost {
-    /// Milliseconds without a writer.
-    pub without_writer_ms: u64,
-    /// Statements that waited for a writer.
+    /// Milliseconds without a primary.
+    #[serde(rename = "without_writer_ms")]
+    pub without_primary_ms: u64,
+    /// Statements that waited for a primary.
     pub held: u64,
-    /// Statements whose wait for a writer ended in an error.
+    /// Statements whose wait for a primary ended in an error.
     pub hold_expired: u64,
     /// Sessions that moved to another server without noticing.
     pub moved: u64,
@@ -233,7 +235,7 @@ impl ChangeCost {
             cells.fold(0, u64::wrapping_add)
         };
         ChangeCost {
-            without_writer_ms: 0,
+            without_primary_ms: 0,
             held: of(Disruption::Held),
             hold_expired: of(Disruption::HoldExpired),
             moved: of(Disruption::Moved),
@@ -247,9 +249,9 @@ impl ChangeCost {
     }
 
     /// Returns the difference to the counts in `before`.
-    pub fn since(self, before: Self, without_writer_ms: u64) -> Self {
+    pub fn since(self, before: Self, without_primary_ms: u64) -> Self {
         ChangeCost {
-            without_writer_ms,
+            without_primary_ms,
             held: self.held.wrapping_sub(before.held),
             hold_expired: self.hold_expired.wrapping_sub(before.hold_expired),
             moved: self.moved.wrapping_sub(before.moved),
@@ -277,8 +279,9 @@ pub struct Traffic {
     pub server_connections: u64,
     /// Connections to servers that are idle in the pools now.
     pub server_idle: u64,
-    /// Statements waiting for a writer now.
-    pub waiting_for_writer: u64,
+    /// Statements waiting for a primary now.
+    #[serde(rename = "waiting_for_writer")]
+    pub waiting_for_primary: u64,
     /// Statements waiting for a server connection now.
     pub waiting_for_connection: u64,
 }
@@ -307,7 +310,7 @@ impl AdminState {
             uptime_ms: millis(uptime),
             version: snapshot.version,
             generation: snapshot.generation,
-            writer: snapshot.writer().map(|server| server.name.to_string()),
+            primary: snapshot.primary().map(|server| server.name.to_string()),
             alarm: snapshot.alarm.map(|alarm| alarm_word(alarm).to_owned()),
             alarm_detail: snapshot.why_alarm(),
             drain_orders: snapshot.drain_orders.iter().map(|name| name.to_string()).collect(),
@@ -323,11 +326,11 @@ impl AdminState {
         }
     }
 
-    fn history(&self, snapshot: &Snapshot) -> Vec<WriterChangeReport> {
+    fn history(&self, snapshot: &Snapshot) -> Vec<PrimaryChangeReport> {
         let costs = self.costs.borrow();
         let report = |change| {
             let cost = costs.iter().find(|(of, _)| of == change).map(|(_, cost)| *cost);
-            WriterChangeReport { cost, ..WriterChangeReport::new(change) }
+            PrimaryChangeReport { cost, ..PrimaryChangeReport::new(change) }
         };
         snapshot.history.iter().map(report).collect()
     }
@@ -358,7 +361,7 @@ impl AdminState {
             ports: self.modes.iter().map(port).collect(),
             server_connections: sum(&|worker| &worker.server_connections),
             server_idle: sum(&|worker| &worker.server_idle),
-            waiting_for_writer: sum(&|worker| &worker.waiting_for_writer),
+            waiting_for_primary: sum(&|worker| &worker.waiting_for_primary),
             waiting_for_connection: sum(&|worker| &worker.waiting_for_connection),
         }
     }
@@ -374,7 +377,7 @@ impl ServerReport {
         let facts = server.facts.as_ref();
         let replication = facts.and_then(|facts| facts.replication.as_ref());
         let role = match replication {
-            _ if snapshot.writer == Some(server.id) => "primary",
+            _ if snapshot.primary == Some(server.id) => "primary",
             Some(_) => "replica",
             // Another fit member of a replication group or Galera cluster counts as a replica.
             None if server.member.is_some_and(|member| member.fit) => "replica",
@@ -420,9 +423,9 @@ impl KubernetesReport {
     }
 }
 
-impl WriterChangeReport {
-    fn new(change: &WriterChange) -> Self {
-        WriterChangeReport {
+impl PrimaryChangeReport {
+    fn new(change: &PrimaryChange) -> Self {
+        PrimaryChangeReport {
             at_ms: change.at_ms,
             from: change.from.as_deref().map(str::to_owned),
             to: change.to.as_deref().map(str::to_owned),

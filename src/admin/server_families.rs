@@ -64,7 +64,7 @@ impl Collector for ServerFamilies {
             flag(s.health == Health::Up)
         })?;
         gauge("pointsman_server_writer", "1 for the server that gets the writes.", &|s| {
-            flag(snapshot.writer == Some(s.id))
+            flag(snapshot.primary == Some(s.id))
         })?;
         gauge("pointsman_server_serves_reads", "1 for a replica that is fit to serve reads.", &|s| {
             flag(s.serves_reads)
@@ -96,13 +96,13 @@ impl Collector for ServerFamilies {
         self.pools(&snapshot, &mut families)?;
         families.gauge(
             "pointsman_generation",
-            "The generation: grows with each change to another writer.",
+            "The generation: grows with each change to another primary.",
             snapshot.generation as f64,
         )?;
         families.gauge(
             "pointsman_writer_known",
             "1 while a primary is known; 0 while statements that write have to wait.",
-            f64::from(u8::from(snapshot.writer().is_some())),
+            f64::from(u8::from(snapshot.primary().is_some())),
         )?;
         families.gauges(
             "pointsman_maintenance",
@@ -115,12 +115,12 @@ impl Collector for ServerFamilies {
         )?;
         families.counter(
             "pointsman_writes_in_question",
-            "Acknowledged writes that a new writer was not known to have, at most.",
+            "Acknowledged writes that a new primary was not known to have, at most.",
             snapshot.writes_in_question,
         )?;
         families.counter(
             "pointsman_writer_changes",
-            "How often another server became the writer, the first one included.",
+            "How often another server became the primary, the first one included.",
             snapshot.generation,
         )
     }

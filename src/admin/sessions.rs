@@ -68,15 +68,15 @@ impl Session {
             seconds: report.seconds,
             statement: report.statement,
             server: name(report.server),
-            kept_primary: name(report.kept.writer),
-            kept_replica: name(report.kept.reader),
+            kept_primary: name(report.kept.primary),
+            kept_replica: name(report.kept.replica),
             pins: Pin::ALL
                 .iter()
                 .filter(|pin| bits >> **pin as u32 & 1 != 0)
                 .map(|pin| pin.as_str())
                 .collect(),
-            unexplained_primary: report.unexplained.writer.map(|by| by.as_str()),
-            unexplained_replica: report.unexplained.reader.map(|by| by.as_str()),
+            unexplained_primary: report.unexplained.primary.map(|by| by.as_str()),
+            unexplained_replica: report.unexplained.replica.map(|by| by.as_str()),
         }
     }
 }

@@ -42,7 +42,8 @@ struct Pinned {
 #[derive(Debug, Serialize)]
 struct Waits {
     /// Statements waiting now: for a primary, for a server connection, for a replica that is fresh enough.
-    writer: u64,
+    #[serde(rename = "writer")]
+    primary: u64,
     connection: u64,
     replica: u64,
     /// Statements that had to wait for a server connection.
@@ -104,7 +105,7 @@ impl AdminState {
             position_us += us;
         }
         Waits {
-            writer: self.sum(|w| &w.waiting_for_writer),
+            primary: self.sum(|w| &w.waiting_for_primary),
             connection: self.sum(|w| &w.waiting_for_connection),
             replica: self.sum(|w| &w.waiting_for_replica),
             pool_waits: self.sum(|w| &w.pool_waits),

@@ -10,7 +10,7 @@ use super::*;
 use crate::config::{Config, Fallback};
 use crate::terms::{Close, Disruption, Port, Role, StatementKind, Why};
 use crate::topology::{
-    Alarm, Facts, Flavor, GtidSet, Health, Maintenance, Replication, Server, ServerId, WriterChange,
+    Alarm, Facts, Flavor, GtidSet, Health, Maintenance, PrimaryChange, Replication, Server, ServerId,
 };
 
 /// The endpoints on a loopback socket, and the senders of the data that they read.
@@ -119,7 +119,7 @@ pub(super) fn three() -> Snapshot {
         source: Some("db-0:3306".into()),
         several: false,
     };
-    let change = WriterChange {
+    let change = PrimaryChange {
         at_ms: 1_700_000_000_000,
         from: None,
         to: Some("db-0".into()),
@@ -134,7 +134,7 @@ pub(super) fn three() -> Snapshot {
             server(1, "db-1", Some(facts(true, Some(replication))), true),
             server(2, "db-2", None, false),
         ]),
-        writer: Some(ServerId(0)),
+        primary: Some(ServerId(0)),
         alarm: None,
         history: Arc::new(VecDeque::from([change])),
         ..Snapshot::empty()
@@ -164,13 +164,13 @@ async fn readyz_follows_phase_and_snapshot() {
     admin.snapshot.send_replace(Arc::new(three()));
     expect(200, "ready\nconfiguration: \n").await;
     let alarm = Some(Alarm::SeveralCandidates);
-    admin.snapshot.send_replace(Arc::new(Snapshot { writer: None, alarm, ..three() }));
+    admin.snapshot.send_replace(Arc::new(Snapshot { primary: None, alarm, ..three() }));
     expect(503, "no primary: several servers are writable\n").await;
     let cordoned = Maintenance { cordoned: true, ..Maintenance::default() };
     admin.snapshot.send_replace(Arc::new(Snapshot { maintenance: cordoned, ..three() }));
     expect(503, "cordoned: the cluster takes no new clients\n").await;
     let read_only = Maintenance { read_only: true, ..Maintenance::default() };
-    admin.snapshot.send_replace(Arc::new(Snapshot { writer: None, maintenance: read_only, ..three() }));
+    admin.snapshot.send_replace(Arc::new(Snapshot { primary: None, maintenance: read_only, ..three() }));
     expect(200, "ready\nconfiguration: \n").await;
     admin.snapshot.send_replace(Arc::new(three()));
     admin.lifecycle.send_replace(Lifecycle::Draining);
@@ -181,13 +181,13 @@ async fn readyz_follows_phase_and_snapshot() {
 async fn readyz_of_a_replica_port_follows_the_fallback() {
     let admin = Admin::start(&[Mode::Replica]).await;
     admin.lifecycle.send_replace(Lifecycle::Listening);
-    let only_writer = Snapshot { servers: three().servers.iter().take(1).cloned().collect(), ..three() };
-    admin.snapshot.send_replace(Arc::new(only_writer));
+    let only_primary = Snapshot { servers: three().servers.iter().take(1).cloned().collect(), ..three() };
+    admin.snapshot.send_replace(Arc::new(only_primary));
     assert_eq!(admin.get("/readyz").await.status, 200, "falls back to the primary");
     admin.live.send_modify(|live| Arc::make_mut(live).replicas.fallback = Fallback::None);
     let answer = admin.get("/readyz").await;
     assert_eq!((answer.status, answer.body.as_str()), (503, "no replica serves reads\n"));
-    admin.snapshot.send_replace(Arc::new(Snapshot { writer: None, ..three() }));
+    admin.snapshot.send_replace(Arc::new(Snapshot { primary: None, ..three() }));
     assert_eq!(admin.get("/readyz").await.status, 200, "a replica is enough");
 }
 
@@ -215,7 +215,7 @@ async fn readyz_of_a_replica_cluster_needs_a_port_that_only_reads() {
             Arc::new(server)
         };
         let servers = three().servers.iter().map(outside).collect();
-        admin.snapshot.send_replace(Arc::new(Snapshot { writer: None, servers, ..three() }));
+        admin.snapshot.send_replace(Arc::new(Snapshot { primary: None, servers, ..three() }));
         assert_eq!(admin.get("/readyz").await.status, status, "{modes:?}");
     }
 }
@@ -227,7 +227,7 @@ async fn topology_tells_servers_history_and_traffic() {
     admin.snapshot.send_replace(Arc::new(three()));
     for worker in &admin.workers {
         cell(&worker.clients, Port::Replica).add(3);
-        worker.placed.at(StatementKind::Read, Role::Reader, Why::Port).add(50);
+        worker.placed.at(StatementKind::Read, Role::Replica, Why::Port).add(50);
         worker.server_latencies.observe_us(0, 10);
         worker.server_connections.add(2);
     }
@@ -294,12 +294,12 @@ async fn metrics_are_whole_families() {
     let [first, second] = &admin.workers[..] else { panic!("two workers") };
     cell(&first.clients, Port::Primary).add(5);
     cell(&second.clients, Port::Primary).add(7);
-    first.placed.at(StatementKind::Read, Role::Reader, Why::Port).add(1);
-    second.placed.at(StatementKind::Read, Role::Reader, Why::Port).add(2);
-    second.placed.at(StatementKind::Write, Role::Writer, Why::Port).add(8);
-    first.placed.at(StatementKind::Read, Role::Reader, Why::PlainRead).add(4);
-    second.placed.at(StatementKind::Read, Role::Writer, Why::NotFresh).add(5);
-    second.placed.at(StatementKind::Read, Role::Writer, Why::Pinned).add(6);
+    first.placed.at(StatementKind::Read, Role::Replica, Why::Port).add(1);
+    second.placed.at(StatementKind::Read, Role::Replica, Why::Port).add(2);
+    second.placed.at(StatementKind::Write, Role::Primary, Why::Port).add(8);
+    first.placed.at(StatementKind::Read, Role::Replica, Why::PlainRead).add(4);
+    second.placed.at(StatementKind::Read, Role::Primary, Why::NotFresh).add(5);
+    second.placed.at(StatementKind::Read, Role::Primary, Why::Pinned).add(6);
     first.latency[Port::Replica as usize].observe_us(60);
     second.latency[Port::Replica as usize].observe_us(10_000_000);
     crate::telemetry::cell_of(&second.closed, Close::IdleTimeout as usize).add(4);

@@ -1,4 +1,4 @@
-//! `notify.events`: posts each change of the writer as an Event of the pod concerned.
+//! `notify.events`: posts each change of the primary as an Event of the pod concerned.
 
 use std::sync::Arc;
 
@@ -6,48 +6,48 @@ use tokio::sync::watch;
 
 use crate::config::Live;
 use crate::discovery::{PodEvent, PodEvents};
-use crate::topology::{Snapshot, WriterChange};
+use crate::topology::{PrimaryChange, Snapshot};
 
 /// Creates the Events.
 pub(super) struct Events {
     posted: PodEvents,
     /// The settings, which say whether Events are wanted.
     live: watch::Receiver<Arc<Live>>,
-    /// The last writer, kept because its pod may be gone when its loss is seen.
-    writer: Option<Writer>,
+    /// The last primary, kept because its pod may be gone when its loss is seen.
+    primary: Option<Primary>,
 }
 
 #[derive(Clone)]
-struct Writer {
-    /// The name of the writer's pod.
+struct Primary {
+    /// The name of the primary's pod.
     name: Arc<str>,
-    /// The uid of the writer's pod.
+    /// The uid of the primary's pod.
     uid: Arc<str>,
 }
 
 impl Events {
     pub fn new(posted: PodEvents, live: watch::Receiver<Arc<Live>>) -> Self {
-        Events { posted, live, writer: None }
+        Events { posted, live, primary: None }
     }
 
-    /// Posts an Event for a change, without waiting. The first writer that a starting proxy finds is not a change.
-    pub fn post(&mut self, change: &WriterChange, snapshot: &Snapshot) {
-        let before = self.writer.clone();
+    /// Posts an Event for a change, without waiting. The first primary that a starting proxy finds is not a change.
+    pub fn post(&mut self, change: &PrimaryChange, snapshot: &Snapshot) {
+        let before = self.primary.clone();
         if let Some(to) = &change.to {
             let server = snapshot.servers.iter().find(|server| server.name == *to);
             let uid = server.map(|server| server.uid.clone()).unwrap_or_default();
-            self.writer = Some(Writer { name: to.clone(), uid });
+            self.primary = Some(Primary { name: to.clone(), uid });
         }
-        let (Some(before), Some(now)) = (before, &self.writer) else { return };
+        let (Some(before), Some(now)) = (before, &self.primary) else { return };
         if self.live.borrow().notify.events {
             self.posted.post(event(change, &before.name, now));
         }
     }
 }
 
-/// Builds the Event. `about` is the new writer, or the writer that was lost.
-fn event(change: &WriterChange, before: &str, about: &Writer) -> PodEvent {
-    let WriterChange { generation, reason, .. } = change;
+/// Builds the Event. `about` is the new primary, or the primary that was lost.
+fn event(change: &PrimaryChange, before: &str, about: &Primary) -> PodEvent {
+    let PrimaryChange { generation, reason, .. } = change;
     let name = &about.name;
     let (word, what) = match &change.to {
         None => ("WriterLost", format!("{name} is not the primary any more, and there is no other yet")),

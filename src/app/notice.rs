@@ -1,4 +1,4 @@
-//! Reports changes of the writer to the log, the history in `/topology`, the webhook and the
+//! Reports changes of the primary to the log, the history in `/topology`, the webhook and the
 //! pods' Events. None of this delays traffic.
 
 use std::collections::VecDeque;
@@ -13,7 +13,7 @@ use super::events::Events;
 use super::webhook::Webhooks;
 use crate::admin::{ChangeCost, ChangeCosts};
 use crate::telemetry::WorkerMetrics;
-use crate::topology::{Snapshot, WriterChange};
+use crate::topology::{PrimaryChange, Snapshot};
 
 /// The cost of a change is counted this long after it. A session that moves later was idle meanwhile.
 const SETTLED: Duration = Duration::from_secs(2);
@@ -21,7 +21,7 @@ const SETTLED: Duration = Duration::from_secs(2);
 /// The number of changes whose cost is kept; as many as the history has.
 const KEPT: usize = 32;
 
-/// Follows the snapshots, and reports changes of the writer.
+/// Follows the snapshots, and reports changes of the primary.
 pub(super) struct Notices {
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
     pub workers: Vec<Arc<WorkerMetrics>>,
@@ -35,10 +35,10 @@ pub(super) struct Notices {
 struct Open {
     /// The counts before the change.
     before: ChangeCost,
-    /// When the writer was lost; None if it was replaced without a gap.
+    /// When the primary was lost; None if it was replaced without a gap.
     lost_at_ms: Option<u64>,
-    /// The change to the new writer, and when to count its cost.
-    done: Option<(WriterChange, Instant)>,
+    /// The change to the new primary, and when to count its cost.
+    done: Option<(PrimaryChange, Instant)>,
 }
 
 impl Notices {
@@ -46,7 +46,7 @@ impl Notices {
     pub async fn run(mut self) {
         let mut seconds = interval(Duration::from_secs(1));
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let mut last: Option<WriterChange> = None;
+        let mut last: Option<PrimaryChange> = None;
         let mut quiet = ChangeCost::counted(&self.workers);
         let mut open: Option<Open> = None;
         loop {
@@ -82,7 +82,7 @@ impl Notices {
         }
     }
 
-    fn changed(&self, change: &WriterChange, open: &mut Option<Open>, quiet: ChangeCost) {
+    fn changed(&self, change: &PrimaryChange, open: &mut Option<Open>, quiet: ChangeCost) {
         let Some(_) = &change.to else {
             self.webhooks.post(notice("writer_lost", change));
             let begun = open.get_or_insert(Open { before: quiet, lost_at_ms: None, done: None });
@@ -91,7 +91,7 @@ impl Notices {
         };
         self.webhooks.post(notice("writer_changed", change));
         if change.from.is_none() && open.is_none() {
-            // The first writer after the start is not a change.
+            // The first primary after the start is not a change.
             return;
         }
         let begun = open.get_or_insert(Open { before: quiet, lost_at_ms: None, done: None });
@@ -105,12 +105,12 @@ impl Notices {
         tracing::info!(
             generation = change.generation,
             to = change.to.as_deref(),
-            without_writer_ms = cost.without_writer_ms,
+            without_writer_ms = cost.without_primary_ms,
             held = cost.held,
             moved = cost.moved,
             retried = cost.retried,
             told = cost.clients_with_errors(),
-            "what the change of the writer was for the sessions"
+            "what the change of the primary was for the sessions"
         );
         let mut settled = notice("change_settled", &change);
         if let (Some(fields), Ok(Value::Object(cost))) = (settled.as_object_mut(), serde_json::to_value(cost))
@@ -130,14 +130,14 @@ impl Notices {
 
 /// Returns the changes after `last`.
 fn after<'a>(
-    history: &'a VecDeque<WriterChange>,
-    last: Option<&WriterChange>,
-) -> impl Iterator<Item = &'a WriterChange> {
+    history: &'a VecDeque<PrimaryChange>,
+    last: Option<&PrimaryChange>,
+) -> impl Iterator<Item = &'a PrimaryChange> {
     let known = last.and_then(|last| history.iter().position(|change| change == last));
     history.iter().skip(known.map_or(0, |at| at + 1))
 }
 
-fn notice(event: &str, change: &WriterChange) -> Value {
+fn notice(event: &str, change: &PrimaryChange) -> Value {
     json!({
         "event": event,
         "at_ms": change.at_ms,

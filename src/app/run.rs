@@ -395,7 +395,7 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
                 parts.memory.refresh();
                 server.tick();
             }
-            lost = writer_is_lost(&mut snapshot, last_asked) => {
+            lost = primary_is_lost(&mut snapshot, last_asked) => {
                 last_asked = Some(Instant::now());
                 if let Some(writes) = server.acknowledged_writes(lost.0, lost.1).await {
                     acknowledged.send(writes).await;
@@ -465,12 +465,12 @@ async fn drain(server: &Server, live: &watch::Receiver<Arc<Live>>) {
     }
 }
 
-/// How often the workers are asked again while there is no writer: a last answer of the lost writer may have come.
+/// How often the workers are asked again while there is no primary: a last answer of the lost primary may have come.
 const ASK_AGAIN: Duration = Duration::from_millis(50);
 
-/// Waits until there is no writer, and the workers were not asked within `ASK_AGAIN` for acknowledged writes. Returns
-/// the generation and flavour of the lost writer.
-async fn writer_is_lost(
+/// Waits until there is no primary, and the workers were not asked within `ASK_AGAIN` for acknowledged writes. Returns
+/// the generation and flavour of the lost primary.
+async fn primary_is_lost(
     snapshot: &mut watch::Receiver<Arc<Snapshot>>,
     last_asked: Option<Instant>,
 ) -> (u64, Flavor) {
@@ -487,7 +487,7 @@ async fn writer_is_lost(
     }
 }
 
-/// Waits up to a second for a writer and its account tables, so that the first clients are greeted with the primary's
+/// Waits up to a second for a primary and its account tables, so that the first clients are greeted with the primary's
 /// version and find their accounts. A proxy without servers opens its ports, too, and answers with an error.
 async fn first_look(
     mut snapshot: watch::Receiver<Arc<Snapshot>>,
@@ -496,7 +496,7 @@ async fn first_look(
 ) {
     let wanted = live.credentials.has(CredentialSource::Accounts);
     let known = async {
-        let _ = snapshot.wait_for(|s| s.writer.is_some()).await;
+        let _ = snapshot.wait_for(|s| s.primary.is_some()).await;
         let _ = accounts.wait_for(|reading| !wanted || reading.ended > 0).await;
     };
     let _ = tokio::time::timeout(Duration::from_secs(1), known).await;

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::plain::plain;
-use crate::admin::{Report, ServerReport, WriterChangeReport};
+use crate::admin::{PrimaryChangeReport, Report, ServerReport};
 
-/// How many changes of the writer the page shows.
+/// How many changes of the primary the page shows.
 const HISTORY: usize = 5;
 const NOTHING: &str = "-";
 
@@ -22,7 +22,7 @@ pub(super) fn render(now: &Report, before: Option<&Report>, unix_ms: u64) -> Str
         "server connections {} ({} idle) · waiting for a primary {} · waiting for a connection {}",
         traffic.server_connections,
         traffic.server_idle,
-        traffic.waiting_for_writer,
+        traffic.waiting_for_primary,
         traffic.waiting_for_connection
     );
     page += &configuration(now, unix_ms);
@@ -66,7 +66,7 @@ fn configuration(now: &Report, unix_ms: u64) -> String {
 }
 
 fn headline(now: &Report) -> String {
-    let writer = match (now.writer.as_deref(), now.alarm.as_deref()) {
+    let primary = match (now.primary.as_deref(), now.alarm.as_deref()) {
         (Some(name), _) => format!("primary {}", plain(name)),
         (None, Some("several_candidates")) => "NO PRIMARY: several servers are writable".to_owned(),
         (None, Some("former_primary")) => {
@@ -83,7 +83,7 @@ fn headline(now: &Report) -> String {
     };
     let detail = now.alarm_detail.as_deref().map(|detail| format!("{}\n", plain(detail))).unwrap_or_default();
     format!(
-        "pointsman {} · {} · up {} · {writer} · generation {}{maintenance}\n{detail}",
+        "pointsman {} · {} · up {} · {primary} · generation {}{maintenance}\n{detail}",
         plain(&now.pointsman),
         plain(&now.state),
         span(now.uptime_ms),
@@ -148,7 +148,7 @@ fn ports(now: &Report, before: Option<&Report>) -> String {
     table(header, rows)
 }
 
-fn history(changes: &[WriterChangeReport], unix_ms: u64) -> String {
+fn history(changes: &[PrimaryChangeReport], unix_ms: u64) -> String {
     let mut text = String::from("Changes of the primary, newest first:\n");
     for change in changes.iter().rev().take(HISTORY) {
         let name = |name: &Option<String>| name.as_deref().map_or("none".to_owned(), plain);
@@ -156,7 +156,7 @@ fn history(changes: &[WriterChangeReport], unix_ms: u64) -> String {
         let (from, to) = (name(&change.from), name(&change.to));
         let _ = write!(text, "  {ago} ago: {from} -> {to} ({})", plain(&change.reason));
         if let Some(cost) = change.cost {
-            let _ = write!(text, ": {} ms without one, ", cost.without_writer_ms);
+            let _ = write!(text, ": {} ms without one, ", cost.without_primary_ms);
             let held = counted(cost.held, "statement waited", "statements waited");
             let errors = counted(cost.clients_with_errors(), "client was told", "clients were told");
             let _ = write!(text, "{held}, {errors}");

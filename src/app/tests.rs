@@ -16,7 +16,7 @@ use super::status::{Target, Where, authority, fetch, frame};
 use super::table::render;
 use super::*;
 use crate::admin::{
-    AdminState, ChangeCost, KubernetesReport, PortReport, Report, ServerReport, Traffic, WriterChangeReport,
+    AdminState, ChangeCost, KubernetesReport, PortReport, PrimaryChangeReport, Report, ServerReport, Traffic,
 };
 use crate::config::{Secret, SecretRef};
 use crate::telemetry::{AuditMessage, AuditSender, Lifecycle, ReloadMetrics};
@@ -344,7 +344,7 @@ fn report(uptime_ms: u64, statements: u64) -> Report {
         uptime_ms,
         version: 1,
         generation: 2,
-        writer: Some("db-1".to_owned()),
+        primary: Some("db-1".to_owned()),
         alarm: None,
         alarm_detail: None,
         users_passing_read_only: vec!["root\x1b".to_owned()],
@@ -358,14 +358,14 @@ fn report(uptime_ms: u64, statements: u64) -> Report {
             server("db-1", "up", "primary"),
             server("db-two", "up", "replica"),
         ],
-        history: vec![WriterChangeReport {
+        history: vec![PrimaryChangeReport {
             at_ms: 100_000,
             from: Some("db-0".to_owned()),
             to: Some("db-1".to_owned()),
             reason: "db-0 is down".to_owned(),
             generation: 2,
             cost: Some(ChangeCost {
-                without_writer_ms: 21,
+                without_primary_ms: 21,
                 held: 4,
                 rolled_back: 1,
                 ..ChangeCost::default()
@@ -375,7 +375,7 @@ fn report(uptime_ms: u64, statements: u64) -> Report {
             ports: vec![port("primary", statements), port("replica", 7)],
             server_connections: 12,
             server_idle: 4,
-            waiting_for_writer: 1,
+            waiting_for_primary: 1,
             waiting_for_connection: 0,
         },
         kubernetes: Vec::new(),
@@ -409,7 +409,7 @@ fn the_table_is_aligned_and_shows_rates() {
 #[test]
 fn the_table_says_why_there_is_no_primary() {
     let mut none = report(1_000, 0);
-    none.writer = None;
+    none.primary = None;
     assert!(render(&none, None, 0).contains("· NO PRIMARY · generation 2\n"));
     none.alarm = Some("several_candidates".to_owned());
     none.alarm_detail = Some("db-0 is writable, but not alone, db-1 is writable, but not alone".to_owned());

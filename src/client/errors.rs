@@ -80,7 +80,7 @@ pub enum Failure {
     /// A replica port refused the statement, for this reason.
     ReadOnlyPort(Refusal),
     /// There was no primary for this time. The text says what is known about the servers.
-    NoWriter(Duration, String),
+    NoPrimary(Duration, String),
     /// The primary is read-only for maintenance.
     ReadOnlyMaintenance,
     /// The cluster is cordoned: the proxy accepts no new clients.
@@ -186,7 +186,7 @@ impl Failure {
             OwnVariable(Misuse::ReadGlobal) => ER_INCORRECT_GLOBAL_LOCAL_VAR,
             NoStatement(..) => ER_UNKNOWN_STMT_HANDLER,
             OldClient => ER_NOT_SUPPORTED_AUTH_MODE,
-            ReadOnlyPort(_) | NoWriter(..) | ReadOnlyMaintenance => ER_OPTION_PREVENTS_STATEMENT,
+            ReadOnlyPort(_) | NoPrimary(..) | ReadOnlyMaintenance => ER_OPTION_PREVENTS_STATEMENT,
             OwnVariable(Misuse::Prepared) => ER_UNSUPPORTED_PS,
             Interrupted => ER_QUERY_INTERRUPTED,
             NoPassword(..) => ER_ACCESS_DENIED_NO_PASSWORD_ERROR,
@@ -222,7 +222,7 @@ impl Failure {
             Malformed(what) => format!("pointsman: malformed packet: {what}").into(),
             TooLongToCheck(limit) => texts::too_long_to_check(*limit).into(),
             ReadOnlyPort(why) => texts::read_only_port(&why.to_string()).into(),
-            NoWriter(waited, known) => texts::no_writer(*waited, known).into(),
+            NoPrimary(waited, known) => texts::no_primary(*waited, known).into(),
             ReadOnlyMaintenance => texts::READ_ONLY_MAINTENANCE.into(),
             Cordoned => texts::CORDONED.into(),
             NoReplica => texts::NO_REPLICA.into(),

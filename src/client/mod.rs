@@ -151,7 +151,7 @@ impl<R: Runtime> Client<R> {
             ServerCompression::Zlib => Capabilities::COMPRESS,
             ServerCompression::Zstd => Capabilities::ZSTD_COMPRESSION_ALGORITHM,
         };
-        Class { capabilities, read_only: role == Role::Reader }
+        Class { capabilities, read_only: role == Role::Replica }
     }
 
     /// True if the client's connection is compressed, behind the login.

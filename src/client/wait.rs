@@ -38,7 +38,7 @@ impl<R: Runtime> Client<R> {
             return Err(self.hold_expired(began));
         }
         let resources = self.resources.clone();
-        let waiting = Counted::on(&resources.metrics.waiting_for_writer);
+        let waiting = Counted::on(&resources.metrics.waiting_for_primary);
         let changed = resources.topology.changed_from(version);
         let step = self.begin_step(TraceStep::Hold);
         let waited = self.unless_ended(resources.runtime.timeout(left, changed)).await;
@@ -54,7 +54,7 @@ impl<R: Runtime> Client<R> {
     /// Waits while a snapshot satisfies `what`, without a limit of its own.
     pub async fn wait_while(&mut self, what: impl Fn(&Snapshot) -> bool) -> Result<(), StatementError> {
         let (resources, began) = (self.resources.clone(), self.budget.began());
-        let waiting = Counted::on(&resources.metrics.waiting_for_writer);
+        let waiting = Counted::on(&resources.metrics.waiting_for_primary);
         let over = async {
             loop {
                 let snapshot = resources.topology.get();
@@ -74,9 +74,9 @@ impl<R: Runtime> Client<R> {
 
     fn hold_expired(&self, began: Instant) -> StatementError {
         self.resources.count(Disruption::HoldExpired);
-        StatementError::Tell(Failure::NoWriter(
+        StatementError::Tell(Failure::NoPrimary(
             began.elapsed(),
-            self.resources.topology.get().why_no_writer(),
+            self.resources.topology.get().why_no_primary(),
         ))
     }
 

@@ -383,7 +383,7 @@ pub enum Fallback {
 /// `[failover]`
 #[derive(Debug, Clone, PartialEq)]
 pub struct Failover {
-    /// How long a statement waits for a writer; default 30 s.
+    /// How long a statement waits for a primary; default 30 s.
     pub hold: Duration,
     /// How long an open transaction may continue on a primary that is read-only or being deleted, while there is no
     /// other primary; default 5 s.

@@ -8,7 +8,7 @@ use super::Console;
 use super::functions::VARIABLES;
 use super::outcome::bytes;
 use super::tables::{TABLES, VIEWS};
-use crate::admin::{PoolReport, Report, ServerReport, Session, Unanswered, WriterChangeReport, sessions};
+use crate::admin::{PoolReport, PrimaryChangeReport, Report, ServerReport, Session, Unanswered, sessions};
 use crate::config::StaticServer;
 use crate::telemetry::{DigestReport, DigestTotals};
 use crate::terms::{Pin, Role};
@@ -214,7 +214,7 @@ fn digest(one: &DigestTotals) -> Row {
     row.extend([totals.waits.hold, totals.waits.pool, totals.waits.position].map(number));
     let counts = [totals.rows_sent, totals.rows_affected, totals.bytes_in, totals.bytes_out, totals.failed()];
     row.extend(counts.map(number));
-    row.extend([on(Role::Writer), on(Role::Reader)]);
+    row.extend([on(Role::Primary), on(Role::Replica)]);
     row.extend(seen(one));
     row
 }
@@ -232,14 +232,14 @@ fn errors(one: &DigestTotals) -> Vec<Row> {
     known.chain(other.map(|count| row(Value::Null, count))).collect()
 }
 
-fn change(change: &WriterChangeReport) -> Row {
-    let WriterChangeReport { at_ms, from, to, reason, generation, cost } = change;
+fn change(change: &PrimaryChangeReport) -> Row {
+    let PrimaryChangeReport { at_ms, from, to, reason, generation, cost } = change;
     let words = |word: &Option<String>| maybe(word.clone(), Value::Text);
     let mut row =
         vec![Value::Real(*at_ms as f64 / 1e3), words(from), words(to), text(reason), number(*generation)];
     let counts = cost.map(|cost| {
         [
-            cost.without_writer_ms,
+            cost.without_primary_ms,
             cost.held,
             cost.hold_expired,
             cost.moved,

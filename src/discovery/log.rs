@@ -1,4 +1,4 @@
-//! What discovery logs: each change of writer, and a limited number of changes of health and labels.
+//! What discovery logs: each change of primary, and a limited number of changes of health and labels.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -27,8 +27,8 @@ struct Budget {
 impl Log {
     /// Logs what changed.
     pub fn changed(&mut self, before: &Snapshot, after: &Snapshot) {
-        if before.writer != after.writer {
-            writer_changed(before, after);
+        if before.primary != after.primary {
+            primary_changed(before, after);
         }
         if before.alarm != after.alarm {
             match after.alarm {
@@ -47,7 +47,7 @@ impl Log {
                 asked => tracing::warn!(asked, "the cluster is in maintenance"),
             }
         }
-        let last = after.last_writer.and_then(|id| after.server(id));
+        let last = after.last_primary.and_then(|id| after.server(id));
         if !before.grace_over
             && after.grace_over
             && let Some(last) = last
@@ -56,7 +56,7 @@ impl Log {
             tracing::warn!(
                 server,
                 ?grace,
-                "no other writer came within failover.grace: sessions leave the last one"
+                "no other primary came within failover.grace: sessions leave the last one"
             );
         }
         for server in after.servers.iter() {
@@ -119,7 +119,7 @@ impl Budget {
     }
 }
 
-fn writer_changed(before: &Snapshot, after: &Snapshot) {
+fn primary_changed(before: &Snapshot, after: &Snapshot) {
     let Some(change) = after.history.back() else { return };
     let (from, to) = (change.from.as_deref(), change.to.as_deref());
     let (generation, reason) = (change.generation, &*change.reason);
@@ -131,12 +131,12 @@ fn writer_changed(before: &Snapshot, after: &Snapshot) {
             to,
             writes,
             reason,
-            "the writer changed, and acknowledged writes may be lost"
+            "the primary changed, and acknowledged writes may be lost"
         );
     } else if to.is_some() {
-        tracing::info!(generation, from, to, reason, "the writer changed");
+        tracing::info!(generation, from, to, reason, "the primary changed");
     } else {
-        tracing::warn!(generation, from, to, reason, "the writer is lost");
+        tracing::warn!(generation, from, to, reason, "the primary is lost");
     }
 }
 

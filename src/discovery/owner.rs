@@ -17,7 +17,7 @@ use crate::topology::{
     Acknowledged, Discovered, Drain, Event, Maintenance, Server, ServerId, Snapshot, reduce,
 };
 
-/// How long probes are urgent while there is no writer; a replica cluster never has one.
+/// How long probes are urgent while there is no primary; a replica cluster never has one.
 const HURRY: Duration = Duration::from_secs(60);
 
 /// Where the list of servers comes from.
@@ -49,7 +49,7 @@ pub struct Started {
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
     /// Asks for immediate probes.
     pub kicker: Kicker,
-    /// Takes the writes that were acknowledged to clients, while there is no writer.
+    /// Takes the writes that were acknowledged to clients, while there is no primary.
     pub acknowledged: Acknowledgements,
     /// Orders drains.
     pub drainer: Drainer,
@@ -165,7 +165,7 @@ struct Owner<C: Connector> {
     drains_held: watch::Receiver<bool>,
     clock: Clock,
     log: Log,
-    /// Until when probes are urgent, while there is no writer.
+    /// Until when probes are urgent, while there is no primary.
     hurry_until: Option<Instant>,
 }
 
@@ -238,7 +238,7 @@ impl<C: Connector> Owner<C> {
     }
 
     /// Applies the servers that the pods form. A label that moved or a pod that is being deleted hints at a
-    /// failover: those servers and the writer are probed at once.
+    /// failover: those servers and the primary are probed at once.
     fn pods(&mut self, servers: &[Discovered]) {
         let before = self.snapshots.borrow().clone();
         self.apply(&Event::Servers(servers.to_vec()));
@@ -248,7 +248,7 @@ impl<C: Connector> Owner<C> {
         };
         let mut hinted: Vec<_> = after.servers.iter().filter(moved).map(|s| s.id).collect();
         if !hinted.is_empty() {
-            hinted.extend(after.writer);
+            hinted.extend(after.primary);
         }
         for monitor in hinted.iter().filter_map(|id| self.monitors.get(id)) {
             monitor.kick.give();
@@ -278,9 +278,9 @@ impl<C: Connector> Owner<C> {
             return;
         }
         self.log.changed(&before, &after);
-        if before.writer != after.writer {
-            self.hurry_until = after.writer.is_none().then(|| Instant::now() + HURRY);
-            self.set_urgent(after.writer.is_none());
+        if before.primary != after.primary {
+            self.hurry_until = after.primary.is_none().then(|| Instant::now() + HURRY);
+            self.set_urgent(after.primary.is_none());
         }
         self.keep_monitors(&after);
         self.snapshots.send_replace(Arc::new(after));

@@ -81,8 +81,8 @@ impl Play {
         began.elapsed().as_millis()
     }
 
-    async fn writer_is(&mut self, name: &str) -> u128 {
-        self.until(|s| s.writer().is_some_and(|w| &*w.name == name)).await
+    async fn primary_is(&mut self, name: &str) -> u128 {
+        self.until(|s| s.primary().is_some_and(|w| &*w.name == name)).await
     }
 
     fn now(&self) -> Arc<Snapshot> {
@@ -107,10 +107,10 @@ fn is_down(name: &'static str) -> impl Fn(&Snapshot) -> bool {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_first_snapshot_names_the_servers_and_the_first_probes_the_writer() {
+async fn the_first_snapshot_names_the_servers_and_the_first_probes_the_primary() {
     play(&["db-0", "db-1"], async |mut p| {
         assert_eq!(p.now().servers.len(), 2);
-        assert!(p.writer_is("db-0").await <= 3);
+        assert!(p.primary_is("db-0").await <= 3);
         assert_eq!(p.now().replicas().map(|s| &*s.name).collect::<Vec<_>>(), ["db-1"]);
         assert_eq!(p.now().generation, 1);
     })
@@ -120,16 +120,16 @@ async fn the_first_snapshot_names_the_servers_and_the_first_probes_the_writer() 
 #[tokio::test(start_paused = true)]
 async fn killed_and_promoted() {
     play(&["db-0", "db-1"], async |mut p| {
-        p.writer_is("db-0").await;
+        p.primary_is("db-0").await;
         p.cluster.kill("db-0");
-        assert!(p.until(|s| s.writer.is_none()).await <= 100, "at most an interval");
+        assert!(p.until(|s| s.primary.is_none()).await <= 100, "at most an interval");
         sleep(Duration::from_millis(333)).await;
         p.cluster.promote("db-1");
-        assert!(p.writer_is("db-1").await <= 25, "probes hurry without a writer");
+        assert!(p.primary_is("db-1").await <= 25, "probes hurry without a primary");
         assert_eq!(p.now().generation, 2);
         p.cluster.power("db-0", Power::On);
         p.until(|s| s.alarm == Some(Alarm::SeveralCandidates)).await;
-        assert_eq!((&*p.now().writer().unwrap().name, p.now().generation), ("db-1", 2));
+        assert_eq!((&*p.now().primary().unwrap().name, p.now().generation), ("db-1", 2));
     })
     .await;
 }
@@ -137,13 +137,13 @@ async fn killed_and_promoted() {
 #[tokio::test(start_paused = true)]
 async fn frozen_is_down_after_three_intervals_and_up_again_when_it_thaws() {
     play(&["db-0", "db-1"], async |mut p| {
-        p.writer_is("db-0").await;
+        p.primary_is("db-0").await;
         sleep(Duration::from_millis(50)).await;
         p.cluster.power("db-0", Power::Frozen);
         let took = p.until(is_down("db-0")).await;
         assert!((300..=400).contains(&took), "{took} ms");
         p.cluster.power("db-0", Power::On);
-        assert!(p.writer_is("db-0").await <= 3);
+        assert!(p.primary_is("db-0").await <= 3);
         assert_eq!(p.now().generation, 1);
     })
     .await;
@@ -153,15 +153,15 @@ async fn frozen_is_down_after_three_intervals_and_up_again_when_it_thaws() {
 async fn a_kick_sees_a_switchover_before_the_interval() {
     play(&["db-0", "db-1"], async |mut p| {
         p.reload(|live| live.monitor.interval = Duration::from_secs(5));
-        p.writer_is("db-0").await;
-        let old = p.now().writer.unwrap();
+        p.primary_is("db-0").await;
+        let old = p.now().primary.unwrap();
         sleep(Duration::from_millis(50)).await;
         p.cluster.host("db-0", |h| h.read_only = true);
         p.cluster.promote("db-1");
         // The kick comes from another thread, as sessions' kicks do.
         let kicker = p.kicker.clone();
         std::thread::spawn(move || kicker.kick(old)).join().unwrap();
-        assert!(p.writer_is("db-1").await <= 30, "and then probes hurry");
+        assert!(p.primary_is("db-1").await <= 30, "and then probes hurry");
     })
     .await;
 }
@@ -169,13 +169,13 @@ async fn a_kick_sees_a_switchover_before_the_interval() {
 #[tokio::test(start_paused = true)]
 async fn all_down_and_back() {
     play(&["db-0", "db-1", "db-2"], async |mut p| {
-        p.writer_is("db-0").await;
+        p.primary_is("db-0").await;
         ["db-0", "db-1", "db-2"].into_iter().for_each(|name| p.cluster.kill(name));
         p.until(|s| s.servers.iter().all(|s| s.health == Health::Down)).await;
         assert_eq!((p.now().alarm, p.now().replicas().count()), (None, 0));
         sleep(Duration::from_secs(600)).await;
         ["db-1", "db-0", "db-2"].into_iter().for_each(|name| p.cluster.power(name, Power::On));
-        assert!(p.until(|s| s.writer.is_some() && s.replicas().count() == 2).await <= 105);
+        assert!(p.until(|s| s.primary.is_some() && s.replicas().count() == 2).await <= 105);
         assert_eq!(p.now().generation, 1);
     })
     .await;
@@ -184,7 +184,7 @@ async fn all_down_and_back() {
 #[tokio::test(start_paused = true)]
 async fn servers_come_and_go_by_a_reload() {
     play(&["db-0", "db-1"], async |mut p| {
-        p.writer_is("db-0").await;
+        p.primary_is("db-0").await;
         let kept = p.server("db-0").id;
         let gone = p.server("db-1").id;
         p.reload(|l| l.servers = live(&["db-0"]).servers);
@@ -205,7 +205,7 @@ async fn servers_come_and_go_by_a_reload() {
 #[tokio::test(start_paused = true)]
 async fn a_write_after_a_long_silence_is_as_old_as_itself() {
     play(&["db-0", "db-1"], async |mut p| {
-        p.writer_is("db-0").await;
+        p.primary_is("db-0").await;
         let lag = |p: &Play| p.server("db-1").lag.map(|lag| lag.as_millis());
         sleep(Duration::from_secs(60)).await;
         assert_eq!(lag(&p), Some(0));
@@ -224,7 +224,7 @@ async fn a_write_after_a_long_silence_is_as_old_as_itself() {
 #[tokio::test(start_paused = true)]
 async fn max_lag_and_the_interval_are_reloaded() {
     play(&["db-0", "db-1"], async |mut p| {
-        p.writer_is("db-0").await;
+        p.primary_is("db-0").await;
         p.reload(|live| {
             live.replicas.max_lag = Duration::from_secs(1);
             live.monitor.interval = Duration::from_millis(10);
@@ -240,13 +240,13 @@ async fn max_lag_and_the_interval_are_reloaded() {
 #[tokio::test(start_paused = true)]
 async fn a_changed_password_and_its_reload() {
     play(&["db-0"], async |mut p| {
-        p.writer_is("db-0").await;
+        p.primary_is("db-0").await;
         p.cluster.host("db-0", |h| h.password = "new".to_owned());
         p.cluster.reset_connections("db-0");
         p.until(is_down("db-0")).await;
         assert!(p.server("db-0").last_error.as_deref().unwrap().contains("1045"));
         p.reload(|live| live.monitor = monitor_account("new"));
-        assert!(p.writer_is("db-0").await <= 3);
+        assert!(p.primary_is("db-0").await <= 3);
     })
     .await;
 }
@@ -254,10 +254,10 @@ async fn a_changed_password_and_its_reload() {
 #[tokio::test(start_paused = true)]
 async fn a_replaced_server_gets_a_new_id_and_a_new_connection() {
     play(&["db-0", "db-1"], async |mut p| {
-        p.writer_is("db-0").await;
+        p.primary_is("db-0").await;
         let (old, connects) = (p.server("db-0").id, p.cluster.host("db-0", |h| h.connects.len()));
         p.cluster.host("db-0", |h| h.server_id = 99);
-        p.until(|s| s.writer.is_some_and(|id| id != old)).await;
+        p.until(|s| s.primary.is_some_and(|id| id != old)).await;
         assert_eq!(p.now().generation, 2);
         sleep(Duration::from_secs(1)).await;
         assert_eq!(p.cluster.host("db-0", |h| h.connects.len()), connects + 1);
@@ -267,9 +267,9 @@ async fn a_replaced_server_gets_a_new_id_and_a_new_connection() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_flapping_writer_is_one_generation_and_a_flapping_replica_no_trouble() {
+async fn a_flapping_primary_is_one_generation_and_a_flapping_replica_no_trouble() {
     play(&["db-0", "db-1"], async |mut p| {
-        p.writer_is("db-0").await;
+        p.primary_is("db-0").await;
         for name in ["db-0", "db-1"].iter().cycle().take(40) {
             p.cluster.kill(name);
             sleep(Duration::from_millis(130)).await;
@@ -298,7 +298,7 @@ async fn a_set_of_replicas_alone_is_probed_calmly_after_a_while() {
 #[tokio::test(start_paused = true)]
 async fn nothing_new_publishes_nothing() {
     play(&["db-0", "db-1", "db-9"], async |mut p| {
-        p.writer_is("db-0").await;
+        p.primary_is("db-0").await;
         p.cluster.kill("db-9");
         p.cluster.power("db-1", Power::Frozen);
         p.until(is_down("db-1")).await;
@@ -313,7 +313,7 @@ async fn nothing_new_publishes_nothing() {
 #[tokio::test(start_paused = true)]
 async fn it_ends_with_the_last_receiver() {
     play(&["db-0"], async |mut p| {
-        p.writer_is("db-0").await;
+        p.primary_is("db-0").await;
         let Play { cluster, snapshots, .. } = p;
         drop(snapshots);
         sleep(Duration::from_secs(1)).await;
@@ -375,16 +375,16 @@ async fn after_a_crash_what_the_sessions_heard_stands_for_the_label() {
             .run_until(async {
                 let (mut p, api, acknowledged) = play_pods(Cluster::of(&["db-0", "db-1"]));
                 api.send_replace(pods(&["db-0*", "db-1"]));
-                p.until(|s| s.writer.is_some() && s.replicas().count() == 1).await;
+                p.until(|s| s.primary.is_some() && s.replicas().count() == 1).await;
                 p.cluster.kill("db-0");
                 p.until(|s| s.lost().is_some()).await;
                 let set = GtidSet::parse(Flavor::MariaDb, gtid).unwrap();
                 acknowledged.send(Acknowledged { generation: 1, set: set.into() }).await;
                 p.cluster.promote("db-1");
                 sleep(Duration::from_secs(5)).await;
-                assert_eq!(p.now().writer.is_some(), follows, "{gtid:?}");
+                assert_eq!(p.now().primary.is_some(), follows, "{gtid:?}");
                 api.send_replace(pods(&["db-0", "db-1*"]));
-                p.writer_is("db-1").await;
+                p.primary_is("db-1").await;
                 assert_eq!((p.now().generation, &p.now().acknowledged), (2, &None));
             })
             .await;
@@ -402,7 +402,7 @@ async fn pods_are_the_servers_and_their_labels_start_probes_at_once() {
             assert!(p.now().servers.is_empty(), "nobody said who they are");
 
             api.send_replace(pods(&["db-0*", "db-1", "db-2"]));
-            assert!(p.writer_is("db-0").await <= 3);
+            assert!(p.primary_is("db-0").await <= 3);
             p.until(|s| s.replicas().count() == 2).await;
             let before = p.cluster.host("db-2", |h| h.probes.len());
 
@@ -413,7 +413,7 @@ async fn pods_are_the_servers_and_their_labels_start_probes_at_once() {
             sleep(Duration::from_millis(50)).await;
             assert_eq!(p.now().generation, 1);
             api.send_replace(pods(&["db-0", "db-1*", "db-2"]));
-            assert!(p.writer_is("db-1").await <= 30);
+            assert!(p.primary_is("db-1").await <= 30);
             assert_eq!(p.now().generation, 2);
             assert_eq!(p.cluster.host("db-2", |h| h.probes.len()), before, "nobody spoke of it");
 

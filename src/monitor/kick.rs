@@ -71,7 +71,7 @@ impl Kicker {
         }
     }
 
-    /// Asks for an immediate probe of every server, for example when a writer is needed and there is none.
+    /// Asks for an immediate probe of every server, for example when a primary is needed and there is none.
     pub fn kick_all(&self) {
         for permit in self.0.borrow().values() {
             permit.give();

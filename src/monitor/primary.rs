@@ -21,10 +21,10 @@ pub(super) async fn wait_for_primary<T>(
     suits: impl Fn(&Snapshot) -> bool,
 ) -> Option<Primary> {
     let found = tokio::select! {
-        found = snapshot.wait_for(|snapshot| snapshot.writer.is_some() && suits(snapshot)) => found.ok()?,
+        found = snapshot.wait_for(|snapshot| snapshot.primary.is_some() && suits(snapshot)) => found.ok()?,
         () = publish.closed() => return None,
     };
-    Some((found.writer?, found.generation))
+    Some((found.primary?, found.generation))
 }
 
 /// Waits until there is another primary than this one.
@@ -35,7 +35,7 @@ pub(super) async fn wait_for_another(
     snapshot: &mut watch::Receiver<Arc<Snapshot>>,
     than: Primary,
 ) -> Result<(), watch::error::RecvError> {
-    snapshot.wait_for(|s| s.writer.is_some_and(|writer| (writer, s.generation) != than)).await.map(drop)
+    snapshot.wait_for(|s| s.primary.is_some_and(|primary| (primary, s.generation) != than)).await.map(drop)
 }
 
 /// What a task needs that reads from the primary, under the monitor's account, whenever a read is due.

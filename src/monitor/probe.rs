@@ -23,7 +23,7 @@ use crate::topology::{Event, MISSED_UNTIL_DOWN, Occupied, ProbeOutcome, ServerId
 const KICK_FLOOR: Duration = Duration::from_millis(5);
 /// Probes connect anew at most once in this period because another server was found at the address.
 const MOVED_FLOOR: Duration = Duration::from_millis(500);
-/// The longest interval while there is no writer, so that a promotion is noticed soon.
+/// The longest interval while there is no primary, so that a promotion is noticed soon.
 const URGENT_INTERVAL: Duration = Duration::from_millis(20);
 /// The interval for a server that has answered with errors (a bad password) three times in a row.
 const REFUSED_PAUSE: Duration = Duration::from_secs(1);
@@ -46,7 +46,7 @@ const PRIVILEGE_RETRY: Duration = Duration::from_secs(60);
 pub struct Orders {
     /// `[monitor]`
     pub monitor: config::Monitor,
-    /// True while there is no writer: probes run faster.
+    /// True while there is no primary: probes run faster.
     pub urgent: bool,
 }
 

@@ -93,7 +93,7 @@ impl Loss {
     /// Decides by the module's table.
     pub fn fate(self) -> Fate {
         let can_go_again = !self.forwarded && self.whole && !self.held;
-        if can_go_again && self.role == Role::Writer {
+        if can_go_again && self.role == Role::Primary {
             if self.open && self.only_rolls_back {
                 return Fate::ForgetTransaction;
             }
@@ -129,7 +129,7 @@ impl Loss {
     }
 
     fn only_reads(self) -> bool {
-        self.role == Role::Reader || (self.whole && self.repeatable)
+        self.role == Role::Replica || (self.whole && self.repeatable)
     }
 
     /// Returns what became of the statement.
@@ -158,7 +158,7 @@ mod tests {
             .map(|bits| {
                 let is = |at: u32| bits >> at & 1 == 1;
                 Loss {
-                    role: if is(0) { Role::Writer } else { Role::Reader },
+                    role: if is(0) { Role::Primary } else { Role::Replica },
                     sent: is(1),
                     forwarded: is(2),
                     between_packets: is(3),
@@ -177,7 +177,7 @@ mod tests {
             })
             .filter(|loss| {
                 (loss.sent || !(loss.forwarded || loss.commits))
-                    && (loss.role == Role::Writer || !loss.marked)
+                    && (loss.role == Role::Primary || !loss.marked)
             })
     }
 
@@ -193,7 +193,7 @@ mod tests {
             assert!(harmless, "{loss:?}");
         }
         for loss in all().filter(|loss| loss.fate() == Fate::Replay) {
-            assert!(loss.open && loss.can_replay && loss.role == Role::Writer, "{loss:?}");
+            assert!(loss.open && loss.can_replay && loss.role == Role::Primary, "{loss:?}");
         }
     }
 

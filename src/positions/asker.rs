@@ -167,7 +167,7 @@ impl<R: Runtime> Guard<R> {
                 self.change = None;
             }
             let topology = &self.resources.topology;
-            if topology.writer() != Some(server) || topology.generation() != generation {
+            if topology.primary() != Some(server) || topology.generation() != generation {
                 return true;
             }
             let (resources, seen) = (self.resources.clone(), topology.version());

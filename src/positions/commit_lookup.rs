@@ -53,7 +53,7 @@ pub struct Commits {
 impl Commits {
     /// Records the primary's position. Called with every snapshot.
     pub fn note(&self, snapshot: &Snapshot) {
-        let facts = snapshot.writer().and_then(|writer| writer.facts.as_ref());
+        let facts = snapshot.primary().and_then(|primary| primary.facts.as_ref());
         // An empty position may mean that the position is not known.
         let known = |f: &&Facts| f.gtid_on && !f.gtid.is_empty();
         let Some(facts) = facts.filter(known) else { return };

@@ -109,7 +109,7 @@ impl Known {
 
     /// Takes from a snapshot who has become the primary, and which replicas have shown a write of it.
     pub fn note(&mut self, snapshot: &Snapshot) {
-        let Some(primary) = snapshot.writer() else { return };
+        let Some(primary) = snapshot.primary() else { return };
         let before = std::mem::replace(&mut self.generation, snapshot.generation);
         if before != self.generation {
             let others = snapshot.servers.iter().map(|server| server.id).filter(|id| *id != primary.id);

@@ -252,7 +252,7 @@ async fn run<R: Runtime>(line: Rc<PrimaryLine<R>>, mut inbox: UnboundedReceiver<
     loop {
         let message = if line.is_waited_for() {
             let topology = &line.resources.topology;
-            let primary = topology.writer().map(|writer| (writer, topology.generation()));
+            let primary = topology.primary().map(|primary| (primary, topology.generation()));
             let limit = {
                 let live = line.resources.live.borrow();
                 live.timeouts.connect + live.consistency.max_wait
@@ -288,7 +288,7 @@ async fn ask_for_all<R: Runtime>(line: &PrimaryLine<R>, mut turn: Turn, guard: &
         let is_wanted = turn.is_shared() || due.iter().any(|waiting| Rc::strong_count(&waiting.batch) > 1);
         let snapshot = resources.topology.get();
         let (mut answer, mut asked) = (Answer::Unknown, None);
-        if let Some(primary) = snapshot.writer.filter(|_| is_wanted) {
+        if let Some(primary) = snapshot.primary.filter(|_| is_wanted) {
             line.turn_to(primary);
             line.crowd.set(joined(&due));
             count(resources, Question::Position, 1, line.crowd.get());
@@ -358,7 +358,7 @@ fn reading(mut values: Values<'_>, server: ServerId, generation: u64) -> Option<
 /// Returns the position in an answer, if the server that gave it is still the primary.
 fn understood<R: Runtime>(line: &PrimaryLine<R>, flavor: Flavor, reading: &Reading<'_>) -> Answer {
     let topology = &line.resources.topology;
-    if topology.writer() != Some(reading.server) || topology.generation() != reading.generation {
+    if topology.primary() != Some(reading.server) || topology.generation() != reading.generation {
         line.resources.outside.kick(reading.server);
         return Answer::Unknown;
     }

@@ -220,7 +220,7 @@ impl<R: Runtime> Positions<R> {
     pub fn note(&self, snapshot: &Snapshot) {
         self.known.borrow_mut().note(snapshot);
         // A new primary may have been asked other things, as a replica: then a connection is there.
-        if let Some(primary) = snapshot.writer.filter(|writer| !self.primary.has_asked(*writer))
+        if let Some(primary) = snapshot.primary.filter(|primary| !self.primary.has_asked(*primary))
             && let Some(asker) = self.idle_asker(primary)
         {
             self.primary.offer(asker);

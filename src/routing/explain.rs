@@ -50,14 +50,14 @@ fn in_words(role: Role, effects: Effects) -> &'static str {
     let weak = Effects::HINT_BOUNDED | Effects::HINT_EVENTUAL;
     let strict = Effects::HINT_STRONG | Effects::HINT_SESSION;
     match role {
-        Role::Writer => "the primary",
-        Role::Reader if effects.intersects(weak) && !effects.intersects(strict) => {
+        Role::Primary => "the primary",
+        Role::Replica if effects.intersects(weak) && !effects.intersects(strict) => {
             "a replica, whether or not it has the session's own writes; the primary if there is none"
         }
-        Role::Reader if effects.contains(Effects::HINT_STRONG) => {
+        Role::Replica if effects.contains(Effects::HINT_STRONG) => {
             "a replica that has every write acknowledged by then; the primary if there is none"
         }
-        Role::Reader => {
+        Role::Replica => {
             "a replica that is fresh enough for the session's level; the primary if there is none"
         }
     }

@@ -19,11 +19,11 @@ use crate::topology::{ServerId, Snapshot};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Want {
     /// The primary.
-    Writer,
+    Primary,
     /// A replica.
-    Reader {
+    Replica {
         /// True if the primary serves reads while no replica does, read-only (`replicas.fallback`).
-        or_writer: bool,
+        or_primary: bool,
     },
 }
 
@@ -38,7 +38,7 @@ pub enum Decision {
         reason: Reason,
     },
     /// There is no primary; wait for one.
-    WaitForWriter,
+    WaitForPrimary,
     /// No replica serves reads, and the primary may not stand in.
     NoReplica,
 }
@@ -64,16 +64,16 @@ pub fn route(
     avoid: &[ServerId],
     load: impl Fn(ServerId) -> usize,
 ) -> Decision {
-    let or_writer = match want {
-        Want::Writer => return writer(snapshot, Reason::PrimaryPort),
-        Want::Reader { or_writer } => or_writer,
+    let or_primary = match want {
+        Want::Primary => return primary(snapshot, Reason::PrimaryPort),
+        Want::Replica { or_primary } => or_primary,
     };
     let candidates = || snapshot.replicas().map(|s| s.id).filter(|id| !avoid.contains(id));
     let count = candidates().count() as u64;
     if count == 0 {
-        let untried = snapshot.writer.is_none_or(|w| !avoid.contains(&w));
-        return if or_writer && untried {
-            writer(snapshot, Reason::NoReplicaServes)
+        let untried = snapshot.primary.is_none_or(|w| !avoid.contains(&w));
+        return if or_primary && untried {
+            primary(snapshot, Reason::NoReplicaServes)
         } else {
             Decision::NoReplica
         };
@@ -87,10 +87,10 @@ pub fn route(
     }
 }
 
-fn writer(snapshot: &Snapshot, reason: Reason) -> Decision {
-    match snapshot.writer {
+fn primary(snapshot: &Snapshot, reason: Reason) -> Decision {
+    match snapshot.primary {
         Some(server) => Decision::Go { server, reason },
-        None => Decision::WaitForWriter,
+        None => Decision::WaitForPrimary,
     }
 }
 
@@ -103,12 +103,12 @@ pub fn may_stay(
     generation: u64,
     avoid: &[ServerId],
 ) -> bool {
-    let is_writer = snapshot.writer == Some(server) && snapshot.generation == generation;
+    let is_primary = snapshot.primary == Some(server) && snapshot.generation == generation;
     match want {
-        Want::Writer => is_writer,
-        Want::Reader { or_writer } => {
+        Want::Primary => is_primary,
+        Want::Replica { or_primary } => {
             let serves = snapshot.server(server).is_some_and(|s| s.serves_reads);
-            serves || (or_writer && is_writer && snapshot.replicas().all(|s| avoid.contains(&s.id)))
+            serves || (or_primary && is_primary && snapshot.replicas().all(|s| avoid.contains(&s.id)))
         }
     }
 }

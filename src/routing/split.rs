@@ -35,8 +35,8 @@ impl SessionFacts {
         autocommit: true,
         only_reads: false,
         keeps_access_mode: false,
-        last: Role::Writer,
-        last_query: Role::Writer,
+        last: Role::Primary,
+        last_query: Role::Primary,
         diagnostics: None,
         reads_on_primary: false,
     };
@@ -65,7 +65,7 @@ pub fn in_reading(class: &StatementClass, facts: &SessionFacts) -> InReading {
     if class.reason == Why::NamedLock && !has(Effects::SEVERAL) {
         return InReading::Beside;
     }
-    if with_diagnostics(class, facts).or_else(|| with_count(class, facts)) == Some(Role::Writer) {
+    if with_diagnostics(class, facts).or_else(|| with_count(class, facts)) == Some(Role::Primary) {
         return InReading::Beside;
     }
     // A transaction that may write cannot begin on a replica; its BEGIN ends the transaction that is open there.
@@ -126,11 +126,11 @@ pub fn place(class: &StatementClass, facts: &SessionFacts) -> (Role, Why) {
         return (role, Why::LooksBack);
     }
     match facts.transaction {
-        Some(Role::Writer) => return (Role::Writer, Why::Transaction),
-        Some(Role::Reader) if in_reading(class, facts) == InReading::Stays => {
-            return (Role::Reader, Why::Transaction);
+        Some(Role::Primary) => return (Role::Primary, Why::Transaction),
+        Some(Role::Replica) if in_reading(class, facts) == InReading::Stays => {
+            return (Role::Replica, Why::Transaction);
         }
-        Some(Role::Reader) => return (Role::Writer, class.reason),
+        Some(Role::Replica) => return (Role::Primary, class.reason),
         None => {}
     }
     let looks_back = Effects::READS_DIAGNOSTICS | Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
@@ -146,18 +146,18 @@ pub fn place(class: &StatementClass, facts: &SessionFacts) -> (Role, Why) {
         && class.effects.contains(Effects::BEGINS)
         && !class.effects.intersects(Effects::SEVERAL | Effects::BEGINS_READ_WRITE);
     if !reads(class) && !begins {
-        return (Role::Writer, class.reason);
+        return (Role::Primary, class.reason);
     }
-    if facts.pinned == Some(Role::Writer) {
-        return (Role::Writer, Why::Pinned);
+    if facts.pinned == Some(Role::Primary) {
+        return (Role::Primary, Why::Pinned);
     }
     if facts.reads_on_primary && class.kind == StatementKind::Transaction {
-        return (Role::Writer, Why::Transaction);
+        return (Role::Primary, Why::Transaction);
     }
     if !facts.autocommit && !facts.only_reads {
-        return (Role::Writer, Why::AutocommitOff);
+        return (Role::Primary, Why::AutocommitOff);
     }
-    (Role::Reader, class.reason)
+    (Role::Replica, class.reason)
 }
 
 /// True if a statement may run on a replica, regardless of the session.
@@ -211,11 +211,11 @@ mod tests {
     }
 
     fn facts() -> impl Iterator<Item = SessionFacts> {
-        let role = |at: u32| [None, Some(Role::Writer), Some(Role::Reader)][at as usize];
+        let role = |at: u32| [None, Some(Role::Primary), Some(Role::Replica)][at as usize];
         (0..27 * 32).map(move |at: u32| {
             let (roles, bits) = (at / 32, at % 32);
             let is = |bit: u32| bits >> bit & 1 == 1;
-            let one = |reader: bool| if reader { Role::Reader } else { Role::Writer };
+            let one = |reader: bool| if reader { Role::Replica } else { Role::Primary };
             SessionFacts {
                 transaction: role(roles / 9),
                 pinned: role(roles / 3 % 3),
@@ -247,11 +247,11 @@ mod tests {
                 );
                 continue;
             }
-            if facts.transaction == Some(Role::Writer) {
-                assert_eq!(role, Role::Writer, "a transaction stays where it is: {class:?} {facts:?}");
+            if facts.transaction == Some(Role::Primary) {
+                assert_eq!(role, Role::Primary, "a transaction stays where it is: {class:?} {facts:?}");
             }
-            if role == Role::Reader {
-                let in_reading_transaction = facts.transaction == Some(Role::Reader);
+            if role == Role::Replica {
+                let in_reading_transaction = facts.transaction == Some(Role::Replica);
                 let begins_reading = facts.only_reads && class.effects.contains(Effects::BEGINS);
                 let harmless = reads(&class) || asks || begins_reading;
                 let stays = class.effects.contains(Effects::UNDERSTOOD) && in_reading_transaction;
@@ -261,9 +261,9 @@ mod tests {
             if facts.transaction.is_none() && !asks {
                 let on_primary = class.effects.contains(Effects::HINT_PRIMARY)
                     && class.kind == StatementKind::Read
-                    || facts.pinned == Some(Role::Writer)
+                    || facts.pinned == Some(Role::Primary)
                     || !facts.autocommit && !facts.only_reads;
-                assert!(!on_primary || role == Role::Writer, "{class:?} {facts:?}");
+                assert!(!on_primary || role == Role::Primary, "{class:?} {facts:?}");
             }
             if asks && facts.transaction.is_none() {
                 let last = class.effects.contains(Effects::READS_DIAGNOSTICS);
@@ -281,7 +281,7 @@ mod tests {
 
     #[test]
     fn reads_go_to_a_replica_and_the_rest_does_not() {
-        assert_eq!(place(&READ, &SessionFacts::FRESH), (Role::Reader, Why::PlainRead));
+        assert_eq!(place(&READ, &SessionFacts::FRESH), (Role::Replica, Why::PlainRead));
         for kind in [
             StatementKind::Session,
             StatementKind::Transaction,
@@ -292,41 +292,41 @@ mod tests {
         ] {
             assert_eq!(
                 place(&class(kind, Effects::empty()), &SessionFacts::FRESH).0,
-                Role::Writer,
+                Role::Primary,
                 "{kind:?}"
             );
         }
         let hinted = class(StatementKind::Read, Effects::HINT_PRIMARY);
-        assert_eq!(place(&hinted, &SessionFacts::FRESH).0, Role::Writer);
+        assert_eq!(place(&hinted, &SessionFacts::FRESH).0, Role::Primary);
     }
 
     #[test]
     fn a_session_that_holds_something_takes_its_reads_there() {
-        let open = SessionFacts { transaction: Some(Role::Writer), ..SessionFacts::FRESH };
-        assert_eq!(place(&READ, &open), (Role::Writer, Why::Transaction));
-        let pinned = SessionFacts { pinned: Some(Role::Writer), ..SessionFacts::FRESH };
-        assert_eq!(place(&READ, &pinned), (Role::Writer, Why::Pinned));
+        let open = SessionFacts { transaction: Some(Role::Primary), ..SessionFacts::FRESH };
+        assert_eq!(place(&READ, &open), (Role::Primary, Why::Transaction));
+        let pinned = SessionFacts { pinned: Some(Role::Primary), ..SessionFacts::FRESH };
+        assert_eq!(place(&READ, &pinned), (Role::Primary, Why::Pinned));
         let manual = SessionFacts { autocommit: false, ..SessionFacts::FRESH };
-        assert_eq!(place(&READ, &manual), (Role::Writer, Why::AutocommitOff));
+        assert_eq!(place(&READ, &manual), (Role::Primary, Why::AutocommitOff));
         // Spring's read-only transactions: SET SESSION TRANSACTION READ ONLY, SET autocommit=0.
         let reading = SessionFacts { autocommit: false, only_reads: true, ..SessionFacts::FRESH };
-        assert_eq!(place(&READ, &reading).0, Role::Reader);
-        assert_eq!(place(&class(StatementKind::Write, Effects::empty()), &reading).0, Role::Writer);
+        assert_eq!(place(&READ, &reading).0, Role::Replica);
+        assert_eq!(place(&class(StatementKind::Write, Effects::empty()), &reading).0, Role::Primary);
         // A cursor on a replica does not hold back writes, and reads stay with it.
-        let cursor = SessionFacts { pinned: Some(Role::Reader), ..SessionFacts::FRESH };
-        assert_eq!(place(&READ, &cursor).0, Role::Reader);
-        assert_eq!(place(&class(StatementKind::Write, Effects::empty()), &cursor).0, Role::Writer);
+        let cursor = SessionFacts { pinned: Some(Role::Replica), ..SessionFacts::FRESH };
+        assert_eq!(place(&READ, &cursor).0, Role::Replica);
+        assert_eq!(place(&class(StatementKind::Write, Effects::empty()), &cursor).0, Role::Primary);
     }
 
     #[test]
     fn a_read_only_transaction_runs_on_a_replica_until_another_begins() {
         let begin = class(StatementKind::Transaction, Effects::BEGINS_READ_ONLY);
-        assert_eq!(place(&begin, &SessionFacts::FRESH).0, Role::Reader);
-        let open = SessionFacts { transaction: Some(Role::Reader), ..SessionFacts::FRESH };
+        assert_eq!(place(&begin, &SessionFacts::FRESH).0, Role::Replica);
+        let open = SessionFacts { transaction: Some(Role::Replica), ..SessionFacts::FRESH };
         let read = class(StatementKind::Read, Effects::UNDERSTOOD);
-        assert_eq!(place(&read, &open), (Role::Reader, Why::Transaction));
+        assert_eq!(place(&read, &open), (Role::Replica, Why::Transaction));
         // What is not understood never reaches a replica.
-        assert_eq!(place(&class(StatementKind::Read, Effects::empty()), &open).0, Role::Writer);
+        assert_eq!(place(&class(StatementKind::Read, Effects::empty()), &open).0, Role::Primary);
         let of = |kind, effects| in_reading(&class(kind, effects), &open);
         assert_eq!(of(StatementKind::Write, Effects::empty()), InReading::Refused);
         assert_eq!(of(StatementKind::Write, Effects::UNDERSTOOD), InReading::Refused);
@@ -344,12 +344,12 @@ mod tests {
         assert_eq!(of(StatementKind::Session, asks | Effects::SETS_STATE), InReading::Moves);
         let effects = Effects::BEGINS | Effects::COMMITS_IMPLICITLY | Effects::UNDERSTOOD;
         let begin = class(StatementKind::Transaction, effects);
-        assert_eq!(place(&begin, &open).0, Role::Writer);
+        assert_eq!(place(&begin, &open).0, Role::Primary);
         let of_mysql = SessionFacts { keeps_access_mode: true, ..open };
-        assert_eq!(place(&begin, &of_mysql).0, Role::Reader);
+        assert_eq!(place(&begin, &of_mysql).0, Role::Replica);
         let effects = Effects::BEGINS | Effects::ENDS | Effects::UNDERSTOOD;
         let chain = class(StatementKind::Transaction, effects);
-        assert_eq!(place(&chain, &open).0, Role::Reader);
+        assert_eq!(place(&chain, &open).0, Role::Replica);
     }
 
     #[test]
@@ -357,16 +357,16 @@ mod tests {
         let effects = Effects::BEGINS | Effects::BEGINS_READ_WRITE | Effects::COMMITS_IMPLICITLY;
         let begin = class(StatementKind::Transaction, effects);
         let reading = SessionFacts { only_reads: true, ..SessionFacts::FRESH };
-        assert_eq!(place(&begin, &reading).0, Role::Writer);
-        let open = SessionFacts { transaction: Some(Role::Reader), keeps_access_mode: true, ..reading };
-        assert_eq!(place(&begin, &open).0, Role::Writer);
+        assert_eq!(place(&begin, &reading).0, Role::Primary);
+        let open = SessionFacts { transaction: Some(Role::Replica), keeps_access_mode: true, ..reading };
+        assert_eq!(place(&begin, &open).0, Role::Primary);
     }
 
     #[test]
     fn diagnostics_are_asked_for_beside_a_transaction() {
         let warnings = class(StatementKind::Session, Effects::READS_DIAGNOSTICS | Effects::OPENS_NO_TABLE);
         let of_table = class(StatementKind::Session, Effects::READS_DIAGNOSTICS | Effects::UNDERSTOOD);
-        for (open, with) in [(Role::Writer, Role::Reader), (Role::Reader, Role::Writer)] {
+        for (open, with) in [(Role::Primary, Role::Replica), (Role::Replica, Role::Primary)] {
             let facts =
                 SessionFacts { transaction: Some(open), diagnostics: Some(with), ..SessionFacts::FRESH };
             assert_eq!(place(&warnings, &facts), (with, Why::LooksBack));
@@ -375,8 +375,8 @@ mod tests {
             assert_eq!(place(&of_table, &anywhere).0, open);
         }
         let reading = SessionFacts {
-            transaction: Some(Role::Reader),
-            diagnostics: Some(Role::Writer),
+            transaction: Some(Role::Replica),
+            diagnostics: Some(Role::Primary),
             ..SessionFacts::FRESH
         };
         assert_eq!(in_reading(&warnings, &reading), InReading::Beside);
@@ -386,7 +386,7 @@ mod tests {
     #[test]
     fn what_looks_back_goes_where_the_last_statement_was() {
         let warnings = class(StatementKind::Session, Effects::READS_DIAGNOSTICS);
-        for last in [Role::Writer, Role::Reader] {
+        for last in [Role::Primary, Role::Replica] {
             assert_eq!(
                 place(&warnings, &SessionFacts { diagnostics: Some(last), ..SessionFacts::FRESH }),
                 (last, Why::LooksBack)

@@ -65,22 +65,22 @@ fn go(decision: Decision) -> usize {
 }
 
 #[test]
-fn the_primary_port_goes_to_the_writer_or_waits() {
+fn the_primary_port_goes_to_the_primary_or_waits() {
     let s = snapshot(&[Some(true), Some(false)]);
-    assert_eq!(go(route(Want::Writer, &s, 7, &[], |_| 0)), s.servers[1].id.0 as usize);
+    assert_eq!(go(route(Want::Primary, &s, 7, &[], |_| 0)), s.servers[1].id.0 as usize);
     let none = snapshot(&[Some(true), None]);
-    assert_eq!(route(Want::Writer, &none, 7, &[], |_| 0), Decision::WaitForWriter);
+    assert_eq!(route(Want::Primary, &none, 7, &[], |_| 0), Decision::WaitForPrimary);
 }
 
 #[test]
 fn the_replica_port_spreads_by_load_and_falls_back() {
     let s = snapshot(&[Some(false), Some(true), Some(true)]);
-    let want = Want::Reader { or_writer: true };
-    let writer = s.servers[0].id;
+    let want = Want::Replica { or_primary: true };
+    let primary = s.servers[0].id;
     let mut seen = [0; 3];
     for random in 0..1000u64 {
         let random = random.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        seen[go(route(want, &s, random, &[], |_| 0)) - writer.0 as usize] += 1;
+        seen[go(route(want, &s, random, &[], |_| 0)) - primary.0 as usize] += 1;
     }
     assert_eq!(seen[0], 0);
     assert!(seen[1] > 200 && seen[2] > 200, "{seen:?}");
@@ -93,23 +93,23 @@ fn the_replica_port_spreads_by_load_and_falls_back() {
     assert!(to_busy < 400, "{to_busy}");
     let alone = snapshot(&[Some(false), None]);
     assert_eq!(go(route(want, &alone, 1, &[], |_| 0)), alone.servers[0].id.0 as usize);
-    assert_eq!(route(Want::Reader { or_writer: false }, &alone, 1, &[], |_| 0), Decision::NoReplica);
+    assert_eq!(route(Want::Replica { or_primary: false }, &alone, 1, &[], |_| 0), Decision::NoReplica);
     let tried = [s.servers[1].id, s.servers[2].id];
-    assert_eq!(go(route(want, &s, 1, &tried, |_| 0)), writer.0 as usize);
+    assert_eq!(go(route(want, &s, 1, &tried, |_| 0)), primary.0 as usize);
 }
 
 #[test]
 fn a_session_stays_while_its_server_keeps_its_role() {
     let s = snapshot(&[Some(false), Some(true)]);
-    let (writer, replica) = (s.servers[0].id, s.servers[1].id);
-    assert!(may_stay(Want::Writer, &s, writer, s.generation, &[]));
-    assert!(!may_stay(Want::Writer, &s, writer, s.generation + 1, &[]));
-    assert!(!may_stay(Want::Writer, &s, replica, s.generation, &[]));
-    let reader = Want::Reader { or_writer: true };
-    assert!(may_stay(reader, &s, replica, 0, &[]));
-    assert!(!may_stay(reader, &s, writer, s.generation, &[]), "a replica serves again");
+    let (primary, replica) = (s.servers[0].id, s.servers[1].id);
+    assert!(may_stay(Want::Primary, &s, primary, s.generation, &[]));
+    assert!(!may_stay(Want::Primary, &s, primary, s.generation + 1, &[]));
+    assert!(!may_stay(Want::Primary, &s, replica, s.generation, &[]));
+    let want = Want::Replica { or_primary: true };
+    assert!(may_stay(want, &s, replica, 0, &[]));
+    assert!(!may_stay(want, &s, primary, s.generation, &[]), "a replica serves again");
     let alone = snapshot(&[Some(false), None]);
-    assert!(may_stay(reader, &alone, alone.servers[0].id, alone.generation, &[]));
+    assert!(may_stay(want, &alone, alone.servers[0].id, alone.generation, &[]));
 }
 
 /// Otherwise a session that checks again after it was attached would loop for ever.
@@ -124,7 +124,9 @@ fn what_is_chosen_may_stay() {
         let s = snapshot(&states);
         let all: Vec<_> = s.servers.iter().map(|s| s.id).collect();
         for avoid in [&all[..0], &all[1..2], &all[2..], &all[1..]] {
-            for want in [Want::Writer, Want::Reader { or_writer: true }, Want::Reader { or_writer: false }] {
+            for want in
+                [Want::Primary, Want::Replica { or_primary: true }, Want::Replica { or_primary: false }]
+            {
                 let Decision::Go { server, .. } = route(want, &s, 1, avoid, |_| 0) else { continue };
                 assert!(may_stay(want, &s, server, s.generation, avoid), "{states:?}, {avoid:?}, {want:?}");
             }

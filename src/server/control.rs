@@ -186,7 +186,7 @@ impl Server {
         self.send_to_all(|| Control::Tick);
     }
 
-    /// Returns all writes of a generation that were acknowledged to clients; `flavor` is its writer's. None:
+    /// Returns all writes of a generation that were acknowledged to clients; `flavor` is its primary's. None:
     /// the position of a write is unknown.
     pub async fn acknowledged_writes(&self, generation: u64, flavor: Flavor) -> Option<Acknowledged> {
         let answers = self.shared.workers.iter().map(|worker| {

@@ -33,8 +33,8 @@ impl<R: Runtime> Session<R> {
         }
         let kept = self.upstream.kept_on(role);
         let server = kept.or_else(|| match role {
-            Role::Writer => self.context.topology.writer(),
-            Role::Reader => self.reads.server(&mut self.state.written),
+            Role::Primary => self.context.topology.primary(),
+            Role::Replica => self.reads.server(&mut self.state.written),
         });
         let taken = server.is_some_and(|server| {
             self.upstream.take_own(role, server, self.client.class(role), &self.state.carried)
@@ -78,7 +78,7 @@ impl<R: Runtime> Session<R> {
             let held = self.state.held(role);
             let was_open = self.state.pins.on(role).has(Pin::Transaction);
             self.state.connection_gone(role);
-            if was_open && role == Role::Reader {
+            if was_open && role == Role::Replica {
                 // The client is told: the transaction does not go on, on the primary.
                 self.state.transaction.reading -= ReadingTransactions::BEGINS;
             }
@@ -106,7 +106,7 @@ impl<R: Runtime> Session<R> {
             let snapshot = self.context.topology.get();
             let want = self.context.want(self.client.port, role);
             let context = self.context.clone();
-            if role == Role::Reader {
+            if role == Role::Replica {
                 // Computed from this snapshot, so that `decide` and `is_still_right` exclude the same replicas.
                 tried.extend(self.reads.not_fresh(&self.state.written, &snapshot));
                 if let Some(login) = &self.client.login {
@@ -116,8 +116,8 @@ impl<R: Runtime> Session<R> {
                 tried.dedup();
             }
             let decision = match role {
-                Role::Writer => route(want, &snapshot, 0, &tried, |_| 0),
-                Role::Reader => self.reads.decide(&self.state.written, &snapshot, &tried),
+                Role::Primary => route(want, &snapshot, 0, &tried, |_| 0),
+                Role::Replica => self.reads.decide(&self.state.written, &snapshot, &tried),
             };
             match decision {
                 Decision::Go { server, .. } => {
@@ -137,9 +137,9 @@ impl<R: Runtime> Session<R> {
                         Opened::Failed(error) => {
                             self.client.budget.spend(began);
                             self.context.doubt(server, &error);
-                            let of_replica = role == Role::Reader && snapshot.writer != Some(server);
+                            let of_replica = role == Role::Replica && snapshot.primary != Some(server);
                             let failure = self.after_failed_take(error, &mut headers, of_replica)?;
-                            if role == Role::Reader {
+                            if role == Role::Replica {
                                 self.avoid_replica(&snapshot, server, &failure);
                                 tried.push(server);
                             } else {
@@ -150,10 +150,10 @@ impl<R: Runtime> Session<R> {
                     }
                 }
                 Decision::NoReplica => return Err(StatementError::Tell(last.unwrap_or(Failure::NoReplica))),
-                Decision::WaitForWriter if snapshot.maintenance.read_only => {
+                Decision::WaitForPrimary if snapshot.maintenance.read_only => {
                     return Err(StatementError::Tell(Failure::ReadOnlyMaintenance));
                 }
-                Decision::WaitForWriter => {
+                Decision::WaitForPrimary => {
                     if !std::mem::replace(&mut held, true) {
                         self.disrupted(Disruption::Held);
                         self.context.outside.kick_all();

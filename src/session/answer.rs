@@ -113,7 +113,7 @@ impl Observer for AnswerObserver<'_> {
     }
 
     fn columns_end(&mut self, status: StatusFlags) -> Result<(), ProtocolError> {
-        if self.heard.role == Role::Writer {
+        if self.heard.role == Role::Primary {
             return Ok(());
         }
         if self.state.shows_another_mode(status) {
@@ -154,7 +154,7 @@ impl Observer for AnswerObserver<'_> {
 
     fn prepared(&mut self, ok: &PrepareOk) -> Result<(), ProtocolError> {
         // The session reads the parameters of each execute by this number, also for the primary.
-        let counted = if self.heard.role == Role::Reader && self.whole {
+        let counted = if self.heard.role == Role::Replica && self.whole {
             parameters(self.heard.asked.arguments, self.state.sql_options())
         } else {
             None
@@ -322,7 +322,7 @@ impl<R: Runtime> Session<R> {
     fn ends_behind_answer(&mut self, behind: Behind) {
         if behind == Behind::Bytes {
             tracing::warn!(id = self.client.handle.id, peer = %self.client.handle.peer.get(), error = "bytes behind an answer", "a server broke the protocol");
-            if self.upstream.role == Role::Reader {
+            if self.upstream.role == Role::Replica {
                 cell_of(&self.context.metrics.false_reports, FalseReport::Unreadable as usize).add(1);
             }
         }
@@ -341,7 +341,7 @@ impl<R: Runtime> Session<R> {
     ) -> Option<Result<Outcome, Close>> {
         let Rare { refused, before, late, fault } = *rare;
         if let Some(e) = fault {
-            if self.upstream.role == Role::Reader {
+            if self.upstream.role == Role::Replica {
                 return Some(self.broken_replica(e, (chunk, output, forwarded), walker, buf, *request).await);
             }
             // Forwards the packets before the fault: their sequence ids are already counted.
@@ -401,7 +401,7 @@ impl<R: Runtime> Session<R> {
         } else {
             self.state.done(self.upstream.role, &request.class, text, self.upstream.sent);
         }
-        if self.upstream.role == Role::Writer {
+        if self.upstream.role == Role::Primary {
             self.journal_answered(buf, request);
         }
         if request.statement != 0 {
@@ -431,7 +431,7 @@ impl<R: Runtime> Session<R> {
             connection.forget_applied();
             // The client changed the trackers. If that happened in a procedure or among other statements, later
             // writes of the same text may not have been reported.
-            if self.upstream.role == Role::Writer && request.class.kind >= StatementKind::Write {
+            if self.upstream.role == Role::Primary && request.class.kind >= StatementKind::Write {
                 let about = &connection.about;
                 self.context.acknowledged.borrow_mut().add(about.generation, about.flavor, None);
             }
@@ -445,10 +445,10 @@ impl<R: Runtime> Session<R> {
         if connection.has_known_state() && !connection.is_in_line(&self.state.carried, None) {
             connection.now_has(&self.state.carried);
         }
-        if self.upstream.role == Role::Writer {
+        if self.upstream.role == Role::Primary {
             if request.class.kind >= StatementKind::Write
                 && matches!(self.state.written, Written::Nothing)
-                && !self.context.topology.writer_has_gtids()
+                && !self.context.topology.primary_has_gtids()
             {
                 self.state.written = Written::Unknown;
             }
@@ -499,8 +499,8 @@ impl<R: Runtime> Session<R> {
     /// Returns what is known of a statement before its answer is read.
     #[inline]
     fn expected(&self, request: &Request, on_replica: bool, nothing_forwarded: bool) -> Expected {
-        let on_split_reader = self.client.port == Port::Split && self.upstream.role == Role::Reader;
-        let may_leave = on_split_reader && !self.state.pins.on(Role::Reader).has(Pin::Transaction);
+        let on_split_replica = self.client.port == Port::Split && self.upstream.role == Role::Replica;
+        let may_leave = on_split_replica && !self.state.pins.on(Role::Replica).has(Pin::Transaction);
         let effects = request.class.effects;
         let servers = &self.client.handle.servers;
         Expected {
@@ -508,9 +508,9 @@ impl<R: Runtime> Session<R> {
             replica_port: self.client.port == Port::Replica,
             nothing_forwarded,
             can_send_again: nothing_forwarded && request.whole,
-            no_doubt: self.upstream.role == Role::Reader || self.leaves_no_doubt(*request),
+            no_doubt: self.upstream.role == Role::Replica || self.leaves_no_doubt(*request),
             may_leave,
-            in_reading_transaction: on_split_reader && !may_leave,
+            in_reading_transaction: on_split_replica && !may_leave,
             only_ends: effects.contains(Effects::ENDS) && !effects.contains(Effects::SEVERAL),
             executes: request.statement != 0 && !request.prepared_anew,
             in_steps: !on_replica && self.runs_in_steps(request),
@@ -544,7 +544,7 @@ impl<R: Runtime> Session<R> {
             asked,
         };
         let expected = self.expected(request, heard.read_only, nothing_forwarded);
-        let is_late = self.upstream.role == Role::Writer && self.is_late();
+        let is_late = self.upstream.role == Role::Primary && self.is_late();
         let before =
             is_late.then(|| Box::new(BeforeLate::of(walker, std::mem::take(&mut self.state.written))));
         let mut observer = AnswerObserver {
@@ -556,7 +556,7 @@ impl<R: Runtime> Session<R> {
             expected,
             late: before.as_ref().map(|_| Box::default()),
             unknown: cell_of(&self.context.metrics.disruptions, Disruption::OutcomeUnknown as usize),
-            writes: (self.upstream.role == Role::Writer)
+            writes: (self.upstream.role == Role::Primary)
                 .then_some((&self.context.acknowledged, about.generation)),
             has_gtid: false,
             any_ok: false,

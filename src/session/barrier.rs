@@ -57,7 +57,7 @@ impl<R: Runtime> Session<R> {
             level: self.reads.level,
             asked: !matches!(self.reads.freshness, Freshness::Unasked),
             act,
-            inside: why == Why::Transaction || self.state.pins.on(Role::Reader).has(Pin::Transaction),
+            inside: why == Why::Transaction || self.state.pins.on(Role::Replica).has(Pin::Transaction),
             could_go_back: self.reads.level == Level::Session && self.reads.could_go_back(),
             wrote: self.wrote_of_late(),
         };
@@ -74,12 +74,12 @@ impl<R: Runtime> Session<R> {
     #[inline]
     pub(super) fn note_seen_position(&mut self) {
         let Some(attached) = self.client.handle.servers.attached.get() else { return };
-        let on_primary = self.context.topology.writer() == Some(attached.server);
+        let on_primary = self.context.topology.primary() == Some(attached.server);
         if on_primary && matches!(self.reads.freshness, Freshness::Diverted(_)) {
             // The next read looks for a replica again.
             self.reads.replica = None;
         }
-        if self.upstream.role == Role::Reader && !on_primary {
+        if self.upstream.role == Role::Replica && !on_primary {
             let roles = self.context.topology.versions().roles;
             let chosen = self.reads.replica == Some(attached.server);
             let roles = if chosen { self.reads.chosen_at } else { roles };
@@ -139,7 +139,7 @@ impl<R: Runtime> Session<R> {
             if fallback == Fallback::None {
                 return Err(StatementError::Tell(Failure::NoReplica));
             }
-            (self.reads.replica, self.reads.chosen_at) = (snapshot.writer, snapshot.roles_version);
+            (self.reads.replica, self.reads.chosen_at) = (snapshot.primary, snapshot.roles_version);
         }
         Ok(None)
     }
@@ -156,13 +156,13 @@ impl<R: Runtime> Session<R> {
         let (mut patience, mut held) = (None, false);
         loop {
             let snapshot = context.topology.get();
-            let primary = match snapshot.writer() {
+            let primary = match snapshot.primary() {
                 Some(_) if snapshot.servers.len() < 2 => return Ok((Freshness::Primary, None)),
                 Some(primary) => primary,
                 None if snapshot.maintenance.read_only => {
                     // While maintenance keeps the servers read-only, nobody writes: the last probe of the
                     // last primary has the position.
-                    let last = snapshot.last_writer.and_then(|last| snapshot.server(last));
+                    let last = snapshot.last_primary.and_then(|last| snapshot.server(last));
                     let last = last.filter(|last| last.is_up_read_only() && tells_positions(last));
                     let position = last.and_then(|last| last.facts.as_ref()).map(|facts| &facts.gtid);
                     return match position.filter(|position| !position.is_empty()) {
@@ -239,7 +239,7 @@ impl<R: Runtime> Session<R> {
             return self.find(began, position, request).await.map(Some);
         };
         // Another replica may have the session's writes, and still lack what its reads have seen.
-        let kept = self.upstream.kept_on(Role::Reader);
+        let kept = self.upstream.kept_on(Role::Replica);
         let server = snapshot.server(replica).filter(|server| server.serves_reads && server.weight > 0);
         let Some(server) = server.filter(|_| kept.is_none_or(|kept| kept == replica)) else {
             return Ok(None);
@@ -272,7 +272,7 @@ impl<R: Runtime> Session<R> {
         let context = self.context.clone();
         let snapshot = context.topology.get();
         // MariaDB does not report what it is committing.
-        let primary = snapshot.writer().filter(|_| position.flavor() == Flavor::MySql);
+        let primary = snapshot.primary().filter(|_| position.flavor() == Flavor::MySql);
         let Some(primary) = primary.filter(|primary| !context.positions.is_behind(primary, &snapshot)) else {
             return Ok(());
         };
@@ -302,7 +302,7 @@ impl<R: Runtime> Session<R> {
             return false;
         }
         let own_writes = self.reads.level.needs_own_writes();
-        let Some(server) = self.upstream.kept_on(Role::Reader) else { return false };
+        let Some(server) = self.upstream.kept_on(Role::Replica) else { return false };
         own_writes && self.is_free(request) && {
             let snapshot = self.context.topology.get();
             snapshot
@@ -328,12 +328,12 @@ impl<R: Runtime> Session<R> {
         let snapshot = context.topology.get();
         let there = Ok((Freshness::Position(position.clone()), Some(Fresh::There)));
         self.reads.freshness = Freshness::Position(position.clone());
-        let kept = self.upstream.kept_on(Role::Reader);
+        let kept = self.upstream.kept_on(Role::Replica);
         if let Some(kept) = kept.and_then(|id| snapshot.server(id)) {
             if context.positions.has(kept, &position, &snapshot) {
                 return there;
             }
-            if !self.upstream.let_reader_go(&mut self.state) {
+            if !self.upstream.let_replica_go(&mut self.state) {
                 return self.find_kept(began, position, kept, request).await;
             }
         }
@@ -432,7 +432,7 @@ impl<R: Runtime> Session<R> {
         request: &Request,
     ) -> Result<(Freshness, Option<Fresh>), StatementError> {
         let context = self.context.clone();
-        let kept = self.upstream.kept_on(Role::Reader);
+        let kept = self.upstream.kept_on(Role::Replica);
         let node = kept.or_else(|| self.reads.worth_waiting_for(snapshot, None));
         let Some(node) = node else {
             self.reads.replica = None;

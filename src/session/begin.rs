@@ -34,7 +34,7 @@ pub(super) fn status_of(login: LoginFlags) -> StatusFlags {
 /// Returns the primary's facts; without a primary, those of any server.
 pub(super) fn greeting_facts(snapshot: &Snapshot) -> Option<&Facts> {
     snapshot
-        .writer()
+        .primary()
         .and_then(|s| s.facts.as_ref())
         .or_else(|| snapshot.servers.iter().find_map(|s| s.facts.as_ref()))
 }
@@ -58,7 +58,7 @@ impl<R: Runtime> Session<R> {
     /// answer brings them.
     async fn ask_for_status(&mut self) {
         let context = self.context.clone();
-        let role = if self.client.port == Port::Replica { Role::Reader } else { Role::Writer };
+        let role = if self.client.port == Port::Replica { Role::Replica } else { Role::Primary };
         let asked = context.runtime.timeout(SCHEMA_PATIENCE, self.restore_on_a_server(role)).await;
         if let (Some(Ok(())), Some(connection)) = (asked, &self.upstream.connection) {
             self.state.begins_as(connection.status - StatusFlags::IN_TRANS - StatusFlags::IN_TRANS_READONLY);

@@ -61,10 +61,10 @@ impl<R: Runtime> Session<R> {
         let context = &self.context;
         let (snapshot, limit) = (context.topology.get(), context.live.borrow().timeouts.connect);
         let login = Login::new(user.into(), password.clone());
-        let writer = snapshot.writer;
+        let primary = snapshot.primary;
         let mut servers: Vec<ServerId> =
             snapshot.servers.iter().filter(|s| s.facts.is_some()).map(|s| s.id).collect();
-        servers.sort_by_key(|server| Some(*server) != writer);
+        servers.sort_by_key(|server| Some(*server) != primary);
         let mut why = "no server answers".to_owned();
         for server in servers {
             let Some(target) = snapshot.server(server).map(|s| Target::new(s, snapshot.generation)) else {

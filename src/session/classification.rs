@@ -358,7 +358,7 @@ impl<R: Runtime> Session<R> {
     /// several statements, run something without a name.
     fn executes_nothing(&self, text: &[u8], class: StatementClass) -> StatementClass {
         let named = crate::sql::parts::executed(text, self.state.sql_options()).is_some();
-        if !named || self.hides_statements() || self.state.facts().transaction != Some(Role::Reader) {
+        if !named || self.hides_statements() || self.state.facts().transaction != Some(Role::Replica) {
             return class;
         }
         let effects = (class.effects & Effects::HINTS) | Effects::EXECUTES | Effects::UNDERSTOOD;

@@ -38,15 +38,15 @@ impl<R: Runtime> Session<R> {
     /// Marks the transaction that this statement commits, if its COMMIT can be looked up afterwards.
     pub(super) fn mark_commit(&mut self, buf: &Buf, request: Request) {
         let context = self.context.clone();
-        if self.upstream.role != Role::Writer
+        if self.upstream.role != Role::Primary
             || context.live.borrow().failover.commit != LostCommit::LookedUp
-            || !self.state.pins.on(Role::Writer).has(Pin::Transaction)
+            || !self.state.pins.on(Role::Primary).has(Pin::Transaction)
             || self.state.transaction.journal.as_ref().is_some_and(|journal| !journal.writes())
             || !self.only_commits(buf, request)
             || self.chains()
-            || !context.topology.writer_has_gtids()
+            || !context.topology.primary_has_gtids()
             // The savepoint would be listed in the client's profiles.
-            || self.state.has_profiles(Role::Writer)
+            || self.state.has_profiles(Role::Primary)
         {
             return;
         }
@@ -93,17 +93,17 @@ impl<R: Runtime> Session<R> {
         let step = self.client.begin_step(TraceStep::Fate);
         let fate = self.fate(&unanswered).await;
         self.client.end_step(step);
-        self.state.connection_gone(Role::Writer);
+        self.state.connection_gone(Role::Primary);
         let id = self.client.handle.id;
         let failure = match fate {
             Ok(Fate::Committed(gtid)) => {
                 tracing::info!(id, "a COMMIT without an answer is on the new primary");
                 self.disrupted(Disruption::Committed);
                 self.committed(gtid);
-                self.state.done(Role::Writer, &request.class, None, self.upstream.sent);
+                self.state.done(Role::Primary, &request.class, None, self.upstream.sent);
                 let sent = self.send_ok(seq).await;
                 let why = if self.client.port == Port::Split { Why::Transaction } else { Why::Port };
-                self.count_statement(&request, Role::Writer, why);
+                self.count_statement(&request, Role::Primary, why);
                 return sent;
             }
             Ok(Fate::Gone) => {
@@ -156,7 +156,7 @@ impl<R: Runtime> Session<R> {
             if left.is_zero() {
                 return Ok(Fate::Unknown("there was no new primary to ask"));
             }
-            let Some(primary) = snapshot.writer() else {
+            let Some(primary) = snapshot.primary() else {
                 self.client.pause_for_change(left, snapshot.version).await?;
                 continue;
             };
@@ -193,7 +193,7 @@ impl<R: Runtime> Session<R> {
                 return Ok(Fate::Unknown(why));
             }
             let now = context.topology.get();
-            if now.writer != Some(primary.id) || now.generation != snapshot.generation {
+            if now.primary != Some(primary.id) || now.generation != snapshot.generation {
                 continue;
             }
             let why = match lost.as_ref().and_then(|lost| now.has_more_of(lost, &seen.executed)) {

@@ -27,7 +27,7 @@ impl<R: Runtime> Session<R> {
                 self.context.positions.note_activity();
                 self.reads.freshness = Freshness::Unasked;
             }
-            Ok(Some(instead)) => tries.not_reader = Some(instead),
+            Ok(Some(instead)) => tries.not_replica = Some(instead),
             Err(stop) => return Err(self.end_unsent(buf, *request, stop).await),
         }
         Ok(false)
@@ -42,8 +42,8 @@ impl<R: Runtime> Session<R> {
         request: &Request,
     ) -> Result<Option<Why>, StatementError> {
         // A loop: a transaction that was replayed on the next primary may be lost with that primary, too.
-        while self.upstream.lost.writer || self.upstream.lost.reader {
-            if self.upstream.lost.writer && self.only_rolls_back(buf, request) {
+        while self.upstream.lost.primary || self.upstream.lost.replica {
+            if self.upstream.lost.primary && self.only_rolls_back(buf, request) {
                 self.forget_lost_transaction();
             }
             self.settle_losses().await?;
@@ -55,7 +55,7 @@ impl<R: Runtime> Session<R> {
         // which this statement replaces anyway.
         // A statement that keeps the diagnostics waits for a connection to the primary with those on a replica, and never the
         // other way round: no two sessions wait for each other.
-        if role == Role::Reader || !self.state.keeps_diagnostics(&request.class) {
+        if role == Role::Replica || !self.state.keeps_diagnostics(&request.class) {
             self.upstream.let_diagnostics_go(&mut self.state, role);
         }
         let (began, held) = (turn_time(), self.client.budget.spent());
@@ -64,7 +64,7 @@ impl<R: Runtime> Session<R> {
         match attached {
             Ok(()) => self.judge_again(buf, request).map(|()| None),
             Err(StatementError::Tell(failure))
-                if role == Role::Reader
+                if role == Role::Replica
                     && self.client.port == Port::Split
                     && is_of_the_replicas(&failure) =>
             {

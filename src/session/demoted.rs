@@ -73,7 +73,7 @@ impl DataAccess {
         let runs =
             matches!(request.command, Command::Query | Command::StmtExecute | Command::StmtBulkExecute);
         match request.class.kind {
-            _ if role == Role::Reader || !runs => DataAccess::Reads,
+            _ if role == Role::Replica || !runs => DataAccess::Reads,
             _ if effects.contains(Effects::CALLS) => DataAccess::Calls,
             StatementKind::Ddl | StatementKind::Unknown => DataAccess::Others,
             kind if kind >= StatementKind::Write && effects.intersects(parts) => DataAccess::Others,
@@ -89,7 +89,7 @@ impl<R: Runtime> Session<R> {
     #[inline]
     pub(super) fn is_late(&self) -> bool {
         self.client.handle.servers.attached.get().is_some_and(|here| {
-            self.context.topology.writer() != Some(here.server) && self.context.has_demoted(here)
+            self.context.topology.primary() != Some(here.server) && self.context.has_demoted(here)
         })
     }
 
@@ -166,7 +166,7 @@ impl<R: Runtime> Session<R> {
                 return Ok(true);
             }
             let mut left = hold.saturating_sub(began.elapsed());
-            if let Some(primary) = snapshot.writer() {
+            if let Some(primary) = snapshot.primary() {
                 let Some(position) = &position else { return Ok(false) };
                 let since = *successor_since.get_or_insert_with(Instant::now);
                 let handle = self.client.handle.clone();
@@ -206,7 +206,7 @@ impl<R: Runtime> Session<R> {
     /// True if the statement may have written something whose GTID was not reported: servers do not report
     /// the GTIDs of a procedure.
     fn has_unreported_write(&self, access: DataAccess, here: Attached) -> bool {
-        let unreported = !self.context.topology.writer_has_gtids() || self.state.trackers.shown;
+        let unreported = !self.context.topology.primary_has_gtids() || self.state.trackers.shown;
         let writes = match access {
             DataAccess::Reads => false,
             DataAccess::Writes => unreported && self.state.answer.affected > 0 && !self.is_bound(here.server),
@@ -263,7 +263,7 @@ impl<R: Runtime> Session<R> {
             return Ok(());
         }
         for _ in 0..MAX_PRIMARIES {
-            self.attach(Role::Writer).await?;
+            self.attach(Role::Primary).await?;
             let carried = self.state.carried.clone();
             if let Some(connection) = &mut self.upstream.connection {
                 connection.become_session(&carried, None, &mut self.upstream.prelude);
@@ -277,14 +277,14 @@ impl<R: Runtime> Session<R> {
                 }
                 Some(super::replay::Again::Lost) => {
                     self.upstream.server_lost();
-                    self.upstream.lost.writer = false;
+                    self.upstream.lost.primary = false;
                 }
                 Some(_) => break,
             }
         }
         self.upstream.server_lost();
-        self.upstream.lost.writer = false;
-        self.state.connection_gone(Role::Writer);
+        self.upstream.lost.primary = false;
+        self.state.connection_gone(Role::Primary);
         self.disrupted(Disruption::OutcomeUnknown);
         Err(StatementError::Tell(Failure::OutcomeUnknown))
     }

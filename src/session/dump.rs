@@ -72,7 +72,7 @@ impl<R: Runtime> Session<R> {
         if !self.client.complete(buf, &mut request, crate::wire::MAX_PAYLOAD).await? {
             return Err(Close::ClientProtocol);
         }
-        let role = if self.client.port == Port::Replica { Role::Reader } else { Role::Writer };
+        let role = if self.client.port == Port::Replica { Role::Replica } else { Role::Primary };
         request.class = StatementClass::UNKNOWN;
         // Whatever the answer is, the session keeps this connection, and no other session gets it afterwards.
         self.state.sends(role, &request.class, None);

@@ -15,7 +15,7 @@ use crate::worker::DataAccess;
 impl<R: Runtime> Session<R> {
     /// Sends the request once on the connection in use, and forwards the answer. Returns how the try ended.
     pub(super) async fn exchange(&mut self, buf: &mut Buf, request: &mut Request) -> Result<Outcome, Close> {
-        if self.upstream.role == Role::Writer {
+        if self.upstream.role == Role::Primary {
             self.journal_begins(request);
         }
         if request.class.effects.contains(Effects::ENDS) {

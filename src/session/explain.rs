@@ -26,20 +26,20 @@ impl<R: Runtime> Session<R> {
         let (mut role, mut why) = self.place(&request);
         let version = self.context.topology.get();
         let server = match role {
-            Role::Reader => {
+            Role::Replica => {
                 self.upstream.kept_on(role).or_else(|| self.reads.server(&mut self.state.written))
             }
-            Role::Writer => version.writer,
+            Role::Primary => version.primary,
         };
-        if role == Role::Reader && server.is_none() {
-            (role, why) = (Role::Writer, self.reads.why_none(&self.state.written));
+        if role == Role::Replica && server.is_none() {
+            (role, why) = (Role::Primary, self.reads.why_none(&self.state.written));
         }
-        let server = if role == Role::Writer { version.writer } else { server };
+        let server = if role == Role::Primary { version.primary } else { server };
         let name = server.and_then(|id| version.server(id)).map(|s| s.name.to_string());
         let held: Vec<String> = Role::BOTH
             .iter()
             .flat_map(|role| {
-                let where_ = if *role == Role::Writer { "on the primary" } else { "on a replica" };
+                let where_ = if *role == Role::Primary { "on the primary" } else { "on a replica" };
                 self.state.pins.on(*role).iter().map(move |pin| format!("{} {where_}", pin.words()))
             })
             .collect();

@@ -12,7 +12,7 @@ impl<R: Runtime> Session<R> {
     /// True if the statement does nothing but roll back, which is also what the loss of the server did.
     pub(super) fn only_rolls_back(&self, buf: &Buf, request: &Request) -> bool {
         let ends = request.command == Command::Query && request.class.effects.contains(Effects::ENDS);
-        ends && self.state.held(Role::Writer).is_none()
+        ends && self.state.held(Role::Primary).is_none()
             && self.text_of(buf, *request).is_some_and(is_rollback)
     }
 
@@ -21,10 +21,10 @@ impl<R: Runtime> Session<R> {
         let pinned = self.state.pins.on(role).has(Pin::Transaction);
         let (begun, elsewhere) = (self.state.in_transaction(), self.state.transaction_elsewhere(role));
         match role {
-            Role::Reader if pinned => true,
+            Role::Replica if pinned => true,
             // An earlier statement of the same text may have ended the pinned transaction, or begun one that
             // has no pin yet.
-            Role::Writer if begun && (pinned || elsewhere.is_empty()) => true,
+            Role::Primary if begun && (pinned || elsewhere.is_empty()) => true,
             // With autocommit off, uncommitted work is rolled back even if no transaction was seen yet.
             _ => !self.state.carried.autocommit && elsewhere.is_empty(),
         }
@@ -41,7 +41,7 @@ impl<R: Runtime> Session<R> {
         // In these statements only the commit can be refused, and a refused commit does nothing.
         let only_commits = !effects.intersects(Effects::SEVERAL | Effects::LOCKS_TABLES)
             && (begins || sets || effects.contains(Effects::UNLOCKS));
-        let open = self.state.pins.on(Role::Writer).has(Pin::Transaction) || self.state.in_transaction();
+        let open = self.state.pins.on(Role::Primary).has(Pin::Transaction) || self.state.in_transaction();
         let commits_first = open && effects.contains(Effects::COMMITS_IMPLICITLY) && !only_commits;
         kind == StatementKind::Unknown || effects.contains(Effects::CALLS) || commits_first
     }
@@ -49,7 +49,7 @@ impl<R: Runtime> Session<R> {
     /// True if there is no doubt even when the end of the answer is missing: the effect of the statement is known, or
     /// is rolled back.
     pub(super) fn leaves_no_doubt(&self, request: Request) -> bool {
-        self.upstream.role == Role::Reader
+        self.upstream.role == Role::Replica
             || self.is_repeatable(request)
             || (self.has_open(self.upstream.role)
                 && !may_end_transaction(request)
@@ -73,8 +73,8 @@ impl<R: Runtime> Session<R> {
     /// True if the current statement can go to the primary instead: a read outside of a transaction.
     pub(super) fn may_leave(&self) -> bool {
         self.client.port == Port::Split
-            && self.upstream.role == Role::Reader
-            && !self.state.pins.on(Role::Reader).has(Pin::Transaction)
+            && self.upstream.role == Role::Replica
+            && !self.state.pins.on(Role::Replica).has(Pin::Transaction)
     }
 
     /// Returns the role whose connection has the prepared statement's cursor or long data, if this command
@@ -96,7 +96,7 @@ impl<R: Runtime> Session<R> {
     pub(super) fn is_free(&self, request: &Request) -> bool {
         let effects = request.class.effects;
         let aside = PinSet::of(&[Pin::Cursor, Pin::LongData, Pin::Warnings, Pin::FoundRows]);
-        let mut pins = self.state.pins.on(Role::Reader).without(aside);
+        let mut pins = self.state.pins.on(Role::Replica).without(aside);
         if effects.contains(Effects::BEGINS_READ_ONLY) {
             // The statement ends the transaction that is open on the replica.
             pins = pins.without(PinSet::of(&[Pin::Transaction]));

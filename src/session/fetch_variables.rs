@@ -11,7 +11,8 @@ impl<R: Runtime> Session<R> {
     /// Asks the primary's connection, which is in use, for variables that were set to a value that only the
     /// server knows. Once the values are known, these variables do not pin the session to that connection.
     pub(super) async fn learn_variables(&mut self) {
-        let Some(names) = self.state.variables_to_ask().filter(|_| self.upstream.role == Role::Writer) else {
+        let Some(names) = self.state.variables_to_ask().filter(|_| self.upstream.role == Role::Primary)
+        else {
             return;
         };
         let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
@@ -37,8 +38,8 @@ impl<R: Runtime> Session<R> {
     /// Asks the replica's connection for the values that only it knows. A value that has no literal stays
     /// there.
     pub(super) async fn move_values(&mut self) {
-        let Some(names) = self.state.unreported_on_reader() else { return };
-        if names.is_empty() || !self.take_for(Role::Reader) {
+        let Some(names) = self.state.unreported_on_replica() else { return };
+        if names.is_empty() || !self.take_for(Role::Replica) {
             return;
         }
         let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());

@@ -38,7 +38,7 @@ impl<R: Runtime> Session<R> {
     /// primary, or starts a journal if this statement may begin a transaction.
     #[inline]
     pub(super) fn journal_begins(&mut self, request: &Request) {
-        if self.state.pins.on(Role::Writer).has(Pin::Transaction) {
+        if self.state.pins.on(Role::Primary).has(Pin::Transaction) {
             if let Some(journal) = &mut self.state.transaction.journal {
                 journal.summary = Summary::default();
             }
@@ -54,7 +54,7 @@ impl<R: Runtime> Session<R> {
         let Some(connection) = &self.upstream.connection else { return };
         let about = &connection.about;
         if self.context.live.borrow().failover.replay == Replay::Off
-            || self.state.held(Role::Writer).is_some()
+            || self.state.held(Role::Primary).is_some()
         {
             return;
         }
@@ -139,7 +139,7 @@ impl<R: Runtime> Session<R> {
         InTransaction {
             is_first: journal.entries.is_empty(),
             same_state: Rc::ptr_eq(before, now) || before == now,
-            holds: self.state.held(Role::Writer).is_some(),
+            holds: self.state.held(Role::Primary).is_some(),
             ..InTransaction::of(request.command, &request.class)
         }
         .can_run_again()

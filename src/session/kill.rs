@@ -62,7 +62,7 @@ impl<R: Runtime> Session<R> {
         // The server where the client's CONNECTION_ID() was executed.
         let server = match self.client.port {
             Port::Replica => self.state.last.connection.map(|connection| connection.server),
-            _ => self.context.topology.last_writer(),
+            _ => self.context.topology.last_primary(),
         };
         if id == self.client.handle.id
             || self.context.pool.owner_of(server, id) == Some(self.client.handle.id)

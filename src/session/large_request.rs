@@ -97,7 +97,7 @@ impl<R: Runtime> Session<R> {
         let about = &connection.about;
         let want = self.context.want(self.client.port, self.upstream.role);
         let snapshot = self.context.topology.get();
-        let avoid = if self.upstream.role == Role::Reader {
+        let avoid = if self.upstream.role == Role::Replica {
             self.reads.not_fresh(&self.state.written, &snapshot)
         } else {
             Vec::new()

@@ -99,8 +99,8 @@ impl<R: Runtime> Session<R> {
     /// Shows the rest of the process what the session has become.
     pub(super) fn show(&self) {
         let (handle, pins, schema) = (&self.client.handle, &self.state.pins, &self.state.carried.schema);
-        let [writer, reader] = [Role::Writer, Role::Reader].map(|role| pins.on(role).bits());
-        handle.pins.set(PerRole { writer, reader });
+        let [primary, replica] = [Role::Primary, Role::Replica].map(|role| pins.on(role).bits());
+        handle.pins.set(PerRole { primary, replica });
         let is_shown = match (&*handle.schema.borrow(), schema) {
             (None, None) => true,
             (Some(shown), Some(schema)) => Rc::ptr_eq(shown, schema),
@@ -162,7 +162,7 @@ impl<R: Runtime> Session<R> {
 
     /// Adds a statement for which the client gets an error of the proxy to the sums of its digest.
     pub(super) fn count_failure(&mut self, failure: &Failure) {
-        if matches!(failure, Failure::NoWriter(..)) {
+        if matches!(failure, Failure::NoPrimary(..)) {
             // The metrics have it already.
             self.measured.disruptions |= 1 << Disruption::HoldExpired as u16;
         }
@@ -182,7 +182,7 @@ impl<R: Runtime> Session<R> {
 
     /// Returns what keeps the session on either connection.
     pub(super) fn all_pins(&self) -> PinSet {
-        self.state.pins.on(Role::Writer).with(self.state.pins.on(Role::Reader))
+        self.state.pins.on(Role::Primary).with(self.state.pins.on(Role::Replica))
     }
 
     fn add_to(&self, digest: &Digest, placed: Option<(Role, Why)>, error: Option<u16>, micros: u64) {

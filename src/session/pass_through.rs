@@ -199,20 +199,20 @@ impl<R: Runtime> Session<R> {
             .map_err(|_| NotPassed::Refused(Refused::Password, self.denied(applicant.user, true)))?
             .into();
         let context = self.context.clone();
-        let role = if self.client.port == Port::Replica { Role::Reader } else { Role::Writer };
+        let role = if self.client.port == Port::Replica { Role::Replica } else { Role::Primary };
         let want = context.want(self.client.port, role);
         let (mut tried, mut last) = (Vec::new(), None);
         self.client.budget.begin();
         loop {
             let snapshot = context.topology.get();
             let decision = match role {
-                Role::Writer => route(want, &snapshot, 0, &tried, |_| 0),
-                Role::Reader => self.reads.decide(&self.state.written, &snapshot, &tried),
+                Role::Primary => route(want, &snapshot, 0, &tried, |_| 0),
+                Role::Replica => self.reads.decide(&self.state.written, &snapshot, &tried),
             };
             match decision {
                 Decision::Go { server, .. } => {
                     match self.reach_this(applicant, &user, role, server, &snapshot).await {
-                        Err(NotPassed::Refused(Refused::Server, failure)) if role == Role::Reader => {
+                        Err(NotPassed::Refused(Refused::Server, failure)) if role == Role::Replica => {
                             context.eject(server);
                             tried.push(server);
                             last = Some(failure);
@@ -223,7 +223,7 @@ impl<R: Runtime> Session<R> {
                 Decision::NoReplica => {
                     return Err(NotPassed::Refused(Refused::Server, last.unwrap_or(Failure::NoReplica)));
                 }
-                Decision::WaitForWriter => {
+                Decision::WaitForPrimary => {
                     context.outside.kick_all();
                     match self.client.wait_for_change(snapshot.version).await {
                         Ok(()) => {}

@@ -41,7 +41,7 @@ impl<R: Runtime> Session<R> {
             }
         }
         if request.command == Command::StmtSendLongData
-            && (self.upstream.lost.writer || self.upstream.lost.reader)
+            && (self.upstream.lost.primary || self.upstream.lost.replica)
             && self.state.statements.peek(id).is_some_and(|prepared| prepared.long_data.is_none())
         {
             // This is the first long data of the statement, so no earlier part of it can be lost: settle
@@ -64,7 +64,8 @@ impl<R: Runtime> Session<R> {
             let stop = StatementError::Tell(Failure::ReadOnlyPort(refusal));
             return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
         }
-        let reading = self.client.port == Port::Split && self.state.facts().transaction == Some(Role::Reader);
+        let reading =
+            self.client.port == Port::Split && self.state.facts().transaction == Some(Role::Replica);
         let Some(prepared) = self.state.statements.get(id) else {
             let stop = StatementError::Tell(self.no_statement(named, *request));
             return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
@@ -81,7 +82,7 @@ impl<R: Runtime> Session<R> {
             }
             Command::StmtExecute | Command::StmtBulkExecute => {
                 let writes = prepared.class.kind >= StatementKind::Write;
-                if reading && writes && prepared.long_data == Some(Role::Writer) {
+                if reading && writes && prepared.long_data == Some(Role::Primary) {
                     return Box::pin(self.refuse_write(buf, *request)).await;
                 }
                 request.class = prepared.class;
@@ -100,7 +101,7 @@ impl<R: Runtime> Session<R> {
                 // transaction.
                 let writes = prepared.class.kind >= StatementKind::Write;
                 let on_replica = (reading && !writes) || self.client.port == Port::Replica;
-                let role = if on_replica { Role::Reader } else { Role::Writer };
+                let role = if on_replica { Role::Replica } else { Role::Primary };
                 // Long data goes to the server that has the cursor, because COM_STMT_RESET ends both at once.
                 let role = *prepared.long_data.get_or_insert(prepared.cursor.unwrap_or(role));
                 request.class = BOUND;
@@ -124,13 +125,13 @@ impl<R: Runtime> Session<R> {
         if let Some(prepared) = self.state.statements.get(request.statement) {
             prepared.long_data = None;
             let text = prepared.text.id;
-            if self.take_for(Role::Writer)
+            if self.take_for(Role::Primary)
                 && let Some(connection) = &mut self.upstream.connection
             {
                 connection.statements.close(text);
             }
         }
-        self.settle_cursors(Role::Writer);
+        self.settle_cursors(Role::Primary);
         self.upstream.release_after_statement(&mut self.state);
         let refusal = crate::client::refusals::read_only_transaction(self.state.texts.of_mariadb);
         self.skip_and_stop(buf, request, StatementError::Tell(Failure::Server((&refusal).into()))).await

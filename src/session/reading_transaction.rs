@@ -92,7 +92,7 @@ impl<R: Runtime> Session<R> {
                 self.end_reading_transaction().await;
                 self.client.end_last_step(TraceStep::Restore);
                 let moves = becomes == InReading::Moves;
-                if moves && self.state.reader_has_read() {
+                if moves && self.state.replica_has_read() {
                     // The transaction goes on with another snapshot: the session's next ones begin where they can stay.
                     self.state.transaction.reading |= ReadingTransactions::ON_PRIMARY;
                 }
@@ -114,7 +114,7 @@ impl<R: Runtime> Session<R> {
     /// Rolls back the read-only transaction that is open on a replica, because another transaction begins
     /// that may write.
     pub(super) async fn end_reading_transaction(&mut self) {
-        if !self.state.pins.on(Role::Reader).has(Pin::Transaction) || !self.take_for(Role::Reader) {
+        if !self.state.pins.on(Role::Replica).has(Pin::Transaction) || !self.take_for(Role::Replica) {
             return;
         }
         let limit = self.context.live.borrow().timeouts.connect;
@@ -125,11 +125,11 @@ impl<R: Runtime> Session<R> {
         };
         if !matches!(ended, Some(Ok(_))) {
             self.upstream.server_lost();
-            *self.upstream.lost.of_mut(Role::Reader) = false;
-            self.state.connection_gone(Role::Reader);
+            *self.upstream.lost.of_mut(Role::Replica) = false;
+            self.state.connection_gone(Role::Replica);
         }
         self.state.rolled_back();
-        self.state.unpin(Role::Reader, crate::state::PinSet::of(&[Pin::Transaction]));
+        self.state.unpin(Role::Replica, crate::state::PinSet::of(&[Pin::Transaction]));
         self.upstream.release_after_statement(&mut self.state);
     }
 }

@@ -35,7 +35,7 @@ impl<R: Runtime> Session<R> {
         let Some(here) = self.client.handle.servers.attached.get() else { return Ok(()) };
         self.context.outside.kick(here.server);
         let goes = move |snapshot: &Snapshot| {
-            let left = !here.read_only && snapshot.writer != Some(here.server);
+            let left = !here.read_only && snapshot.primary != Some(here.server);
             left || snapshot.has_lost(here.server, here.generation, here.read_only)
         };
         let stop = match self.client.probes_say(goes).await {
@@ -100,7 +100,7 @@ impl<R: Runtime> Session<R> {
         // A statement that the proxy itself interrupted runs on whatever server is the primary now.
         let interrupted = error.code == ER_QUERY_INTERRUPTED;
         let primary_still =
-            !interrupted && !self.client.probes_say(|snapshot| snapshot.writer != Some(server)).await?;
+            !interrupted && !self.client.probes_say(|snapshot| snapshot.primary != Some(server)).await?;
         let maintained = !interrupted && self.context.topology.get().is_maintained(server);
         if primary_still || maintained {
             // The server is still the primary, and executed nothing: its error is the answer. If it refused a

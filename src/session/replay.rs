@@ -45,10 +45,10 @@ impl<R: Runtime> Session<R> {
     /// Settles lost connections that the client does not know of: replays the transaction if it can be
     /// replayed, and reports the other losses.
     pub(super) async fn settle_losses(&mut self) -> Result<(), StatementError> {
-        let open = self.state.pins.on(Role::Writer).has(Pin::Transaction);
+        let open = self.state.pins.on(Role::Primary).has(Pin::Transaction);
         let journal = open && self.state.transaction.journal.is_some();
-        if self.upstream.lost.writer && journal && self.state.held(Role::Writer).is_none() {
-            self.upstream.lost.writer = false;
+        if self.upstream.lost.primary && journal && self.state.held(Role::Primary).is_none() {
+            self.upstream.lost.primary = false;
             self.replay(false).await?;
         }
         self.tell_of_loss()
@@ -56,7 +56,7 @@ impl<R: Runtime> Session<R> {
 
     /// Settles losses before this statement is sent, and ends the statement if that fails.
     pub(super) async fn settle_losses_first(&mut self, buf: &mut Buf, request: Request) -> Result<(), Ended> {
-        if self.upstream.lost.writer && self.only_rolls_back(buf, &request) {
+        if self.upstream.lost.primary && self.only_rolls_back(buf, &request) {
             self.forget_lost_transaction();
         }
         match self.settle_losses().await {
@@ -110,7 +110,7 @@ impl<R: Runtime> Session<R> {
                         self.context.outside.kick(connection.about.server);
                     }
                     self.upstream.server_lost();
-                    self.upstream.lost.writer = false;
+                    self.upstream.lost.primary = false;
                 }
                 // Any error on the new primary ends the replay: half a transaction is worth nothing.
                 Err(StatementError::Tell(_)) => break,
@@ -123,8 +123,8 @@ impl<R: Runtime> Session<R> {
     /// Gives the transaction up, and returns the error for the client.
     fn rolled_back(&mut self) -> StatementError {
         self.upstream.server_lost();
-        self.upstream.lost.writer = false;
-        self.state.connection_gone(Role::Writer);
+        self.upstream.lost.primary = false;
+        self.state.connection_gone(Role::Primary);
         self.disrupted(Disruption::RolledBack);
         StatementError::Tell(Failure::RolledBack)
     }
@@ -138,12 +138,12 @@ impl<R: Runtime> Session<R> {
         }
         self.context.outside.kick(server);
         self.client
-            .probes_say(|snapshot| snapshot.writer != Some(server) || snapshot.generation != generation)
+            .probes_say(|snapshot| snapshot.primary != Some(server) || snapshot.generation != generation)
             .await
     }
 
     async fn run_on_primary(&mut self, journal: &Journal, writes: bool) -> Result<Again, StatementError> {
-        self.attach(Role::Writer).await?;
+        self.attach(Role::Primary).await?;
         self.run_again(journal, writes).await
     }
 

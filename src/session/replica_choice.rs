@@ -128,14 +128,14 @@ impl<R: Runtime> Reads<R> {
 
     /// True if this read should check whether another replica is better than the session's.
     #[inline]
-    pub fn looks_around(&self, reader: ServerId) -> bool {
-        self.looks_around_at(self.number, reader)
+    pub fn looks_around(&self, replica: ServerId) -> bool {
+        self.looks_around_at(self.number, replica)
     }
 
     /// Like `looks_around`, for the read with this number.
     #[inline]
-    pub fn looks_around_at(&self, number: u8, reader: ServerId) -> bool {
-        number.is_multiple_of(OFTEN) && (number == 0 || self.context.load(reader) >= BUSY)
+    pub fn looks_around_at(&self, number: u8, replica: ServerId) -> bool {
+        number.is_multiple_of(OFTEN) && (number == 0 || self.context.load(replica) >= BUSY)
     }
 
     /// True if the server is fresh enough to answer the statement under way, by what the statement has asked
@@ -209,7 +209,7 @@ impl<R: Runtime> Reads<R> {
         avoid.clear();
         avoid.extend_from_slice(tried);
         avoid.extend(self.not_fresh(written, snapshot));
-        match route(context.want(self.port, Role::Reader), snapshot, random, &avoid, load) {
+        match route(context.want(self.port, Role::Replica), snapshot, random, &avoid, load) {
             Decision::Go { server, .. } => Some(server),
             _ => None,
         }
@@ -219,8 +219,8 @@ impl<R: Runtime> Reads<R> {
     pub fn decide(&self, written: &Written, snapshot: &Snapshot, tried: &[ServerId]) -> Decision {
         match self.choose(written, snapshot, tried) {
             Some(server) => Decision::Go { server, reason: crate::routing::Reason::ReplicaPort },
-            None => match self.context.want(self.port, Role::Reader) {
-                Want::Reader { or_writer: true } if snapshot.writer.is_none() => Decision::WaitForWriter,
+            None => match self.context.want(self.port, Role::Replica) {
+                Want::Replica { or_primary: true } if snapshot.primary.is_none() => Decision::WaitForPrimary,
                 _ => Decision::NoReplica,
             },
         }
@@ -242,7 +242,7 @@ impl<R: Runtime> Reads<R> {
             && snapshot
                 .servers
                 .iter()
-                .filter(|s| snapshot.writer != Some(s.id) && s.weight > 0)
+                .filter(|s| snapshot.primary != Some(s.id) && s.weight > 0)
                 .all(|s| written.is_on(s))
         {
             *written = Written::Nothing;
@@ -258,7 +258,7 @@ impl<R: Runtime> Reads<R> {
                 && !self.was_up(replica, &self.context.topology.get()))
             // Without a primary, nobody can say whether another replica would do.
             || (self.looks_around_at(self.number.wrapping_add(1), replica)
-                && self.context.topology.writer().is_some())
+                && self.context.topology.primary().is_some())
     }
 
     /// True if the replica has been up since the session's last read.
@@ -283,10 +283,10 @@ impl<R: Runtime> Reads<R> {
 
     /// Chooses a replica that has the position. Returns false if there is none.
     pub fn choose_fresh(&mut self, written: &Written, snapshot: &Snapshot) -> bool {
-        if let Some(reader) = self.replica
+        if let Some(replica) = self.replica
             && self.chosen_at == snapshot.roles_version
-            && !self.looks_around(reader)
-            && let Some(server) = snapshot.server(reader)
+            && !self.looks_around(replica)
+            && let Some(server) = snapshot.server(replica)
             && server.serves_reads
             && self.is_fresh(written, server, snapshot)
         {

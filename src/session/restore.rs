@@ -35,9 +35,9 @@ impl<R: Runtime> Session<R> {
             Err(stop) => return Err(self.end_unsent(buf, *request, stop).await),
         }
         self.upstream.server_lost();
-        if role == Role::Reader && self.upstream.state_refused.take().is_some() {
+        if role == Role::Replica && self.upstream.state_refused.take().is_some() {
             // A replica that does not take the session's state; the primary did.
-            tries.not_reader = Some(Why::Refused);
+            tries.not_replica = Some(Why::Refused);
         }
         self.retry(buf, *request, tries).await?;
         Ok(false)
@@ -101,7 +101,7 @@ impl<R: Runtime> Session<R> {
 
     /// True if the connection in use, to the primary, is closed behind the statement.
     pub(super) fn closes_behind_statement(&mut self) -> bool {
-        let is_free = self.upstream.role == Role::Writer && self.state.pins.on(Role::Writer).is_empty();
+        let is_free = self.upstream.role == Role::Primary && self.state.pins.on(Role::Primary).is_empty();
         let connection = self.upstream.connection.as_mut().filter(|_| is_free);
         connection.is_some_and(|c| c.closes_after_session || c.stream.is_worn())
     }

@@ -24,7 +24,7 @@ impl<R: Runtime> Session<R> {
         match outcome {
             Outcome::Done | Outcome::Overtaken => Ok(()),
             Outcome::NotHere => {
-                tries.not_reader = Some(Why::Refused);
+                tries.not_replica = Some(Why::Refused);
                 Ok(())
             }
             Outcome::PrepareAgain => {

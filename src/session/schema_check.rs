@@ -16,7 +16,7 @@ impl<R: Runtime> Session<R> {
     /// can be asked in time, the statements that need the schema fail instead.
     pub(super) async fn check_schema(&mut self, schema: Vec<u8>) -> Result<(), Failure> {
         let Some(user) = self.client.login.as_ref().map(|login| login.user.clone()) else { return Ok(()) };
-        let role = if self.client.port == Port::Replica { Role::Reader } else { Role::Writer };
+        let role = if self.client.port == Port::Replica { Role::Replica } else { Role::Primary };
         let context = self.context.clone();
         let checking = async {
             // The server may know the account by the client's address.

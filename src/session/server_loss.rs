@@ -42,7 +42,7 @@ impl<R: Runtime> Session<R> {
         let server = self.upstream.connection.as_ref().map(|connection| connection.about.server);
         if let Some(server) = server {
             self.context.outside.kick(server);
-            if self.upstream.role == Role::Reader {
+            if self.upstream.role == Role::Replica {
                 self.context.eject(server);
             }
         }
@@ -82,12 +82,12 @@ impl<R: Runtime> Session<R> {
             }
             Fate::Again => return Outcome::Again,
             Fate::Replay => {
-                self.upstream.lost.writer = false;
+                self.upstream.lost.primary = false;
                 return Outcome::Replay;
             }
             Fate::LookUp => match unanswered {
                 Some(unanswered) => {
-                    self.upstream.lost.writer = false;
+                    self.upstream.lost.primary = false;
                     request.consume_from(buf);
                     return Outcome::LookUp(walker.client_seq(), Box::new(unanswered));
                 }
@@ -126,12 +126,12 @@ impl<R: Runtime> Session<R> {
         buf: &mut Buf,
         mut request: Request,
     ) -> Outcome {
-        let (reader, may_leave) = (self.upstream.role == Role::Reader, self.may_leave());
+        let (reader, may_leave) = (self.upstream.role == Role::Replica, self.may_leave());
         if reader
             && request.whole
             && !may_leave
             && !matches!(error, SwallowError::Schema(_))
-            && self.has_open(Role::Reader)
+            && self.has_open(Role::Replica)
         {
             // The transaction is lost with the connection, but the session is not.
             tracing::warn!(id = self.client.handle.id, peer = %self.client.handle.peer.get(), %error, "a server refuses the state of a session");
@@ -211,7 +211,7 @@ impl<R: Runtime> Session<R> {
         }
         let seq = if forwarded { walker.client_seq() } else { request.answer_seq() };
         let unseen = !forwarded && request.whole && matches!(fault, ProtocolError::Unexplained(_));
-        let goes_again = request.class.effects.contains(Effects::REPEATABLE) && !self.has_open(Role::Reader);
+        let goes_again = request.class.effects.contains(Effects::REPEATABLE) && !self.has_open(Role::Replica);
         if unseen && (self.may_leave() || goes_again) {
             // A routine behind a view may set what the text does not show: that is for the primary. The replica is not
             // at fault for other sessions.
@@ -250,8 +250,8 @@ impl<R: Runtime> Session<R> {
 
     /// Forgets a lost transaction that the client rolls back itself: the client needs no error.
     pub(super) fn forget_lost_transaction(&mut self) {
-        self.upstream.lost.writer = false;
-        self.state.connection_gone(Role::Writer);
+        self.upstream.lost.primary = false;
+        self.state.connection_gone(Role::Primary);
         self.disrupted(Disruption::Moved);
     }
 }

@@ -11,18 +11,18 @@ impl<R: Runtime> Session<R> {
     /// True if the session keeps a connection to the last primary, and what is under way there waits for its answer.
     #[inline]
     pub(super) fn is_held_back(&self, role: Role) -> bool {
-        role == Role::Writer && self.context.topology.writer().is_none() && self.keeps_silent_primary()
+        role == Role::Primary && self.context.topology.primary().is_none() && self.keeps_silent_primary()
     }
 
     fn keeps_silent_primary(&self) -> bool {
-        let kept = self.upstream.kept_on(Role::Writer);
+        let kept = self.upstream.kept_on(Role::Primary);
         kept.is_some() && kept == self.context.topology.get().awaited
     }
 
     /// Waits until the primary answers, or its silence proves that it is lost.
     pub(super) async fn hold_back(&mut self, buf: &mut Buf, request: Request) -> Result<(), Ended> {
         self.disrupted(Disruption::Held);
-        let kept = self.upstream.kept_on(Role::Writer);
+        let kept = self.upstream.kept_on(Role::Primary);
         match self.client.wait_while(|snapshot| kept.is_some() && snapshot.awaited == kept).await {
             Ok(()) => Ok(()),
             Err(stop) => Err(self.end_unsent(buf, request, stop).await),

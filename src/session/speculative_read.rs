@@ -38,8 +38,8 @@ impl<R: Runtime> Session<R> {
             || request.class.kind != StatementKind::Read
             || !request.whole
             || !(effects.contains(Effects::REPEATABLE) && plain.contains(effects))
-            || !self.state.pins.on(Role::Reader).is_empty()
-            || self.upstream.kept_on(Role::Reader).is_some()
+            || !self.state.pins.on(Role::Replica).is_empty()
+            || self.upstream.kept_on(Role::Replica).is_some()
         {
             return false;
         }
@@ -56,7 +56,7 @@ impl<R: Runtime> Session<R> {
             Written::Unknown => false,
         };
         let snapshot = self.context.topology.get();
-        let Some(primary) = snapshot.writer().filter(|primary| has_written && tells_positions(primary))
+        let Some(primary) = snapshot.primary().filter(|primary| has_written && tells_positions(primary))
         else {
             return false;
         };

@@ -32,7 +32,7 @@ impl<R: Runtime> Session<R> {
                     self.note_seen_position();
                 }
                 if request.class.effects.contains(Effects::SETS_STATE)
-                    && self.state.pins.on(Role::Writer).has(Pin::Variable)
+                    && self.state.pins.on(Role::Primary).has(Pin::Variable)
                 {
                     let _ = self.client.begin_step(TraceStep::Restore);
                     Box::pin(self.learn_variables()).await;
@@ -65,7 +65,7 @@ impl<R: Runtime> Session<R> {
         self.upstream.without_schema = false;
         self.reads.begin(request.class.effects, self.client.handle.level.get());
         self.state.begins(&request.class);
-        if self.upstream.lost.writer || self.upstream.lost.reader {
+        if self.upstream.lost.primary || self.upstream.lost.replica {
             Box::pin(self.settle_losses_first(buf, *request)).await?;
         }
         if self.state.has_values_to_move(request.class.effects) {
@@ -88,13 +88,13 @@ impl<R: Runtime> Session<R> {
             if !is_ready && !Box::pin(self.prepare_or_retry(role, buf, request, &mut tries)).await? {
                 continue;
             }
-            if role == Role::Writer && self.state.transaction.reading.contains(ReadingTransactions::BEGINS) {
+            if role == Role::Primary && self.state.transaction.reading.contains(ReadingTransactions::BEGINS) {
                 self.begin_reading_on_primary();
             }
             self.begin_try();
             let outcome = if self.state.must_not_commit(role, request.class.effects) {
                 Box::pin(self.roll_back_first(buf, request)).await?
-            } else if role == Role::Writer && self.passes_read_only(buf, request) {
+            } else if role == Role::Primary && self.passes_read_only(buf, request) {
                 self.refused_unsent()
             } else {
                 self.exchange(buf, request).await?
@@ -128,23 +128,23 @@ impl<R: Runtime> Session<R> {
         tries: &mut Tries,
     ) -> Result<(Role, Why), Ended> {
         let (mut role, mut why) = self.place(request);
-        if role == Role::Reader
-            && tries.not_reader.is_none()
+        if role == Role::Replica
+            && tries.not_replica.is_none()
             && self.must_ask(why, request)
             && !(self.context.positions.is_quiet() && self.start_speculative_read(buf, request))
         {
-            tries.not_reader = Box::pin(self.barrier_first(buf, *request)).await?;
+            tries.not_replica = Box::pin(self.barrier_first(buf, *request)).await?;
         }
-        if role == Role::Reader && tries.not_reader.is_none() && self.keeps_behind(request) {
-            tries.not_reader = Some(Why::NotFresh);
+        if role == Role::Replica && tries.not_replica.is_none() && self.keeps_behind(request) {
+            tries.not_replica = Some(Why::NotFresh);
         }
-        if let (Role::Reader, Port::Split, Some(instead)) = (role, self.client.port, tries.not_reader) {
-            (role, why) = (Role::Writer, instead);
+        if let (Role::Replica, Port::Split, Some(instead)) = (role, self.client.port, tries.not_replica) {
+            (role, why) = (Role::Primary, instead);
             if matches!(self.reads.freshness, Freshness::Position(_)) {
                 Box::pin(self.comes_from_a_replica(buf, *request)).await?;
             }
         }
-        if role == Role::Writer && self.state.pins.on(Role::Reader).has(Pin::Transaction) {
+        if role == Role::Primary && self.state.pins.on(Role::Replica).has(Pin::Transaction) {
             Box::pin(self.leave_reading_transaction(buf, *request)).await?;
         }
         Ok((role, why))
@@ -154,8 +154,8 @@ impl<R: Runtime> Session<R> {
     #[inline]
     pub(super) fn place(&mut self, request: &Request) -> (Role, Why) {
         match self.client.port {
-            Port::Primary => (Role::Writer, Why::Port),
-            Port::Replica => (Role::Reader, Why::Port),
+            Port::Primary => (Role::Primary, Why::Port),
+            Port::Replica => (Role::Replica, Why::Port),
             Port::Split => {
                 if request.statement != 0
                     && let Some(role) = self.bound_to(request)
@@ -163,9 +163,9 @@ impl<R: Runtime> Session<R> {
                     return (role, Why::Pinned);
                 }
                 let facts = self.state.facts();
-                if request.command == Command::StmtPrepare && facts.transaction == Some(Role::Reader) {
+                if request.command == Command::StmtPrepare && facts.transaction == Some(Role::Replica) {
                     // Nothing is executed. Its execute is placed by its class.
-                    return (Role::Reader, Why::Transaction);
+                    return (Role::Replica, Why::Transaction);
                 }
                 place(&request.class, &facts)
             }

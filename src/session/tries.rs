@@ -13,7 +13,7 @@ pub(super) struct Tries {
     /// The number of tries in which nothing was executed.
     pub failed: u32,
     /// The reason why the statement must not go to a replica any more. None if it may.
-    pub not_reader: Option<Why>,
+    pub not_replica: Option<Why>,
 }
 
 impl<R: Runtime> Session<R> {

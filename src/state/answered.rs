@@ -206,7 +206,7 @@ impl SessionState {
         {
             return;
         }
-        if role == Role::Reader {
+        if role == Role::Replica {
             let more = Effects::SEVERAL | Effects::BEGINS | Effects::LEAVES_UNKNOWN;
             let only_ends = effects.contains(Effects::ENDS) && !effects.intersects(more);
             if self.answer.ended && only_ends && self.pins.on(role).has(Pin::Transaction) {
@@ -231,7 +231,7 @@ impl SessionState {
     /// Returns, in words, what is lost with the primary besides its pins, if the transaction may have been
     /// committed.
     pub(super) fn held_by_doubt(&self, role: Role) -> Option<&'static str> {
-        (role == Role::Writer && self.transaction.doubt == TransactionDoubt::Committed)
+        (role == Role::Primary && self.transaction.doubt == TransactionDoubt::Committed)
             .then_some("a transaction that a statement which failed may have committed")
     }
 }

@@ -40,7 +40,7 @@ impl Default for Diagnostics {
     fn default() -> Self {
         Diagnostics {
             place: Place::Nowhere,
-            role: Role::Writer,
+            role: Role::Primary,
             stale: None,
             kept: false,
             left: false,
@@ -174,7 +174,7 @@ impl SessionState {
     /// Forgets the diagnostics of earlier statements, because a new statement replaced them. The connection on which it did not
     /// run still has the old ones: notes them as stale.
     fn forget_diagnostics(&mut self, role: Role) {
-        let other = if role == Role::Writer { Role::Reader } else { Role::Writer };
+        let other = if role == Role::Primary { Role::Replica } else { Role::Primary };
         if self.pins.on(other).has(Pin::Warnings) {
             self.diagnostics.stale = Some(other);
         }

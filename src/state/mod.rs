@@ -177,8 +177,8 @@ impl SessionState {
     /// to the server's default character set, MariaDB to the handshake's. Here it is the handshake's.)
     pub fn reset(&mut self, collation: u16) {
         let schema = self.carried.schema.clone();
-        self.end_pins(Role::Writer);
-        self.end_pins(Role::Reader);
+        self.end_pins(Role::Primary);
+        self.end_pins(Role::Replica);
         let written = std::mem::take(&mut self.written);
         let statements = std::mem::take(&mut self.statements).all_closed();
         *self = SessionState::new(schema.as_deref(), collation, self.pins.take_metrics());
@@ -191,7 +191,7 @@ impl SessionState {
     /// statement with these effects.
     #[inline]
     pub fn has_values_to_move(&self, effects: Effects) -> bool {
-        let pins = self.pins.on(Role::Reader);
+        let pins = self.pins.on(Role::Replica);
         let looks_back = Effects::READS_DIAGNOSTICS | Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
         pins.has(Pin::UserVariable) && !pins.has(Pin::Transaction) && !effects.intersects(looks_back)
     }
@@ -202,7 +202,7 @@ impl SessionState {
     pub fn must_not_commit(&self, role: Role, effects: Effects) -> bool {
         let ends = Effects::ENDS | Effects::COMMITS_IMPLICITLY;
         self.transaction.reading.contains(ReadingTransactions::SAVEPOINT)
-            && role == Role::Reader
+            && role == Role::Replica
             && self.texts.of_mariadb
             && effects.intersects(ends)
             && self.pins.on(role).has(Pin::Transaction)
@@ -221,7 +221,7 @@ impl SessionState {
     /// Returns the facts that decide where a statement goes.
     pub fn facts(&self) -> SessionFacts {
         let transaction =
-            [Role::Writer, Role::Reader].into_iter().find(|r| self.pins.on(*r).has(Pin::Transaction));
+            [Role::Primary, Role::Replica].into_iter().find(|r| self.pins.on(*r).has(Pin::Transaction));
         SessionFacts {
             transaction,
             pinned: self.pins.reads_follow(),
@@ -280,7 +280,7 @@ impl SessionState {
             self.rolled_back();
         }
         self.end_pins(role);
-        if role == Role::Writer {
+        if role == Role::Primary {
             self.transaction.doubt = TransactionDoubt::No;
             self.transaction.journal = None;
             self.transaction.reading -= ReadingTransactions::SAVEPOINT_AHEAD;
@@ -294,7 +294,7 @@ impl SessionState {
     pub fn connection_gone(&mut self, role: Role) {
         self.lost_connection(role);
         self.statements.lost_connection(role);
-        if role == Role::Writer && self.insert.id.get() == InsertId::OnConnection {
+        if role == Role::Primary && self.insert.id.get() == InsertId::OnConnection {
             self.insert.id.set(InsertId::Lost);
         }
     }
@@ -304,10 +304,10 @@ impl SessionState {
     /// is read.
     pub fn transaction_elsewhere(&self, role: Role) -> StatusFlags {
         match role {
-            Role::Writer if self.pins.on(Role::Reader).has(Pin::Transaction) => {
+            Role::Primary if self.pins.on(Role::Replica).has(Pin::Transaction) => {
                 StatusFlags::IN_TRANS | StatusFlags::IN_TRANS_READONLY
             }
-            Role::Reader if self.pins.on(Role::Writer).has(Pin::Transaction) => StatusFlags::IN_TRANS,
+            Role::Replica if self.pins.on(Role::Primary).has(Pin::Transaction) => StatusFlags::IN_TRANS,
             _ => StatusFlags::empty(),
         }
     }
@@ -323,14 +323,14 @@ impl SessionState {
     }
 
     /// True if the transaction that is open on a replica has read something: it sees one snapshot of the data.
-    pub fn reader_has_read(&self) -> bool {
+    pub fn replica_has_read(&self) -> bool {
         self.transaction.reading.contains(ReadingTransactions::HAS_READ)
     }
 
     /// Notes that a transaction that only reads begins on the primary, in front of the next statement there.
     pub fn begins_reading_on_primary(&mut self) {
         self.transaction.status |= StatusFlags::IN_TRANS | StatusFlags::IN_TRANS_READONLY;
-        self.pin(Role::Writer, Pin::Transaction);
+        self.pin(Role::Primary, Pin::Transaction);
     }
 
     /// Notes that the transaction was rolled back.
@@ -457,15 +457,15 @@ impl SessionState {
         // server.
         let known = self.pins.on(role).has(Pin::Transaction) || self.transaction_elsewhere(role).is_empty();
         if self.in_transaction() && (known || !self.answer.failed()) {
-            if role == Role::Reader {
+            if role == Role::Replica {
                 let begins = class.effects.contains(Effects::BEGINS_READ_ONLY);
-                let has_read = !begins && (self.reader_has_read() || class.is_read());
+                let has_read = !begins && (self.replica_has_read() || class.is_read());
                 self.transaction.reading.set(ReadingTransactions::HAS_READ, has_read);
             }
             self.pin(role, Pin::Transaction);
         } else if !self.pins.on(role).is_empty() {
             self.unpin(role, PinSet::of(&[Pin::Transaction]));
-            if role == Role::Reader {
+            if role == Role::Replica {
                 self.transaction.reading -= ReadingTransactions::SAVEPOINT;
             }
         }
@@ -481,35 +481,35 @@ impl SessionState {
     #[inline]
     pub fn ok(&mut self, ok: &OkPacket<'_>, heard: Heard<'_>) -> Result<(), FalseReport> {
         let status = match heard.role {
-            Role::Writer => ok.status,
-            Role::Reader => self.check_replica(ok, &heard)?,
+            Role::Primary => ok.status,
+            Role::Replica => self.check_replica(ok, &heard)?,
         };
         if heard.asked.class.effects.contains(Effects::SETS_STATE) {
             self.note_trackers(heard.asked.text);
         }
         let same_modes = !self.shows_another_mode(status);
         self.transaction.status = status;
-        if heard.role == Role::Writer {
+        if heard.role == Role::Primary {
             self.transaction.doubt = TransactionDoubt::No;
         }
         let results = self.answer.results.saturating_add(1);
         self.answer =
             Answered { results, warnings: ok.warnings, affected: ok.affected_rows, ..Answered::default() };
-        if heard.role == Role::Writer || heard.port == Port::Replica {
+        if heard.role == Role::Primary || heard.port == Port::Replica {
             self.texts.of_mariadb = heard.flavor == Flavor::MariaDb;
         }
         let autocommit = status.contains(StatusFlags::AUTOCOMMIT);
         if self.carried.autocommit != autocommit {
             Rc::make_mut(&mut self.carried).autocommit = autocommit;
         }
-        if ok.last_insert_id != 0 && heard.role == Role::Writer {
+        if ok.last_insert_id != 0 && heard.role == Role::Primary {
             // Only the server knows whether this is what LAST_INSERT_ID() returns.
             self.insert.id.set(InsertId::OnConnection);
         }
         if !ok.state.is_empty() {
             self.changes(ok.state, heard);
         }
-        if heard.role == Role::Reader {
+        if heard.role == Role::Replica {
             self.take_own_schema(&heard);
         }
         if !same_modes || !ok.state.is_empty() {
@@ -524,7 +524,7 @@ impl SessionState {
         let before = self.carried.clone();
         let readable = StateChanges::new(state).each(|change| match change {
             // Of a replica, the text says it.
-            StateChange::Schema(_) if heard.role == Role::Reader => {
+            StateChange::Schema(_) if heard.role == Role::Replica => {
                 own_schema = heard.asked.class.effects.contains(Effects::EXPLAINED);
                 self.trackers.reports.schema();
             }
@@ -540,17 +540,17 @@ impl SessionState {
                 }
             }
             StateChange::SystemVariable { name: b"last_gtid", .. } | StateChange::Gtids(_)
-                if heard.role == Role::Reader => {}
+                if heard.role == Role::Replica => {}
             StateChange::SystemVariable { name: b"last_gtid", value } => self.wrote(value, heard.flavor),
             StateChange::Gtids(set) => self.wrote(set, heard.flavor),
             // Servers report these variables unasked, so they do not explain a change without a name.
             StateChange::SystemVariable { name, .. } if Carried::is_noise(name) => {}
             StateChange::SystemVariable { name, value } => {
                 self.trackers.reports.variable(name);
-                if heard.role == Role::Reader && !self.takes_from_replica(name, &heard) {
+                if heard.role == Role::Replica && !self.takes_from_replica(name, &heard) {
                     return;
                 }
-                if heard.role == Role::Writer && self.is_foreign(name, &heard) {
+                if heard.role == Role::Primary && self.is_foreign(name, &heard) {
                     return self.pin(heard.role, Pin::Unknown);
                 }
                 self.texts.reading.reported(name, value);

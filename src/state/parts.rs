@@ -149,12 +149,12 @@ impl Default for LastStatement {
     fn default() -> Self {
         LastStatement {
             is_new: true,
-            role: Role::Writer,
+            role: Role::Primary,
             connection: None,
             row_count: -1,
             counted: false,
             looks_back: false,
-            query: LastQuery { is_new: true, role: Role::Writer, connection: None },
+            query: LastQuery { is_new: true, role: Role::Primary, connection: None },
         }
     }
 }

@@ -126,8 +126,8 @@ impl Pins {
             return;
         }
         self.on_mut(role).0 &= !ending.0;
-        let PerRole { writer, reader } = self.sets;
-        for pin in ending.iter().filter(|pin| !writer.has(*pin) && !reader.has(*pin)) {
+        let PerRole { primary, replica } = self.sets;
+        for pin in ending.iter().filter(|pin| !primary.has(*pin) && !replica.has(*pin)) {
             let since = self.since.as_mut().and_then(|all| all.get_mut(pin as usize)).and_then(Option::take);
             if let (Some(since), Some(metrics)) = (since, &self.metrics) {
                 let held = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
@@ -152,23 +152,23 @@ mod tests {
         assert_eq!(Pin::ALL.len(), 17);
         let mut pins = Pins::counted_in(Some(metrics.clone()));
         assert_eq!(pins.reads_follow(), None);
-        pins.set(Role::Writer, Pin::FoundRows);
+        pins.set(Role::Primary, Pin::FoundRows);
         assert_eq!(pins.reads_follow(), None);
-        pins.set(Role::Reader, Pin::Cursor);
-        assert_eq!(pins.reads_follow(), Some(Role::Reader));
-        pins.set(Role::Writer, Pin::UserVariable);
-        pins.set(Role::Writer, Pin::UserVariable);
+        pins.set(Role::Replica, Pin::Cursor);
+        assert_eq!(pins.reads_follow(), Some(Role::Replica));
+        pins.set(Role::Primary, Pin::UserVariable);
+        pins.set(Role::Primary, Pin::UserVariable);
         assert_eq!(
             (pins.reads_follow(), metrics.pins[Pin::UserVariable as usize].get()),
-            (Some(Role::Writer), 1)
+            (Some(Role::Primary), 1)
         );
         tokio::time::advance(std::time::Duration::from_millis(7)).await;
-        pins.end(Role::Writer, PinSet::of(&[Pin::FoundRows]));
-        assert!(pins.on(Role::Writer).has(Pin::UserVariable) && !pins.on(Role::Writer).has(Pin::FoundRows));
-        pins.end_all(Role::Writer);
+        pins.end(Role::Primary, PinSet::of(&[Pin::FoundRows]));
+        assert!(pins.on(Role::Primary).has(Pin::UserVariable) && !pins.on(Role::Primary).has(Pin::FoundRows));
+        pins.end_all(Role::Primary);
         assert_eq!(
             (pins.reads_follow(), metrics.pinned_us[Pin::UserVariable as usize].get()),
-            (Some(Role::Reader), 7000)
+            (Some(Role::Replica), 7000)
         );
     }
 }

@@ -36,7 +36,7 @@ bitflags::bitflags! {
 /// Returns what a statement of this class explains on the server of this role. The primary is believed: its routines
 /// and triggers may change the session.
 pub fn explains(role: Role, class: &StatementClass) -> Explains {
-    if role == Role::Writer {
+    if role == Role::Primary {
         return Explains::all();
     }
     let (kind, effects) = (class.kind, class.effects);

@@ -64,13 +64,13 @@ impl SessionState {
     pub(super) fn note_effects(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>) {
         let returns = |text: &[u8]| mentions(text, b"returning");
         let in_several = class.effects.contains(Effects::SEVERAL) && text.is_none_or(returns);
-        if role == Role::Writer && (in_several || (self.answer.rows && class.kind == StatementKind::Write)) {
+        if role == Role::Primary && (in_several || (self.answer.rows && class.kind == StatementKind::Write)) {
             // The packet behind the rows of INSERT … RETURNING does not report the insert id.
             self.insert.id.set(InsertId::OnConnection);
         }
         // Most statements leave nothing that needs a second look.
         let plain = Effects::OF_ALL | Effects::READS_USER_VARIABLES | Effects::LOCKS_ROWS | Effects::OPAQUE;
-        let is_control = class.kind == StatementKind::Transaction && role == Role::Writer;
+        let is_control = class.kind == StatementKind::Transaction && role == Role::Primary;
         if !plain.contains(class.effects) || is_control || !self.pins.on(role).is_empty() {
             self.leaves(role, class, text);
         }
@@ -93,7 +93,7 @@ impl SessionState {
         let is_savepoint = class.kind == StatementKind::Transaction
             && (Effects::OF_ALL | Effects::SEVERAL).contains(class.effects);
         let outside = !self.carried.autocommit && !self.in_transaction();
-        if role == Role::Writer && is_savepoint && outside && !self.answer.failed() {
+        if role == Role::Primary && is_savepoint && outside && !self.answer.failed() {
             self.transaction.reading |= ReadingTransactions::SAVEPOINT_AHEAD;
             self.pin(role, Pin::NextTransaction);
         }
@@ -108,14 +108,14 @@ impl SessionState {
         if !sets_next && !is_set && !ahead && !self.in_transaction() {
             self.unpin(role, PinSet::of(&[Pin::NextTransaction]));
         }
-        if effects.intersects(Effects::READS_INSERT_ID) && role == Role::Writer {
+        if effects.intersects(Effects::READS_INSERT_ID) && role == Role::Primary {
             // The statement may have set the insert id, and no packet reports that.
             self.insert.id.set(InsertId::OnConnection);
         } else if effects.contains(Effects::READS_INSERT_ID)
             && effects.intersects(Effects::SETS_STATE | Effects::LEAVES_UNKNOWN | Effects::CALLS)
             && self.in_transaction()
         {
-            self.insert_id_on_reader();
+            self.insert_id_on_replica();
         }
         if self.answer.error == Some(AnswerError::Interrupted) && !effects.contains(Effects::REPEATABLE) {
             self.pin(role, Pin::Unknown);
@@ -126,7 +126,7 @@ impl SessionState {
             }
             return;
         }
-        if role == Role::Reader
+        if role == Role::Replica
             && class.kind == StatementKind::Transaction
             && Effects::OF_ALL.contains(effects)
         {
@@ -354,8 +354,8 @@ mod tests {
     fn prepare(state: &mut SessionState, name: usize, statement: &str) -> bool {
         let text = format!("PREPARE s{name} FROM '{statement}'");
         let class = sql::classify(text.as_bytes(), sql::Options::default(), &());
-        state.done(Role::Writer, &class, Some(text.as_bytes()), PinSet::default());
-        state.pins.on(Role::Writer).has(Pin::Unknown)
+        state.done(Role::Primary, &class, Some(text.as_bytes()), PinSet::default());
+        state.pins.on(Role::Primary).has(Pin::Unknown)
     }
 
     #[test]

@@ -117,7 +117,7 @@ impl SessionState {
     /// the question must not disturb state of the session, and the answers must allow the session to move. A
     /// question would be listed among the session's profiles, which tie the session to its connection anyway.
     pub fn variables_to_ask(&mut self) -> Option<Vec<Vec<u8>>> {
-        let pins = self.pins.on(Role::Writer);
+        let pins = self.pins.on(Role::Primary);
         if !pins.has(Pin::Variable) || pins.has(Pin::NextTransaction) || pins.has(Pin::Warnings) {
             return None;
         }
@@ -127,7 +127,7 @@ impl SessionState {
                 name != b"timestamp" && !Carried::is_one_shot(name) && !Carried::is_about_inserts(name);
             learnt && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
         };
-        let names = self.trackers.unreported.on(Role::Writer, Whose::System).names()?;
+        let names = self.trackers.unreported.on(Role::Primary, Whose::System).names()?;
         (!names.is_empty() && names.iter().all(plain)).then(|| names.to_vec())
     }
 
@@ -145,7 +145,7 @@ impl SessionState {
         if known {
             self.known_variable(name);
         }
-        self.meaning_changed(Role::Writer, &before);
+        self.meaning_changed(Role::Primary, &before);
     }
 
     /// Notes that the value of a system variable is known, and removes the pin if it was the last unknown
@@ -196,11 +196,11 @@ impl SessionState {
                 (b"sql_mode", Given::Literal(value))
                     if super::reports::modes_of_literal(&value).is_some() =>
                 {
-                    self.given(Role::Reader, b"sql_mode", Given::Literal(value.clone()));
+                    self.given(Role::Replica, b"sql_mode", Given::Literal(value.clone()));
                     self.texts.reading.reported(b"sql_mode", &value);
                 }
-                (b"sql_mode", Given::Literal(_)) => self.unreported_variable(Role::Reader, b"sql_mode"),
-                (name, given) => self.given(Role::Reader, name, given),
+                (b"sql_mode", Given::Literal(_)) => self.unreported_variable(Role::Replica, b"sql_mode"),
+                (name, given) => self.given(Role::Replica, name, given),
             }
         }
         self.texts.options = self.options_of_now();
@@ -208,7 +208,7 @@ impl SessionState {
 
     /// Handles `SET @@name = value`, which MariaDB's trackers do not report.
     pub(super) fn set_unscoped(&mut self, role: Role, text: Option<&[u8]>) {
-        if role == Role::Reader {
+        if role == Role::Replica {
             return self.set_on_replica(text);
         }
         let Some(text) = text.filter(|_| self.texts.of_mariadb) else { return };
@@ -321,14 +321,14 @@ impl SessionState {
 
     /// Notes that a statement on a replica may have set what `LAST_INSERT_ID()` returns. On a port that splits, such a
     /// statement runs on the primary.
-    pub(super) fn insert_id_on_reader(&mut self) {
-        self.trackers.unreported.on(Role::Reader, Whose::User).add(INSERT_ID);
-        self.pin(Role::Reader, Pin::UserVariable);
+    pub(super) fn insert_id_on_replica(&mut self) {
+        self.trackers.unreported.on(Role::Replica, Whose::User).add(INSERT_ID);
+        self.pin(Role::Replica, Pin::UserVariable);
     }
 
     /// Returns the user variables that only a replica's connection knows; None if some names are unknown.
-    pub fn unreported_on_reader(&mut self) -> Option<Vec<Vec<u8>>> {
-        self.trackers.unreported.on(Role::Reader, Whose::User).names().map(<[_]>::to_vec)
+    pub fn unreported_on_replica(&mut self) -> Option<Vec<Vec<u8>>> {
+        self.trackers.unreported.on(Role::Replica, Whose::User).names().map(<[_]>::to_vec)
     }
 
     /// Notes the value of a user variable for which the proxy asked the replica's connection.

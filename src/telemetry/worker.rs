@@ -113,8 +113,8 @@ pub struct WorkerMetrics {
     pub proxy_errors: Cell,
     /// Effects of failovers on sessions.
     pub disruptions: [Cell; Disruption::ALL.len()],
-    /// Statements waiting for a writer now.
-    pub waiting_for_writer: Cell,
+    /// Statements waiting for a primary now.
+    pub waiting_for_primary: Cell,
     /// Statements waiting for a server connection now (a limit is reached).
     pub waiting_for_connection: Cell,
     /// Bytes received from clients.

@@ -263,7 +263,7 @@ impl WorkerFamilies {
     fn failovers(&self, families: &mut Families<'_>) -> fmt::Result {
         families.counters(
             "pointsman_disruptions",
-            "Effects of a change of the writer, or of a lost server, on sessions, by effect.",
+            "Effects of a change of the primary, or of a lost server, on sessions, by effect.",
             Disruption::ALL.iter().map(|&effect| {
                 let total = self.sum(|worker| cell_of(&worker.disruptions, effect as usize));
                 ([("effect", effect.as_str())], total)
@@ -272,7 +272,7 @@ impl WorkerFamilies {
         families.gauge(
             "pointsman_statements_waiting_for_writer",
             "Statements waiting for a primary now.",
-            self.sum_gauge(|worker| &worker.waiting_for_writer),
+            self.sum_gauge(|worker| &worker.waiting_for_primary),
         )
     }
 

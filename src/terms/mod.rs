@@ -51,8 +51,8 @@ impl Port {
     /// True if statements on a port of this mode can go to a server of this role.
     pub fn sends_to(self, role: Role) -> bool {
         match self {
-            Port::Primary => role == Role::Writer,
-            Port::Replica => role == Role::Reader,
+            Port::Primary => role == Role::Primary,
+            Port::Replica => role == Role::Replica,
             Port::Split => true,
         }
     }
@@ -157,15 +157,15 @@ label! {
 }
 
 label! {
-    /// The effect of a change of the writer, or of a lost server, on a session.
+    /// The effect of a change of the primary, or of a lost server, on a session.
     Disruption {
         /// The session moved silently.
         Moved = "moved",
         /// The statement was run again on another server (a read without an answer yet).
         Retried = "retried",
-        /// The statement waited for a writer.
+        /// The statement waited for a primary.
         Held = "held",
-        /// The wait for a writer ended in an error.
+        /// The wait for a primary ended in an error.
         HoldExpired = "hold_expired",
         /// The open transaction was replayed on another primary, with the same answers.
         Replayed = "replayed",

@@ -4,55 +4,55 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Role {
     /// The primary.
-    Writer,
+    Primary,
     /// A replica.
-    Reader,
+    Replica,
 }
 
 /// A value for each role.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct PerRole<T> {
     /// For the primary.
-    pub writer: T,
+    pub primary: T,
     /// For a replica.
-    pub reader: T,
+    pub replica: T,
 }
 
 impl<T> PerRole<T> {
     /// Returns the value for this role.
     pub fn of(&self, role: Role) -> &T {
         match role {
-            Role::Writer => &self.writer,
-            Role::Reader => &self.reader,
+            Role::Primary => &self.primary,
+            Role::Replica => &self.replica,
         }
     }
 
     /// Returns the value for this role, mutably.
     pub fn of_mut(&mut self, role: Role) -> &mut T {
         match role {
-            Role::Writer => &mut self.writer,
-            Role::Reader => &mut self.reader,
+            Role::Primary => &mut self.primary,
+            Role::Replica => &mut self.replica,
         }
     }
 }
 
 impl Role {
     /// Both roles.
-    pub const BOTH: [Role; 2] = [Role::Writer, Role::Reader];
+    pub const BOTH: [Role; 2] = [Role::Primary, Role::Replica];
 
     /// Returns the other role.
     pub const fn other(self) -> Role {
         match self {
-            Role::Writer => Role::Reader,
-            Role::Reader => Role::Writer,
+            Role::Primary => Role::Replica,
+            Role::Replica => Role::Primary,
         }
     }
 
     /// Returns the kind of server in `/metrics` and in the answer of `explain`.
     pub const fn target(self) -> &'static str {
         match self {
-            Role::Writer => "primary",
-            Role::Reader => "replica",
+            Role::Primary => "primary",
+            Role::Replica => "replica",
         }
     }
 }

@@ -1,5 +1,5 @@
 //! The writes that this worker's clients were told were done. Rule 4 of the election needs them once the
-//! writer is lost.
+//! primary is lost.
 
 use super::gtid::GtidSet;
 use super::identity::Flavor;

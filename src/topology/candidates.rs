@@ -1,22 +1,22 @@
-//! Which servers can be the writer, and whether an operator moved the role.
+//! Which servers can be the primary, and whether an operator moved the role.
 
 use std::borrow::Borrow;
 
 use super::sources::has_source;
 use super::types::*;
 
-/// Returns the servers that can be the writer. `last`: the last writer.
+/// Returns the servers that can be the primary. `last`: the last primary.
 pub(super) fn candidates(servers: &[Server], last: Option<ServerId>) -> Vec<&Server> {
     // If there is a group, a server outside it is no candidate: it is being set up, or was expelled.
     let group = servers.iter().any(|s| s.member.is_some());
-    let all = servers.iter().filter(|s| may_be_writer(servers, s, last));
+    let all = servers.iter().filter(|s| may_be_primary(servers, s, last));
     all.filter(|s| !group || s.member.is_some()).collect()
 }
 
 /// True if the server is up and writable, and not a replica of another one that nobody made read-only: such a replica
-/// becomes a candidate when it stops to replicate, when it was read-only before, or when its label says so. The last writer
+/// becomes a candidate when it stops to replicate, when it was read-only before, or when its label says so. The last primary
 /// had the role already, and two servers may follow each other.
-pub(super) fn may_be_writer(
+pub(super) fn may_be_primary(
     servers: &[impl Borrow<Server>],
     server: &Server,
     last: Option<ServerId>,
@@ -28,10 +28,10 @@ pub(super) fn may_be_writer(
     server.is_candidate() && (chosen || !follows())
 }
 
-/// Returns the server to which an operator gave the role of the last writer, which is still writable: the label moved in this
+/// Returns the server to which an operator gave the role of the last primary, which is still writable: the label moved in this
 /// generation from the one to the other. The dead primary of an earlier generation that returns with its old label is none.
 pub(super) fn successor<'a>(before: &Snapshot, candidates: &[&'a Server]) -> Option<&'a Server> {
-    let last = candidates.iter().find(|s| Some(s.id) == before.last_writer)?;
+    let last = candidates.iter().find(|s| Some(s.id) == before.last_primary)?;
     let gave = last.label == Some(Label::Replica) && last.unlabelled == Some(before.generation);
     let mut labelled = candidates.iter().filter(|s| s.label == Some(Label::Primary));
     let only = labelled.next().filter(|_| gave && labelled.next().is_none())?;

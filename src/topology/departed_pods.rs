@@ -13,15 +13,15 @@ const MAX: usize = 32;
 /// Updates the remembered pods after a new list of servers. Marks pods that are back as deposed.
 pub(super) fn remember(before: &Snapshot, next: &mut Snapshot, servers: &mut [Server]) {
     let is_gone = |s: &Server| !servers.iter().any(|now| now.id == s.id);
-    let matters = |s: &Server| is_pod(s) && (s.deposed || before.last_writer == Some(s.id));
+    let matters = |s: &Server| is_pod(s) && (s.deposed || before.last_primary == Some(s.id));
     let departing = before.servers.iter().filter(|s| matters(s) && is_gone(s));
     let mut departed: Vec<_> = before.departed_pods.to_vec();
     departed.extend(departing.map(|s| (known_as(s), s.id)));
     for server in servers.iter_mut().filter(|s| is_pod(s) && before.server(s.id).is_none()) {
-        // No server has taken over from the last writer: the last writer may go on.
+        // No server has taken over from the last primary: the last primary may go on.
         server.deposed =
-            departed.iter().any(|(key, id)| is_known_as(server, key) && before.last_writer != Some(*id));
-        departed.retain(|(key, id)| !is_known_as(server, key) || before.last_writer == Some(*id));
+            departed.iter().any(|(key, id)| is_known_as(server, key) && before.last_primary != Some(*id));
+        departed.retain(|(key, id)| !is_known_as(server, key) || before.last_primary == Some(*id));
     }
     departed.drain(..departed.len().saturating_sub(MAX));
     if *next.departed_pods != *departed {
@@ -29,14 +29,14 @@ pub(super) fn remember(before: &Snapshot, next: &mut Snapshot, servers: &mut [Se
     }
 }
 
-/// Returns the last writer if it left the list and is back.
-pub(super) fn last_writer<'a>(before: &Snapshot, servers: &'a [Server]) -> Option<&'a Server> {
-    let (key, _) = before.departed_pods.iter().find(|(_, id)| Some(*id) == before.last_writer)?;
+/// Returns the last primary if it left the list and is back.
+pub(super) fn last_primary<'a>(before: &Snapshot, servers: &'a [Server]) -> Option<&'a Server> {
+    let (key, _) = before.departed_pods.iter().find(|(_, id)| Some(*id) == before.last_primary)?;
     servers.iter().find(|s| is_known_as(s, key))
 }
 
-/// Handles that another server takes over from a writer that left the list. Returns the server that came back
-/// in the old writer's place, unless that is the new writer.
+/// Handles that another server takes over from a primary that left the list. Returns the server that came back
+/// in the old primary's place, unless that is the new primary.
 pub(super) fn successor<'a>(
     next: &mut Snapshot,
     servers: &'a mut [Server],

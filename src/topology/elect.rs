@@ -1,4 +1,4 @@
-//! Elects the writer: the rules of "Failover" in the design, and nothing else. `elect` decides, `settle`
+//! Elects the primary: the rules of "Failover" in the design, and nothing else. `elect` decides, `settle`
 //! updates generation and history.
 
 use std::collections::VecDeque;
@@ -16,58 +16,59 @@ const HISTORY_MAX: usize = 32;
 /// When the label has moved, nobody writes until it is known which writes were acknowledged, but at most for this long.
 const HANDOVER_MS: u64 = 200;
 
-/// Decides on the writer of `next` and updates its generation, history and deposed servers.
+/// Decides on the primary of `next` and updates its generation, history and deposed servers.
 pub(super) fn settle(before: &Snapshot, next: &mut Snapshot, servers: &mut [Server], now_ms: u64) {
-    next.handover_since_ms = successor(before, &candidates(servers, before.last_writer))
+    next.handover_since_ms = successor(before, &candidates(servers, before.last_primary))
         .map(|_| before.handover_since_ms.unwrap_or(now_ms));
     let waited = next.handover_since_ms.is_some_and(|since| now_ms.saturating_sub(since) >= HANDOVER_MS);
-    let (writer, alarm) = elect(servers, before, next.acknowledged.as_ref(), waited);
+    let (primary, alarm) = elect(servers, before, next.acknowledged.as_ref(), waited);
     // A read-only primary is what the operator asked for.
-    let as_asked = next.maintenance.read_only && primary_is_read_only(servers, before.last_writer);
-    let in_order = as_asked || (writer.is_none() && replicates_from_outside(|| servers.iter(), before));
+    let as_asked = next.maintenance.read_only && primary_is_read_only(servers, before.last_primary);
+    let in_order = as_asked || (primary.is_none() && replicates_from_outside(|| servers.iter(), before));
     next.alarm = alarm.filter(|alarm| match alarm {
         Alarm::NoCandidate => !in_order,
-        // A new writer takes the former one's place: that is none any more if it replicates from a server.
-        Alarm::SeveralCandidates => candidates(servers, writer.or(before.last_writer)).len() > 1,
+        // A new primary takes the former one's place: that is none any more if it replicates from a server.
+        Alarm::SeveralCandidates => candidates(servers, primary.or(before.last_primary)).len() > 1,
         Alarm::FormerPrimary => true,
     });
-    if writer == before.writer {
+    if primary == before.primary {
         return;
     }
-    let mut reason = match writer {
+    let mut reason = match primary {
         Some(id) => gained(before, servers, id),
         None => lost(before, servers),
     };
-    let from = before.writer().map(|s| s.name.clone());
-    let to = writer.and_then(|id| find(servers, id)).map(|s| s.name.clone());
-    if let Some(new) = writer.filter(|_| writer != before.last_writer) {
-        let old = before.last_writer.and_then(|old| find(servers, old));
+    let from = before.primary().map(|s| s.name.clone());
+    let to = primary.and_then(|id| find(servers, id)).map(|s| s.name.clone());
+    if let Some(new) = primary.filter(|_| primary != before.last_primary) {
+        let old = before.last_primary.and_then(|old| find(servers, old));
         let in_question = find(servers, new)
-            .filter(|_| before.last_writer.is_some())
+            .filter(|_| before.last_primary.is_some())
             .and_then(|new| InQuestion::of(before, next.acknowledged.as_ref(), old, new));
         if let Some(in_question) = in_question {
             next.writes_in_question = next.writes_in_question.saturating_add(in_question.writes);
             reason = format!("{reason}; {in_question}");
         }
         next.generation += 1;
-        if let Some(old) = before.last_writer {
+        if let Some(old) = before.last_primary {
             depose(next, servers, old, new);
         }
-        next.last_writer = writer;
+        next.last_primary = primary;
     }
-    next.writer = writer;
-    let change = WriterChange { at_ms: now_ms, from, to, reason: reason.into(), generation: next.generation };
+    next.primary = primary;
+    let change =
+        PrimaryChange { at_ms: now_ms, from, to, reason: reason.into(), generation: next.generation };
     remember(Arc::make_mut(&mut next.history), change);
 }
 
-fn remember(history: &mut VecDeque<WriterChange>, change: WriterChange) {
+fn remember(history: &mut VecDeque<PrimaryChange>, change: PrimaryChange) {
     while history.len() >= HISTORY_MAX {
         history.pop_front();
     }
     history.push_back(change);
 }
 
-/// Marks the old writer as deposed, because another server took over its role. If it was not seen to give up
+/// Marks the old primary as deposed, because another server took over its role. If it was not seen to give up
 /// the role, it may come back writable and lack writes that its successor acknowledged.
 fn depose(next: &mut Snapshot, servers: &mut [Server], old: ServerId, new: ServerId) {
     let server = match servers.iter().position(|s| s.id == old) {
@@ -79,19 +80,19 @@ fn depose(next: &mut Snapshot, servers: &mut [Server], old: ServerId, new: Serve
     }
 }
 
-/// True if an answer shows that a former writer gave up its role.
+/// True if an answer shows that a former primary gave up its role.
 pub(super) fn gives_up(facts: &Facts) -> bool {
     facts.is_read_only() || facts.replication.as_ref().is_some_and(|r| r.applying)
 }
 
-/// Applies the rules in order. `before` contains the current and the last writer.
+/// Applies the rules in order. `before` contains the current and the last primary.
 fn elect(
     servers: &[Server],
     before: &Snapshot,
     acknowledged: Option<&Acknowledged>,
     waited: bool,
 ) -> (Option<ServerId>, Option<Alarm>) {
-    let (current, last) = (before.writer, before.last_writer);
+    let (current, last) = (before.primary, before.last_primary);
     let group = servers.iter().any(|s| s.member.is_some());
     let candidates = candidates(servers, last);
     if group && !candidates.is_empty() {
@@ -105,8 +106,8 @@ fn elect(
         return ((known || waited).then_some(successor.id), None);
     }
     // Rule 5, first half: never alternate.
-    if let Some(writer) = candidates.iter().find(|s| Some(s.id) == current) {
-        return (Some(writer.id), several);
+    if let Some(primary) = candidates.iter().find(|s| Some(s.id) == current) {
+        return (Some(primary.id), several);
     }
     // At start the first server to answer must not win while others have not been reached yet.
     if last.is_none() && servers.iter().any(|s| s.health == Health::Unknown) {
@@ -122,7 +123,7 @@ fn elect(
         return (None, Some(several.unwrap_or(Alarm::FormerPrimary)));
     }
     let is_last = |s: &Server| {
-        Some(s.id) == last || departed_pods::last_writer(before, servers).is_some_and(|back| back.id == s.id)
+        Some(s.id) == last || departed_pods::last_primary(before, servers).is_some_and(|back| back.id == s.id)
     };
     if let [only] = eligible.as_slice()
         && is_last(only)
@@ -131,13 +132,13 @@ fn elect(
         return (None, Some(several.unwrap_or(Alarm::FormerPrimary)));
     }
     let labels = servers.iter().any(|s| s.label.is_some());
-    let writer = match eligible.as_slice() {
+    let primary = match eligible.as_slice() {
         [only] if !labels => Some(*only),
         [only] => single_with_labels(servers, only, before, acknowledged),
         _ => among_several(servers, &eligible, labels, last.is_none()),
     };
-    match writer {
-        Some(writer) => (Some(writer.id), several),
+    match primary {
+        Some(primary) => (Some(primary.id), several),
         None => (None, Some(several.unwrap_or(Alarm::NoCandidate))),
     }
 }
@@ -156,22 +157,22 @@ fn among_members(
     // answer must not win.
     let unheard = servers.iter().any(|s| s.health == Health::Unknown && s.label == Some(Label::Primary));
     let labelled = labelled.next().filter(|_| labelled.next().is_none() && !unheard);
-    let current = candidates.iter().find(|s| Some(s.id) == before.writer);
+    let current = candidates.iter().find(|s| Some(s.id) == before.primary);
     let galera = candidates.iter().any(|s| s.member.is_some_and(|m| m.group == Group::Galera));
-    let writer = if galera { labelled.or(current) } else { current.or(labelled) };
-    let waiting = before.last_writer.is_none() && servers.iter().any(|s| s.health == Health::Unknown);
+    let primary = if galera { labelled.or(current) } else { current.or(labelled) };
+    let waiting = before.last_primary.is_none() && servers.iter().any(|s| s.health == Health::Unknown);
     let lowest = || candidates.iter().filter(|_| !waiting).min_by(|a, b| a.name.cmp(&b.name));
     let only = || candidates.first().filter(|_| candidates.len() == 1 && !galera);
-    (writer.or_else(only).or_else(lowest).map(|s| s.id), None)
+    (primary.or_else(only).or_else(lowest).map(|s| s.id), None)
 }
 
-/// True if the role was moved to `server`, a former writer, on purpose: the last writer is no longer
+/// True if the role was moved to `server`, a former primary, on purpose: the last primary is no longer
 /// configured, or answers that it is read-only. A pod that is gone has not given up the role: it may be on
-/// its way back. With labels, a read-only last writer proves little, since a former primary that nobody
-/// fenced keeps its label: `server` must also have all writes of the last writer.
+/// its way back. With labels, a read-only last primary proves little, since a former primary that nobody
+/// fenced keeps its label: `server` must also have all writes of the last primary.
 fn given_up(servers: &[Server], before: &Snapshot, server: &Server) -> bool {
-    let last = before.last_writer.and_then(|id| find(servers, id));
-    let last = last.or_else(|| departed_pods::last_writer(before, servers));
+    let last = before.last_primary.and_then(|id| find(servers, id));
+    let last = last.or_else(|| departed_pods::last_primary(before, servers));
     if server.label.is_none() {
         return last.map_or(server.uid.is_empty(), Server::is_up_read_only);
     }
@@ -180,7 +181,7 @@ fn given_up(servers: &[Server], before: &Snapshot, server: &Server) -> bool {
     positions.is_some_and(|(old, new)| !old.gtid.is_empty() && new.gtid.contains(&old.gtid))
 }
 
-/// True if there are signs that another server, now unreachable, took over from `back`, the last writer,
+/// True if there are signs that another server, now unreachable, took over from `back`, the last primary,
 /// while that was lost. The signs: since this generation began, the other server got the label, later than
 /// `back`, or a replica switched to it. A server that answers that it is read-only did not take over.
 fn was_succeeded(servers: &[Server], back: &Server, generation: u64) -> bool {
@@ -213,7 +214,7 @@ fn single_with_labels<'a>(
 }
 
 /// Checks rule 4's condition: the server was a replica in this generation, and its position contains every
-/// acknowledged write. If the last writer answers that it is read-only, its position says which writes these
+/// acknowledged write. If the last primary answers that it is read-only, its position says which writes these
 /// are; otherwise the sessions' record of them does.
 fn holds_all_writes(
     servers: &[Server],
@@ -221,10 +222,10 @@ fn holds_all_writes(
     before: &Snapshot,
     acknowledged: Option<&Acknowledged>,
 ) -> bool {
-    if before.last_writer.is_none() || server.replicated != Some(before.generation) {
+    if before.last_primary.is_none() || server.replicated != Some(before.generation) {
         return false;
     }
-    let last = before.last_writer.and_then(|id| find(servers, id)).filter(|last| last.is_up_read_only());
+    let last = before.last_primary.and_then(|id| find(servers, id)).filter(|last| last.is_up_read_only());
     let handed_over = last.and_then(|last| last.facts.as_ref()).filter(|facts| facts.gtid_on);
     let acknowledged = acknowledged.filter(|writes| writes.generation == before.generation);
     match (handed_over, acknowledged) {
@@ -256,7 +257,7 @@ fn among_several<'a>(
     if sources.next().is_some() { None } else { first }
 }
 
-/// True if the primary is read-only: the last writer or, at start, the labelled server.
+/// True if the primary is read-only: the last primary or, at start, the labelled server.
 fn primary_is_read_only(servers: &[Server], last: Option<ServerId>) -> bool {
     let is_it = |s: &&Server| last.map_or(s.label == Some(Label::Primary), |last| s.id == last);
     servers.iter().find(is_it).is_some_and(Server::is_up_read_only)
@@ -268,7 +269,7 @@ fn find(servers: &[Server], id: ServerId) -> Option<&Server> {
 
 /// Returns the reason of a loss for the history: "db-0 is down".
 fn lost(before: &Snapshot, servers: &[Server]) -> String {
-    match before.writer() {
+    match before.primary() {
         Some(old) => fate(old, servers),
         None => String::new(),
     }
@@ -278,17 +279,17 @@ fn lost(before: &Snapshot, servers: &[Server]) -> String {
 fn gained(before: &Snapshot, servers: &[Server], id: ServerId) -> String {
     let Some(new) = find(servers, id) else { return String::new() };
     let how = match before.server(id) {
-        _ if before.last_writer == Some(id) => "is writable again",
+        _ if before.last_primary == Some(id) => "is writable again",
         Some(old) if old.is_up_read_only() => "became writable",
         _ => "is writable",
     };
-    match before.last_writer {
+    match before.last_primary {
         Some(last) if last != id => {
             let fate = match before.server(last) {
                 Some(old) => fate(old, servers),
                 None => {
                     let names = before.history.iter().rev().find_map(|change| change.to.as_deref());
-                    format!("{}, the last writer, is gone", names.unwrap_or("a server"))
+                    format!("{}, the last primary, is gone", names.unwrap_or("a server"))
                 }
             };
             format!("{fate}, {} {how}", new.name)
@@ -297,7 +298,7 @@ fn gained(before: &Snapshot, servers: &[Server], id: ServerId) -> String {
     }
 }
 
-/// Describes what happened to the old writer.
+/// Describes what happened to the old primary.
 fn fate(old: &Server, servers: &[Server]) -> String {
     let name = &old.name;
     match find(servers, old.id) {

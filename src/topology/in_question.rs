@@ -1,11 +1,11 @@
-//! Acknowledged writes that a new writer is not known to have. Nobody can bring them back; somebody must hear of them.
+//! Acknowledged writes that a new primary is not known to have. Nobody can bring them back; somebody must hear of them.
 
 use super::types::*;
 
 /// The longest position that is shown.
 const MAX_SHOWN: usize = 200;
 
-/// What a new writer is not known to have of its predecessor's writes.
+/// What a new primary is not known to have of its predecessor's writes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct InQuestion {
     /// How many writes these are, at most.
@@ -15,7 +15,7 @@ pub(super) struct InQuestion {
 }
 
 impl InQuestion {
-    /// Returns None if `new` has all that the former writer `old` was seen with, and that clients were told was done, as far
+    /// Returns None if `new` has all that the former primary `old` was seen with, and that clients were told was done, as far
     /// as positions tell. The majority of a group has what a member accepts.
     pub fn of(
         before: &Snapshot,

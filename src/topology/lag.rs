@@ -53,7 +53,7 @@ fn behind(server: &Server, facts: &Facts, snapshot: &Snapshot, until: Until) -> 
     let reported = facts.replication.as_ref().and_then(|r| r.lag);
     // Galera members each number their own writes, unless wsrep_gtid_mode is on.
     let comparable = facts.gtid_on
-        && snapshot.writer != Some(server.id)
+        && snapshot.primary != Some(server.id)
         && server.member.is_none_or(|member| member.group != Group::Galera);
     match snapshot.trail.age(&facts.gtid, until).filter(|_| comparable) {
         None => Behind::Reported(reported),
@@ -65,9 +65,9 @@ fn behind(server: &Server, facts: &Facts, snapshot: &Snapshot, until: Until) -> 
     }
 }
 
-/// Returns how long a server has received nothing while there was a writer.
+/// Returns how long a server has received nothing while there was a primary.
 fn stalled_for(server: &Server, snapshot: &Snapshot, now_ms: u64) -> Duration {
-    let written_since = snapshot.writer.and(snapshot.history.back()).map(|change| change.at_ms);
+    let written_since = snapshot.primary.and(snapshot.history.back()).map(|change| change.at_ms);
     match (server.stalled_since_ms, written_since) {
         (Some(stalled), Some(written)) => Duration::from_millis(now_ms.saturating_sub(stalled.max(written))),
         _ => Duration::ZERO,

@@ -22,7 +22,7 @@ mod silence;
 mod sources;
 mod spelling;
 mod types;
-mod why_no_writer;
+mod why_no_primary;
 
 #[cfg(test)]
 mod tests;

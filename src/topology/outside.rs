@@ -1,18 +1,18 @@
 //! Replica clusters: all servers are read-only and replicate from a primary that is not among them (another
-//! site's). Such a cluster has no writer, and that is not a fault.
+//! site's). Such a cluster has no primary, and that is not a fault.
 
 use super::sources::replicates_from;
 use super::types::*;
 
 impl Snapshot {
-    /// True if the servers are a replica cluster, whose reads can be served although there is no writer.
+    /// True if the servers are a replica cluster, whose reads can be served although there is no primary.
     pub fn is_replica_cluster(&self) -> bool {
-        self.writer.is_none() && replicates_from_outside(|| self.servers.iter().map(AsRef::as_ref), self)
+        self.primary.is_none() && replicates_from_outside(|| self.servers.iter().map(AsRef::as_ref), self)
     }
 }
 
 /// True if every server that answers is read-only, and one of them replicates from a source that is not in
-/// the list. A writer of `before` that has left the list does not count as a primary of another site.
+/// the list. A primary of `before` that has left the list does not count as a primary of another site.
 pub(super) fn replicates_from_outside<'a, I: Iterator<Item = &'a Server>>(
     servers: impl Fn() -> I,
     before: &Snapshot,
@@ -22,7 +22,7 @@ pub(super) fn replicates_from_outside<'a, I: Iterator<Item = &'a Server>>(
         return false;
     }
     let lost = before.history.iter().rev().find_map(|change| change.from.as_ref());
-    let lost = before.writer().map(|writer| &writer.name).or(lost);
+    let lost = before.primary().map(|primary| &primary.name).or(lost);
     let lost = lost.filter(|lost| servers().all(|server| server.name != **lost));
     up().filter(|server| server.replicates()).any(|server| {
         let Some(source) = server.replication().and_then(|replication| replication.source.as_ref()) else {

@@ -5,21 +5,21 @@ use super::sources::replicates_from;
 use super::types::*;
 
 /// True if a server may serve reads: it is up, read-only, a running replica or a fit member of a group,
-/// within `max_lag`, has a weight, is not drained, and is not the writer.
+/// within `max_lag`, has a weight, is not drained, and is not the primary.
 ///
 /// A replica whose source died still serves reads although it receives nothing. Otherwise the loss of the
-/// primary would take all replicas with it; and without a writer there are no new writes to miss. Under a new
-/// writer its position decides. Where positions cannot be compared, its lag is the time during which there
-/// was a writer that it did not receive from.
+/// primary would take all replicas with it; and without a primary there are no new writes to miss. Under a new
+/// primary its position decides. Where positions cannot be compared, its lag is the time during which there
+/// was a primary that it did not receive from.
 ///
-/// `primary`: the writer's position, if its writes have GTIDs.
+/// `primary`: the primary's position, if its writes have GTIDs.
 pub(super) fn serves(server: &Server, snapshot: &Snapshot, primary: Option<&GtidSet>) -> bool {
     let Some(facts) = &server.facts else { return false };
     if server.health != Health::Up
         || server.deleting
         || snapshot.drain_of(server).is_some()
         || server.weight == 0
-        || snapshot.writer == Some(server.id)
+        || snapshot.primary == Some(server.id)
         || server.member.is_some_and(|member| !member.fit)
     {
         return false;
@@ -54,7 +54,7 @@ impl Snapshot {
     /// itself made, and when last probed it did not follow the primary. For a moment this holds for all
     /// replicas of a new primary.
     pub fn is_out_of_reach(&self, replica: &Server, position: &GtidSet) -> bool {
-        let Some(primary) = self.writer().filter(|primary| !self.follows(replica, primary)) else {
+        let Some(primary) = self.primary().filter(|primary| !self.follows(replica, primary)) else {
             return false;
         };
         let of_both = replica.facts.as_ref().zip(primary.facts.as_ref());
@@ -68,7 +68,7 @@ impl Snapshot {
     /// `lost` is the server's state at the time: its pod may be gone by now, or recreated under the same
     /// name, which still counts as `lost`.
     pub fn has_more_of(&self, lost: &Server, executed: &GtidSet) -> Option<bool> {
-        let (primary, identity) = (self.writer()?, &lost.facts.as_ref()?.identity);
+        let (primary, identity) = (self.primary()?, &lost.facts.as_ref()?.identity);
         let mut all_known = true;
         for other in self.servers.iter().filter(|other| other.id != primary.id && other.name != lost.name) {
             let facts = other.facts.as_ref();

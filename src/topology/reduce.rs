@@ -20,7 +20,7 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
             servers = discovered(&servers, list, &mut next.next_id);
             departed_pods::remember(snapshot, &mut next, &mut servers);
             let now = (snapshot.generation, snapshot.version);
-            let back = departed_pods::last_writer(&next, &servers).map(|server| server.id);
+            let back = departed_pods::last_primary(&next, &servers).map(|server| server.id);
             servers.iter_mut().for_each(|s| labelled(s, snapshot, Some(s.id) == back, now));
         }
         Event::Probe { server, outcome } => {
@@ -40,31 +40,31 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
         Event::Acknowledged(writes) => next.acknowledged = Some(writes.clone()),
     }
     elect::settle(snapshot, &mut next, &mut servers, now_ms);
-    wait_for_writer(&mut next, &servers, now_ms);
+    wait_for_primary(&mut next, &servers, now_ms);
     silence::decide(&mut next, &servers, now_ms);
-    if next.writer.is_some() {
+    if next.primary.is_some() {
         // Clients will be told of more writes.
         next.acknowledged = None;
     }
-    let of_writer = answer(event).filter(|_| probe.is_some() && probe == next.writer);
-    follow(snapshot, &mut next, &servers, of_writer, now_ms);
-    let until = next.writer.map_or(Until::End, |writer| Until::Now(now_ms, writer));
-    let all = next.writer != snapshot.writer || next.max_lag != snapshot.max_lag;
-    let writer_answers = servers.iter().any(|s| Some(s.id) == next.writer && s.missed == 0);
-    let writer = servers.iter().find(|s| Some(s.id) == next.writer).and_then(|s| s.facts.as_ref());
-    let position = writer.filter(|facts| facts.gtid_on).map(|facts| facts.gtid.clone());
+    let of_primary = answer(event).filter(|_| probe.is_some() && probe == next.primary);
+    follow(snapshot, &mut next, &servers, of_primary, now_ms);
+    let until = next.primary.map_or(Until::End, |primary| Until::Now(now_ms, primary));
+    let all = next.primary != snapshot.primary || next.max_lag != snapshot.max_lag;
+    let primary_answers = servers.iter().any(|s| Some(s.id) == next.primary && s.missed == 0);
+    let primary = servers.iter().find(|s| Some(s.id) == next.primary).and_then(|s| s.facts.as_ref());
+    let position = primary.filter(|facts| facts.gtid_on).map(|facts| facts.gtid.clone());
     for server in &mut servers {
         if all || probe == Some(server.id) {
             lag::measure(server, &next, until, now_ms);
         }
         server.serves_reads = reads::serves(server, &next, position.as_deref());
-        if next.writer.is_some() && server.replicates() {
+        if next.primary.is_some() && server.replicates() {
             server.replicated = Some(next.generation);
         }
         if let Some(facts) = server.applies_to().filter(|_| probe == Some(server.id)) {
             server.held = Some(facts.gtid.clone());
         }
-        if writer_answers {
+        if primary_answers {
             server.last_source = server.replication().and_then(|r| r.source.clone());
         }
     }
@@ -86,31 +86,31 @@ fn came_up(server: &mut Server, before: &Snapshot) {
     }
 }
 
-/// Sets since when there is no writer because the last one gave up its role, if another one is to be
+/// Sets since when there is no primary because the last one gave up its role, if another one is to be
 /// expected.
-fn wait_for_writer(next: &mut Snapshot, servers: &[Server], now_ms: u64) {
-    let last = servers.iter().find(|s| Some(s.id) == next.last_writer);
+fn wait_for_primary(next: &mut Snapshot, servers: &[Server], now_ms: u64) {
+    let last = servers.iter().find(|s| Some(s.id) == next.last_primary);
     let gave_up = last.is_some_and(|s| s.is_up_read_only() || (s.health == Health::Up && s.deleting));
-    let waits = next.writer.is_none() && gave_up && servers.len() > 1 && !next.maintenance.read_only;
+    let waits = next.primary.is_none() && gave_up && servers.len() > 1 && !next.maintenance.read_only;
     next.lost_at_ms = waits.then(|| next.lost_at_ms.unwrap_or(now_ms));
     let waited = |since| Duration::from_millis(now_ms.saturating_sub(since));
     next.grace_over = next.lost_at_ms.is_some_and(|since| waited(since) >= next.grace);
 }
 
-/// Updates the trail of the writer. `answer` is the writer's answer, if this event is one.
+/// Updates the trail of the primary. `answer` is the primary's answer, if this event is one.
 fn follow(before: &Snapshot, next: &mut Snapshot, servers: &[Server], answer: Option<&Facts>, now_ms: u64) {
-    let Some(writer) = next.writer.and_then(|id| servers.iter().find(|s| s.id == id)) else { return };
-    if next.writer != before.writer
-        && let Some(old) = before.server(writer.id).filter(|old| old.health == Health::Up && old.missed == 0)
+    let Some(primary) = next.primary.and_then(|id| servers.iter().find(|s| s.id == id)) else { return };
+    if next.primary != before.primary
+        && let Some(old) = before.server(primary.id).filter(|old| old.health == Health::Up && old.missed == 0)
         && let Some(facts) = old.facts.as_ref().filter(|facts| facts.gtid_on)
     {
-        next.trail.take_over(writer.id, &facts.gtid, now_ms, next.max_lag);
+        next.trail.take_over(primary.id, &facts.gtid, now_ms, next.max_lag);
     }
     match answer {
         Some(facts) if facts.gtid_on => {
             let round_trip_ms = u64::try_from(facts.round_trip.as_millis()).unwrap_or(u64::MAX);
             let between = (now_ms.saturating_sub(round_trip_ms.saturating_add(1)), now_ms);
-            next.trail.note(writer.id, &facts.gtid, between, next.max_lag);
+            next.trail.note(primary.id, &facts.gtid, between, next.max_lag);
         }
         Some(_) => next.trail.forget(),
         None => {}
@@ -197,7 +197,7 @@ fn discovered(servers: &[Server], list: &[Discovered], next_id: &mut u32) -> Vec
     next
 }
 
-/// Records when the label became `Primary`. A pod that got another address keeps its time. If the last writer
+/// Records when the label became `Primary`. A pod that got another address keeps its time. If the last primary
 /// left the list and is back, it counts as labelled before all others.
 fn labelled(server: &mut Server, before: &Snapshot, is_back: bool, now: (u64, u64)) {
     let same_pod = |old: &&Arc<Server>| !old.uid.is_empty() && old.uid == server.uid;

@@ -11,7 +11,7 @@
 
 use std::time::Duration;
 
-use super::candidates::may_be_writer;
+use super::candidates::may_be_primary;
 use super::identity::ServerId;
 use super::types::{Health, Label, Server, Snapshot};
 
@@ -35,10 +35,10 @@ impl Silence {
     }
 }
 
-/// Decides whether what is under way on the last writer, which does not answer, waits for its answer.
+/// Decides whether what is under way on the last primary, which does not answer, waits for its answer.
 pub(super) fn decide(next: &mut Snapshot, servers: &[Server], now_ms: u64) {
-    let last = servers.iter().find(|s| Some(s.id) == next.last_writer);
-    let silent = last.filter(|s| next.writer.is_none() && s.health == Health::Down);
+    let last = servers.iter().find(|s| Some(s.id) == next.last_primary);
+    let silent = last.filter(|s| next.primary.is_none() && s.health == Health::Down);
     next.silent_since_ms = silent.map(|_| next.silent_since_ms.unwrap_or(now_ms));
     let awaited = silent.filter(|silent| {
         let others = || servers.iter().filter(|s| s.id != silent.id);
@@ -47,7 +47,7 @@ pub(super) fn decide(next: &mut Snapshot, servers: &[Server], now_ms: u64) {
             was_primary: true,
             proven_dead: !silent.silent,
             candidate: others()
-                .any(|s| may_be_writer(servers, s, next.last_writer) || s.label == Some(Label::Primary)),
+                .any(|s| may_be_primary(servers, s, next.last_primary) || s.label == Some(Label::Primary)),
             too_long: Duration::from_millis(now_ms.saturating_sub(since)) >= next.silence,
         };
         facts.waits()
@@ -58,7 +58,7 @@ pub(super) fn decide(next: &mut Snapshot, servers: &[Server], now_ms: u64) {
 impl Snapshot {
     /// True if nothing more can be expected on a connection to this server that was opened in this
     /// generation: the server does not answer and is not awaited, or it is cut off from its group, which has another
-    /// writer.
+    /// primary.
     pub fn has_lost(&self, server: ServerId, generation: u64, read_only: bool) -> bool {
         let is_awaited = !read_only && generation == self.generation && self.awaited == Some(server);
         self.server(server).is_none_or(|server| {

@@ -3,7 +3,7 @@
 use super::types::{Health, Server};
 
 /// True if `replica` replicates from `source`. Compares texts only: a source under another name for the same
-/// host is not recognised, and the result is no writer and an alarm. A pod's name in DNS begins with the name
+/// host is not recognised, and the result is no primary and an alarm. A pod's name in DNS begins with the name
 /// of the pod.
 pub(super) fn replicates_from(replica: &Server, source: &Server) -> bool {
     replica.health == Health::Up && has_source(replica, source)

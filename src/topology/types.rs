@@ -19,39 +19,39 @@ pub struct Snapshot {
     /// weights, generation. Changes with every write or probe do not count: positions, lags, round trips,
     /// missed probes and their errors. While it is unchanged, no session has to check its servers again.
     pub roles_version: u64,
-    /// Counts changes of the writer to *another* server (A, none, A again is one generation).
+    /// Counts changes of the primary to *another* server (A, none, A again is one generation).
     pub generation: u64,
     /// The servers, in the order of discovery.
     pub servers: Arc<[Arc<Server>]>,
-    /// The server for statements that need a writer. None: they wait.
-    pub writer: Option<ServerId>,
-    /// A problem for people to look at; there may be a writer nevertheless.
+    /// The server for statements that need a primary. None: they wait.
+    pub primary: Option<ServerId>,
+    /// A problem for people to look at; there may be a primary nevertheless.
     pub alarm: Option<Alarm>,
-    /// The last changes of the writer, newest last, at most 32.
-    pub history: Arc<VecDeque<WriterChange>>,
-    /// The writer, or the last one while there is none: distinguishes a writer's return from a change of
-    /// writer.
-    pub last_writer: Option<ServerId>,
-    /// Since when the last writer's label has been another server's, while both are writable (Unix time in milliseconds).
+    /// The last changes of the primary, newest last, at most 32.
+    pub history: Arc<VecDeque<PrimaryChange>>,
+    /// The primary, or the last one while there is none: distinguishes a primary's return from a change of
+    /// primary.
+    pub last_primary: Option<ServerId>,
+    /// Since when the last primary's label has been another server's, while both are writable (Unix time in milliseconds).
     pub handover_since_ms: Option<u64>,
-    /// How many acknowledged writes new writers were not known to have, since the process began.
+    /// How many acknowledged writes new primaries were not known to have, since the process began.
     pub writes_in_question: u64,
-    /// Since when there is no writer (Unix time in milliseconds), if the last one lives and is read-only or
+    /// Since when there is no primary (Unix time in milliseconds), if the last one lives and is read-only or
     /// being deleted, so that another one is to be expected.
     pub lost_at_ms: Option<u64>,
-    /// `failover.grace`: how long open transactions may continue on the last writer, if that server lives.
+    /// `failover.grace`: how long open transactions may continue on the last primary, if that server lives.
     pub grace: Duration,
     /// True if the grace is over.
     pub grace_over: bool,
-    /// `failover.silence`: how long what is under way on the last writer waits while that answers nothing.
+    /// `failover.silence`: how long what is under way on the last primary waits while that answers nothing.
     pub silence: Duration,
-    /// Since when the last writer has answered nothing (Unix time in milliseconds), while there is no writer.
+    /// Since when the last primary has answered nothing (Unix time in milliseconds), while there is no primary.
     pub silent_since_ms: Option<u64>,
-    /// The last writer, while what is under way there waits for its answer; see [`Silence`](super::silence::Silence).
+    /// The last primary, while what is under way there waits for its answer; see [`Silence`](super::silence::Silence).
     pub awaited: Option<ServerId>,
-    /// The writes that were acknowledged to clients, once the writer is lost.
+    /// The writes that were acknowledged to clients, once the primary is lost.
     pub acknowledged: Option<Acknowledged>,
-    /// The writer's positions over time, by which the lag of the others is measured.
+    /// The primary's positions over time, by which the lag of the others is measured.
     pub trail: Trail,
     /// `replicas.max_lag`; decides `serves_reads`.
     pub max_lag: Duration,
@@ -59,7 +59,7 @@ pub struct Snapshot {
     pub maintenance: Maintenance,
     /// The servers that orders to this process drain.
     pub drain_orders: DrainOrders,
-    /// Pods that left the list while deposed or as the last writer: their uids or, for pods without a label,
+    /// Pods that left the list while deposed or as the last primary: their uids or, for pods without a label,
     /// their names. A pod that is back with one of these may have the same data.
     pub departed_pods: Arc<[(Arc<str>, ServerId)]>,
     /// The id of the next new server.
@@ -88,13 +88,13 @@ pub struct Server {
     pub missed: u32,
     /// True if it is down because it answers nothing: its address neither refused nor reset a connection.
     pub silent: bool,
-    /// Its lag behind the writer at its last probe: the age of its position in the writer's history, accurate
-    /// to one probe interval. Without GTIDs, and for the writer itself: what the server reports. While there
-    /// is no writer: its lag behind the last position seen of the last writer. None: unknown.
+    /// Its lag behind the primary at its last probe: the age of its position in the primary's history, accurate
+    /// to one probe interval. Without GTIDs, and for the primary itself: what the server reports. While there
+    /// is no primary: its lag behind the last position seen of the last primary. None: unknown.
     pub lag: Option<Duration>,
     /// Whether the lag is low enough for reads, with hysteresis.
     pub freshness: Freshness,
-    /// Eligible for reads: up, replicating, lag within `max_lag`, not the writer, with a weight.
+    /// Eligible for reads: up, replicating, lag within `max_lag`, not the primary, with a weight.
     pub serves_reads: bool,
     /// The last error of a probe, for people.
     pub last_error: Option<Arc<str>>,
@@ -125,9 +125,9 @@ pub struct Server {
     /// What it had applied when it was last seen as a replica that applies. Operators empty a new primary's
     /// `gtid_slave_pos`: then its own answers do not show that it has these writes.
     pub held: Option<Arc<GtidSet>>,
-    /// Its source when the writer last answered.
+    /// Its source when the primary last answered.
     pub last_source: Option<Arc<str>>,
-    /// True if another server took over from it as the writer, and it has not been seen read-only or
+    /// True if another server took over from it as the primary, and it has not been seen read-only or
     /// replicating since: it may lack writes that the successor acknowledged.
     pub deposed: bool,
     /// Since when its receiver has been disconnected (Unix time in milliseconds).
@@ -336,13 +336,13 @@ pub enum Group {
 /// A problem for people to look at.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Alarm {
-    /// Two or more servers are writable: either none of them can be identified as the writer, or another one
-    /// is writable beside the writer (which stays).
+    /// Two or more servers are writable: either none of them can be identified as the primary, or another one
+    /// is writable beside the primary (which stays).
     SeveralCandidates,
-    /// Servers answer, but none can be the writer: they are read-only, or not labelled.
+    /// Servers answer, but none can be the primary: they are read-only, or not labelled.
     NoCandidate,
     /// The only writable server is a former primary whose successor has not been seen to give up the role: it
-    /// may lack acknowledged writes. It becomes the writer once it has been read-only or a replica, or once
+    /// may lack acknowledged writes. It becomes the primary once it has been read-only or a replica, or once
     /// the successor is read-only or no longer configured. Also raised for a primary that is back while
     /// labels or replicas indicate that another server took over unseen.
     FormerPrimary,
@@ -350,12 +350,12 @@ pub enum Alarm {
 
 /// One line of the history.
 #[derive(Debug, Clone, PartialEq)]
-pub struct WriterChange {
+pub struct PrimaryChange {
     /// Unix time in milliseconds.
     pub at_ms: u64,
-    /// The name of the old writer, for people.
+    /// The name of the old primary, for people.
     pub from: Option<Arc<str>>,
-    /// The name of the new writer, for people.
+    /// The name of the new primary, for people.
     pub to: Option<Arc<str>>,
     /// The reason, from the reducer.
     pub reason: Arc<str>,
@@ -391,7 +391,7 @@ pub enum Event {
         /// False: the drain ends.
         drained: bool,
     },
-    /// The writer is lost, and these are all writes of its generation that clients were told were done, as
+    /// The primary is lost, and these are all writes of its generation that clients were told were done, as
     /// far as is known now.
     Acknowledged(Acknowledged),
 }
@@ -431,10 +431,10 @@ impl Snapshot {
             roles_version: 0,
             generation: 0,
             servers: Arc::from([]),
-            writer: None,
+            primary: None,
             alarm: None,
             history: Arc::default(),
-            last_writer: None,
+            last_primary: None,
             handover_since_ms: None,
             writes_in_question: 0,
             lost_at_ms: None,
@@ -459,15 +459,15 @@ impl Snapshot {
         self.servers.iter().find(|s| s.id == id)
     }
 
-    /// Returns the writer, if there is one.
-    pub fn writer(&self) -> Option<&Arc<Server>> {
-        self.writer.and_then(|id| self.server(id))
+    /// Returns the primary, if there is one.
+    pub fn primary(&self) -> Option<&Arc<Server>> {
+        self.primary.and_then(|id| self.server(id))
     }
 
-    /// True if this server is the last writer and read-only as the operator's resource asks: open work on it
+    /// True if this server is the last primary and read-only as the operator's resource asks: open work on it
     /// continues.
     pub fn is_maintained(&self, server: ServerId) -> bool {
-        let last = self.writer.is_none() && self.last_writer == Some(server);
+        let last = self.primary.is_none() && self.last_primary == Some(server);
         last && self.maintenance.read_only && !self.has_lost(server, self.generation, false)
     }
 
@@ -477,15 +477,15 @@ impl Snapshot {
     pub fn has_demoted(&self, server: ServerId, generation: u64) -> bool {
         let found = self.server(server);
         let of_group = found.is_some_and(|found| found.member.is_some());
-        let is_writer = self.writer == Some(server) && self.generation == generation;
+        let is_primary = self.primary == Some(server) && self.generation == generation;
         let gave_up = || found.is_some_and(|found| found.is_up_read_only()) && self.servers.len() > 1;
-        !is_writer && !of_group && (self.writer.is_some() || (gave_up() && !self.maintenance.read_only))
+        !is_primary && !of_group && (self.primary.is_some() || (gave_up() && !self.maintenance.read_only))
     }
 
-    /// Returns, while there is no writer, the last one's generation and the servers' flavour.
+    /// Returns, while there is no primary, the last one's generation and the servers' flavour.
     pub fn lost(&self) -> Option<(u64, Flavor)> {
-        let lost = self.writer.is_none() && self.last_writer.is_some();
-        // The last writer may be gone from the list.
+        let lost = self.primary.is_none() && self.last_primary.is_some();
+        // The last primary may be gone from the list.
         let facts = self.servers.iter().find_map(|s| s.facts.as_ref()).filter(|_| lost)?;
         Some((self.generation, facts.flavor))
     }
@@ -536,7 +536,7 @@ impl Server {
         }
     }
 
-    /// True if the server could be the writer: reachable and writable by its last probe. A member of a group
+    /// True if the server could be the primary: reachable and writable by its last probe. A member of a group
     /// must also be allowed to write: ONLINE and PRIMARY in a view with a majority (group replication),
     /// Synced in the Primary component (Galera).
     pub fn is_candidate(&self) -> bool {

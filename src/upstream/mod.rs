@@ -52,12 +52,12 @@ impl<S: Stream> Links<S> {
     }
 
     fn keep(&mut self, role: Role, leased: Leased<S>) {
-        let kept = self.kept.get_or_insert_with(|| Box::new(PerRole { writer: None, reader: None }));
+        let kept = self.kept.get_or_insert_with(|| Box::new(PerRole { primary: None, replica: None }));
         *kept.of_mut(role) = Some(leased);
     }
 
     /// Removes and returns the seat of a parked connection to the primary, also to a former one.
-    pub fn forget_writer_seat(&mut self) -> Option<Seat<S>> {
+    pub fn forget_primary_seat(&mut self) -> Option<Seat<S>> {
         let at = self.seats.iter().position(|seat| !seat.key().class.read_only)?;
         Some(self.seats.swap_remove(at))
     }
@@ -85,7 +85,7 @@ pub struct Upstream<R: Runtime> {
     pub prelude: Vec<u8>,
     /// The pins that the statement under way added to that connection.
     pub sent: PinSet,
-    /// Whether that connection is the session's writer or its reader.
+    /// Whether that connection is the session's primary or its reader.
     pub role: Role,
     /// True if the connection for that role broke, or its server lost the role: what the session had there is
     /// gone.
@@ -107,7 +107,7 @@ impl<R: Runtime> Upstream<R> {
             handle,
             connection: None,
             seat: None,
-            role: Role::Writer,
+            role: Role::Primary,
             sent: PinSet::default(),
             state_refused: None,
             without_schema: false,
@@ -235,7 +235,7 @@ impl<R: Runtime> Upstream<R> {
             }
             return;
         }
-        let other = if self.role == Role::Writer { Role::Reader } else { Role::Writer };
+        let other = if self.role == Role::Primary { Role::Replica } else { Role::Primary };
         let stale = state.diagnostics.stale.take() == Some(other);
         if self.is_kept_for_nothing(state, other) {
             self.park_kept(state, other, stale);
@@ -261,7 +261,7 @@ impl<R: Runtime> Upstream<R> {
         mut connection: Box<Connection<R::Stream>>,
         seat: Seat<R::Stream>,
     ) {
-        if role == Role::Writer && state.insert.id.get() == InsertId::OnConnection {
+        if role == Role::Primary && state.insert.id.get() == InsertId::OnConnection {
             connection.pending_insert_id = Some(state.insert.id.link());
         }
         let asked_for = state.last.role == role && state.last.counted;
@@ -272,7 +272,7 @@ impl<R: Runtime> Upstream<R> {
     /// Gives up the diagnostics on the other role's connection, because the next statement runs on the connection for
     /// `role`. Parks the other connection if nothing else pins it.
     pub fn let_diagnostics_go(&mut self, state: &mut SessionState, role: Role) {
-        let other = if role == Role::Writer { Role::Reader } else { Role::Writer };
+        let other = if role == Role::Primary { Role::Replica } else { Role::Primary };
         state.unpin(other, PinSet::of(&[Pin::Warnings, Pin::FoundRows]));
         if self.is_kept_for_nothing(state, other) {
             self.park_kept(state, other, true);
@@ -281,12 +281,12 @@ impl<R: Runtime> Upstream<R> {
 
     /// Gives up the diagnostics on the reader's connection, and parks it if nothing else pins it. Returns
     /// false if something else does.
-    pub fn let_reader_go(&mut self, state: &mut SessionState) -> bool {
-        state.unpin(Role::Reader, PinSet::of(&[Pin::Warnings, Pin::FoundRows]));
-        if self.is_kept_for_nothing(state, Role::Reader) {
-            self.park_kept(state, Role::Reader, true);
+    pub fn let_replica_go(&mut self, state: &mut SessionState) -> bool {
+        state.unpin(Role::Replica, PinSet::of(&[Pin::Warnings, Pin::FoundRows]));
+        if self.is_kept_for_nothing(state, Role::Replica) {
+            self.park_kept(state, Role::Replica, true);
         }
-        !self.keeps(Role::Reader)
+        !self.keeps(Role::Replica)
     }
 
     fn is_kept_for_nothing(&self, state: &SessionState, role: Role) -> bool {
@@ -336,7 +336,7 @@ impl<R: Runtime> Upstream<R> {
                 self.handle.servers.kept(role).set(None);
                 self.resources.pool.vacate(connection, &seat);
                 *self.lost.of_mut(role) = true;
-                if let (Role::Writer, Some(journal)) = (role, &mut state.transaction.journal) {
+                if let (Role::Primary, Some(journal)) = (role, &mut state.transaction.journal) {
                     journal.lost = true;
                 }
             }

@@ -67,7 +67,7 @@ impl<R: Runtime> Upstream<R> {
 
     /// Returns what `LAST_INSERT_ID()` must return where the statement runs; None if any value is good.
     fn insert_id_for(&self, state: &SessionState, effects: Effects) -> Option<u64> {
-        if self.role == Role::Reader && !effects.contains(Effects::READS_INSERT_ID) {
+        if self.role == Role::Replica && !effects.contains(Effects::READS_INSERT_ID) {
             return None;
         }
         match state.insert.id.get() {
@@ -140,7 +140,7 @@ impl<R: Runtime> Upstream<R> {
         if effects.intersects(Effects::PREPARES | Effects::EXECUTES | Effects::DEALLOCATES) {
             let before = self.prelude.len();
             let mut wish = state.objects.text_statements.clone();
-            if self.role == Role::Reader && named.is_none() {
+            if self.role == Role::Replica && named.is_none() {
                 // A replica's connection would refuse to prepare a write.
                 wish = Default::default();
             }
@@ -161,7 +161,7 @@ impl<R: Runtime> Upstream<R> {
         let executes = effects.contains(Effects::EXECUTES);
         sure &= !unsure;
         let may_run_again =
-            effects.contains(Effects::REPEATABLE) && self.role == Role::Reader && !self.without_schema;
+            effects.contains(Effects::REPEATABLE) && self.role == Role::Replica && !self.without_schema;
         if sure || (may_run_again && !executes) {
             return Ok(Brought::Ready);
         }
@@ -187,7 +187,7 @@ impl<R: Runtime> Upstream<R> {
     ) -> Result<(), StatementError> {
         let here = self.connection.as_ref().map(|c| c.about.thread());
         let asks = effects.contains(Effects::READS_INSERT_ID);
-        let is_here = here == state.insert.connection || (self.role == Role::Reader && !asks);
+        let is_here = here == state.insert.connection || (self.role == Role::Replica && !asks);
         let limit = self.resources.live.borrow().timeouts.connect;
         let resources = self.resources.clone();
         let until = tokio::time::Instant::now() + limit;
@@ -195,7 +195,7 @@ impl<R: Runtime> Upstream<R> {
             && state.insert.id.get() == InsertId::OnConnection
             && tokio::time::Instant::now() < until
         {
-            if let Some(seat) = self.links.forget_writer_seat() {
+            if let Some(seat) = self.links.forget_primary_seat() {
                 // If no session took the connection, this session asks it, because it does not return to it
                 // either.
                 match resources.pool.reclaim(&seat) {

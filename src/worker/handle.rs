@@ -121,7 +121,7 @@ impl Servers {
 
     /// Returns all server connections that the session has now.
     pub fn bound(&self) -> impl Iterator<Item = Attached> {
-        [self.attached.get(), self.kept.writer.get(), self.kept.reader.get()].into_iter().flatten()
+        [self.attached.get(), self.kept.primary.get(), self.kept.replica.get()].into_iter().flatten()
     }
 }
 

@@ -98,7 +98,7 @@ pub trait Outside {
     fn kick(&self, server: ServerId);
     /// Requests a probe of this server now over a new connection, because another server answers at its address.
     fn kick_anew(&self, server: ServerId);
-    /// Requests a probe of all servers now, because the writer is missing or has changed.
+    /// Requests a probe of all servers now, because the primary is missing or has changed.
     fn kick_all(&self);
     /// Reports that a stored routine was created, changed or dropped.
     fn routines_changed(&self);
@@ -233,12 +233,12 @@ impl<R: Runtime> Resources<R> {
     /// Returns what a statement for this role wants under the current settings.
     pub fn want(&self, port: Port, role: Role) -> Want {
         match (role, port) {
-            (Role::Writer, _) => Want::Writer,
-            (Role::Reader, Port::Replica) => {
-                Want::Reader { or_writer: self.live.borrow().replicas.fallback == Fallback::Primary }
+            (Role::Primary, _) => Want::Primary,
+            (Role::Replica, Port::Replica) => {
+                Want::Replica { or_primary: self.live.borrow().replicas.fallback == Fallback::Primary }
             }
             // A read that finds no replica goes to the primary, on the session's connection for writes.
-            (Role::Reader, _) => Want::Reader { or_writer: false },
+            (Role::Replica, _) => Want::Replica { or_primary: false },
         }
     }
 

@@ -111,7 +111,7 @@ mod tests {
     #[test]
     fn an_answer_counts_only_for_logins_that_waited_before_its_question() {
         let checks = SchemaChecks::default();
-        let wait = || checks.wait("app".into(), Box::from(&b"shop"[..]), Role::Writer);
+        let wait = || checks.wait("app".into(), Box::from(&b"shop"[..]), Role::Primary);
         let (first, second) = (wait(), wait());
         assert!(first.begins_to_ask() && !second.begins_to_ask());
         first.sends();

@@ -76,7 +76,7 @@ impl SessionReport {
         let server = |of: Option<Attached>| of.map(|attached| attached.server);
         let login = handle.login.borrow();
         let attached = server(handle.servers.attached.get());
-        let [writer, reader] = Role::BOTH.map(|role| server(handle.servers.kept(role).get()));
+        let [primary, replica] = Role::BOTH.map(|role| server(handle.servers.kept(role).get()));
         let state = match (&*login, handle.busy.get(), attached) {
             (None, ..) => SessionState::LogsIn,
             (_, false, _) => SessionState::Idle,
@@ -98,11 +98,11 @@ impl SessionReport {
             seconds: now.saturating_sub(handle.active.get()),
             statement: handle.statement.borrow().as_ref().map(|digest| digest.text().to_owned()),
             server: attached,
-            kept: PerRole { writer, reader },
+            kept: PerRole { primary, replica },
             pins: handle.pins.get(),
             unexplained: PerRole {
-                writer: handle.servers.unexplained.writer.get(),
-                reader: handle.servers.unexplained.reader.get(),
+                primary: handle.servers.unexplained.primary.get(),
+                replica: handle.servers.unexplained.replica.get(),
             },
         }
     }

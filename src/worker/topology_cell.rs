@@ -67,13 +67,13 @@ impl TopologyCell {
     }
 
     /// Returns the primary, or the last one while there is none.
-    pub fn last_writer(&self) -> Option<ServerId> {
-        self.current.borrow().last_writer
+    pub fn last_primary(&self) -> Option<ServerId> {
+        self.current.borrow().last_primary
     }
 
     /// Returns the primary.
-    pub fn writer(&self) -> Option<ServerId> {
-        self.current.borrow().writer
+    pub fn primary(&self) -> Option<ServerId> {
+        self.current.borrow().primary
     }
 
     /// Returns the generation, which counts primaries.
@@ -89,10 +89,10 @@ impl TopologyCell {
     }
 
     /// True if the primary, or the last one while there is none, reports the GTIDs of writes.
-    pub fn writer_has_gtids(&self) -> bool {
+    pub fn primary_has_gtids(&self) -> bool {
         let current = self.current.borrow();
-        let writer = current.last_writer.and_then(|id| current.server(id));
-        writer.and_then(|s| s.facts.as_ref()).is_some_and(|f| f.gtid_on)
+        let primary = current.last_primary.and_then(|id| current.server(id));
+        primary.and_then(|s| s.facts.as_ref()).is_some_and(|f| f.gtid_on)
     }
 
     /// Returns the ways in which the servers may read texts.
@@ -107,8 +107,8 @@ impl TopologyCell {
             return self.modes();
         }
         let current = self.current.borrow();
-        let writer = current.last_writer.and_then(|id| current.server(id));
-        writer.and_then(|server| server.facts.as_ref()).map_or(current.modes, |facts| facts.modes)
+        let primary = current.last_primary.and_then(|id| current.server(id));
+        primary.and_then(|server| server.facts.as_ref()).map_or(current.modes, |facts| facts.modes)
     }
 
     /// Replaces the snapshot and wakes all that wait for a change.

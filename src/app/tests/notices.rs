@@ -1,4 +1,4 @@
-//! Which notices are sent for a change of the writer, and to which receivers.
+//! Which notices are sent for a change of the primary, and to which receivers.
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -15,7 +15,7 @@ use crate::config::{Config, Live, Notify};
 use crate::discovery::{Access, PodEvents};
 use crate::telemetry::{WorkerMetrics, cell_of};
 use crate::terms::Disruption;
-use crate::topology::{Server, ServerId, WriterChange};
+use crate::topology::{PrimaryChange, Server, ServerId};
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -54,8 +54,8 @@ fn settings(port: u16) -> Arc<Live> {
     Arc::new(Config::load(&folder.write("p.toml", &text)).unwrap().live)
 }
 
-fn change(at_ms: u64, from: Option<&str>, to: Option<&str>, generation: u64) -> WriterChange {
-    WriterChange {
+fn change(at_ms: u64, from: Option<&str>, to: Option<&str>, generation: u64) -> PrimaryChange {
+    PrimaryChange {
         at_ms,
         from: from.map(Into::into),
         to: to.map(Into::into),
@@ -64,7 +64,7 @@ fn change(at_ms: u64, from: Option<&str>, to: Option<&str>, generation: u64) -> 
     }
 }
 
-fn with(history: &[WriterChange]) -> Arc<Snapshot> {
+fn with(history: &[PrimaryChange]) -> Arc<Snapshot> {
     Arc::new(Snapshot { history: Arc::new(history.iter().cloned().collect()), ..Snapshot::empty() })
 }
 
@@ -138,7 +138,7 @@ fn pod_events(port: u16, live: watch::Receiver<Arc<Live>>) -> Option<Events> {
 }
 
 /// Returns a snapshot as `with` does, with these pods.
-fn with_pods(history: &[WriterChange], pods: &[(&str, &str)]) -> Arc<Snapshot> {
+fn with_pods(history: &[PrimaryChange], pods: &[(&str, &str)]) -> Arc<Snapshot> {
     let server = |(name, uid): &(&str, &str)| {
         let server = Server::new(ServerId(0), (*name).into(), "10.0.0.1:3306".into());
         Arc::new(Server { uid: (*uid).into(), ..server })
@@ -185,7 +185,7 @@ async fn each_change_is_an_event_of_the_pod_that_it_is_about() {
             let Notified { publish, live, .. } = notified(api, true).await;
             let mut history = vec![change(1_000, None, Some("db-0"), 1)];
             publish.send_replace(with_pods(&history, &[("db-0", "uid-0"), ("db-1", "uid-1")]));
-            // The first writer is not a change: the next change is the first Event.
+            // The first primary is not a change: the next change is the first Event.
             tokio::task::yield_now().await;
             history.push(change(5_000, Some("db-0"), None, 1));
             // Another pod already has this name.

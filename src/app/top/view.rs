@@ -51,18 +51,18 @@ fn headline(model: &Model) -> Vec<Text<'static>> {
         return vec![Text::from(model.silent.clone().unwrap_or_else(|| "asking the proxy".to_owned()))];
     };
     let report = &now.report;
-    let writer =
-        report.writer.as_deref().map_or("NO PRIMARY".to_owned(), |name| format!("primary {}", plain(name)));
+    let primary =
+        report.primary.as_deref().map_or("NO PRIMARY".to_owned(), |name| format!("primary {}", plain(name)));
     let first = match &model.silent {
         Some(reason) => plain(reason),
-        None => format!("pointsman {} · {} · {writer}", plain(&report.pointsman), plain(&report.state)),
+        None => format!("pointsman {} · {} · {primary}", plain(&report.pointsman), plain(&report.state)),
     };
     let traffic = &report.traffic;
     let second = format!(
         "server connections {} ({} idle) · waiting for a primary {} · waiting for a connection {}",
         traffic.server_connections,
         traffic.server_idle,
-        traffic.waiting_for_writer,
+        traffic.waiting_for_primary,
         traffic.waiting_for_connection
     );
     vec![Text::styled(first, BOLD), Text::from(second)]

@@ -25,7 +25,7 @@ fn failures() -> Vec<Failure> {
     all.extend([TooManyOfUser(user()), Blocked(host(), 10), NoMemoryForClients, OutOfMemory]);
     all.extend([TooManyStatements(16_382), ReadTimeout, OutOfOrder, UnknownCommand, Malformed("REASON")]);
     all.extend([TooLongToCheck(16_777_215), ReadOnlyPort(Reason::Writes.into()), ReadOnlyMaintenance]);
-    all.extend([NoWriter(waited, "SERVERS".into()), Cordoned, NoReplica, AllBehind(waited), Forgotten]);
+    all.extend([NoPrimary(waited, "SERVERS".into()), Cordoned, NoReplica, AllBehind(waited), Forgotten]);
     all.extend(
         [Limit::Server, Limit::User, Limit::Account, Limit::Full, Limit::Opening]
             .map(|limit| Queue(waited, limit)),

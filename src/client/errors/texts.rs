@@ -130,7 +130,7 @@ pub(super) fn no_thread(id: u64) -> String {
     )
 }
 
-pub(super) fn no_writer(waited: Duration, known: &str) -> String {
+pub(super) fn no_primary(waited: Duration, known: &str) -> String {
     format!(
         "pointsman: there is no primary, and none appeared within {:.1} s (failover.hold): {known}; nothing \
          was executed, try again",

@@ -162,14 +162,14 @@ impl Pods {
 
     /// Returns the servers, sorted by name, numbers in numerical order.
     pub fn servers(&self) -> Vec<Discovered> {
-        let writer = match self.rules.roles {
+        let primary = match self.rules.roles {
             Roles::Ordinal => self.lowest_ready(),
             Roles::Label { .. } | Roles::ByProbes => None,
         };
         let server = |(name, seen): (&Arc<str>, &PodFacts)| {
             let label = match self.rules.roles {
                 Roles::ByProbes => None,
-                Roles::Ordinal if writer == Some(name) => Some(Label::Primary),
+                Roles::Ordinal if primary == Some(name) => Some(Label::Primary),
                 Roles::Ordinal => Some(Label::Replica),
                 Roles::Label { .. } => self.label(seen)?.map(|label| self.heeding_resource(name, label)),
             };

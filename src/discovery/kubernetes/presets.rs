@@ -24,7 +24,7 @@ struct Row {
 enum RowRoles {
     /// The label, its values for the primary, and its values for a replica.
     Label(&'static str, &'static [&'static str], &'static [&'static str]),
-    /// The writer is the ready pod with the lowest number at the end of its name.
+    /// The primary is the ready pod with the lowest number at the end of its name.
     Ordinal,
 }
 

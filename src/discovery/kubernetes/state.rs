@@ -47,7 +47,7 @@ impl WatchState {
     }
 }
 
-/// The only writer of a watch's state.
+/// The only primary of a watch's state.
 pub(super) struct Reporter {
     state: watch::Sender<WatchState>,
     spoke: Option<Instant>,

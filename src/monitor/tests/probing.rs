@@ -236,7 +236,7 @@ async fn a_kick_asks_a_dead_server_again() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn without_a_writer_probes_hurry_but_have_the_same_time_to_answer() {
+async fn without_a_primary_probes_hurry_but_have_the_same_time_to_answer() {
     play(async |mut w| {
         w.pass(110).await;
         w.orders.send_modify(|o| o.urgent = true);

@@ -107,7 +107,7 @@ fn a_cursor_on_a_replica_does_not_keep_reads_from_the_sessions_own_writes() {
         s.client.expect(&opened).await;
         s.runs(WRITE, AUTOCOMMIT, &gtids("3e11fa47-71ca-11e1-9e33-c80aa9429562:7")).await;
         s.reads_on_primary(READ).await;
-        assert_eq!(s.placed(StatementKind::Read, Role::Writer, Why::NotFresh), 1);
+        assert_eq!(s.placed(StatementKind::Read, Role::Primary, Why::NotFresh), 1);
         // The cursor is where it was.
         s.client.send(command(0x1c, [1, 0, 0, 0, 9, 0, 0, 0]));
         s.db1.expect(command(0x1c, [70, 0, 0, 0, 9, 0, 0, 0])).await;

@@ -113,22 +113,22 @@ fn a_new_primarys_connections_that_only_read_serve_its_writers() {
         let login = Login { port: Port::Split, ..Login::default() };
         let (mut reader, mut db) = has_read(&world, &db1, &login).await;
         switch(&world);
-        let mut writer = world.login(&login).await;
-        writer.query(SAFE);
+        let mut primary = world.login(&login).await;
+        primary.query(SAFE);
         // What the former session left, and that it only read, goes.
         db.expect_reset().await;
         db.expect_set("").await;
         db.answer_ok(SAFE).await;
-        writer.expect_ok().await;
+        primary.expect_ok().await;
         reader.query(SAFE);
         let mut other = db1.accept().await;
         other.expect_set("").await;
         other.answer_ok(SAFE).await;
         reader.expect_ok().await;
-        // It is the writer's now, as any other.
-        writer.query(SAFE);
+        // It is the primary's now, as any other.
+        primary.query(SAFE);
         db.answer_ok(SAFE).await;
-        writer.expect_ok().await;
+        primary.expect_ok().await;
         db1.expect_nobody().await;
         // And fenced as any other.
         world.read_only("db-1");
@@ -136,7 +136,7 @@ fn a_new_primarys_connections_that_only_read_serve_its_writers() {
         db.peer.expect_end().await;
         other.peer.expect_end().await;
         reader.quit();
-        writer.quit();
+        primary.quit();
         world.expect_nothing_left(0).await;
     });
 }
@@ -188,12 +188,12 @@ fn who_reads_from_the_primary_for_want_of_replicas_keeps_its_connection() {
         let db0 = world.server("db-0");
         let (mut reader, mut db) =
             has_read(&world, &db0, &Login { port: Port::Replica, ..Login::default() }).await;
-        let mut writer = world.client().await;
-        writer.query(SAFE);
+        let mut primary = world.client().await;
+        primary.query(SAFE);
         let mut other = db0.accept().await;
         other.expect_set("").await;
         other.answer_ok(SAFE).await;
-        writer.expect_ok().await;
+        primary.expect_ok().await;
         reader.query(READ);
         db.answer_one(READ).await;
         reader.expect(&one()).await;

@@ -1,4 +1,4 @@
-//! What a change of writer means for a session: by new snapshots, with living servers.
+//! What a change of primary means for a session: by new snapshots, with living servers.
 
 use std::time::Duration;
 
@@ -252,7 +252,7 @@ fn a_write_waits_for_a_primary_and_runs_there_once() {
         world.down("db-0");
         client.query(SAFE);
         tokio::time::sleep(Duration::from_secs(20)).await;
-        assert_eq!(world.context.metrics.waiting_for_writer.get(), 1);
+        assert_eq!(world.context.metrics.waiting_for_primary.get(), 1);
         assert!(world.outside.kicks_all.get() > 0);
         db1.expect_nobody().await;
         world.primary("db-1");
@@ -347,16 +347,16 @@ fn nobody_waits_for_a_member_that_was_cut_off_from_its_group() {
         for name in ["db-0", "db-1", "db-2"] {
             world.galera(name, true);
         }
-        let (mut writer, mut other) = (world.client().await, world.client().await);
-        writer.query(SAFE);
+        let (mut primary, mut other) = (world.client().await, world.client().await);
+        primary.query(SAFE);
         let mut db = db0.accept().await;
         db.expect_set("").await;
         db.expect_query(SAFE).await;
         // Until the others have another primary it may come back.
         world.galera("db-0", true);
-        writer.peer.expect_silence().await;
+        primary.peer.expect_silence().await;
         world.galera("db-0", false);
-        writer.expect_err(1105, "08007").await;
+        primary.expect_err(1105, "08007").await;
         db.peer.expect_end().await;
         other.query(SAFE);
         let mut db = db1.accept().await;

@@ -113,7 +113,7 @@ fn an_operator_kills_by_the_ids_of_the_proxy_only() {
     play(async {
         let world = World::new();
         let (mut victim, _db0, db) = attached(&world, &Login::default()).await;
-        let server = world.context.topology.last_writer();
+        let server = world.context.topology.last_primary();
         assert!(server.is_some());
         let kill = |id: u32, by: KilledBy| {
             kill_here(world.context.clone(), KillRequest { id, connection: true, by, server })

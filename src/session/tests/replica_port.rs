@@ -57,7 +57,7 @@ fn reads_go_to_a_replica_in_a_read_only_session() {
         assert!(text.contains("--read-only"), "{text}");
         let placed = &world.context.metrics.placed;
         let counts = [StatementKind::Read, StatementKind::Write]
-            .map(|kind| placed.from(Port::Replica, kind, Role::Reader));
+            .map(|kind| placed.from(Port::Replica, kind, Role::Replica));
         assert_eq!(
             (counts, Port::ALL.iter().map(|&port| placed.all_from(port)).collect::<Vec<_>>()),
             ([1, 1], vec![0, 2, 0])

@@ -106,8 +106,8 @@ fn reads_go_to_the_replica_and_the_rest_to_the_primary() {
             s.reads_on_primary("select a from t for update").await;
             s.reads_on_primary("/* pointsman: primary */ select a from t").await;
             s.reads(READ).await;
-            assert_eq!(s.placed(StatementKind::Read, Role::Reader, Why::PlainRead), 4);
-            assert_eq!(s.placed(StatementKind::Write, Role::Writer, Why::LockingRead), 1);
+            assert_eq!(s.placed(StatementKind::Read, Role::Replica, Why::PlainRead), 4);
+            assert_eq!(s.placed(StatementKind::Write, Role::Primary, Why::LockingRead), 1);
             s.db0.peer.expect_silence().await;
             s.ends(2).await;
         }
@@ -174,14 +174,14 @@ fn a_transaction_stays_on_the_primary() {
             s.client.expect(&answer).await;
         }
         s.runs(WRITE, IN_TRANS, &[]).await;
-        assert_eq!(s.placed(StatementKind::Read, Role::Writer, Why::Transaction), 2);
+        assert_eq!(s.placed(StatementKind::Read, Role::Primary, Why::Transaction), 2);
         s.runs("commit", AUTOCOMMIT, &[]).await;
         s.reads(READ).await;
         s.runs("set autocommit = 0", 0, &[]).await;
         s.client.query(READ);
         s.db0.answer_one(READ).await;
         s.client.peer.packet().await;
-        assert_eq!(s.placed(StatementKind::Read, Role::Writer, Why::AutocommitOff), 1);
+        assert_eq!(s.placed(StatementKind::Read, Role::Primary, Why::AutocommitOff), 1);
     });
 }
 
@@ -427,7 +427,7 @@ fn a_read_that_the_replica_refuses_runs_on_the_primary() {
             s.db1.reply(&[refusal]);
             s.db0.answer_one(READ).await;
             s.client.expect(&one()).await;
-            assert_eq!(s.placed(StatementKind::Read, Role::Writer, Why::Refused), 1);
+            assert_eq!(s.placed(StatementKind::Read, Role::Primary, Why::Refused), 1);
             s.reads(READ).await;
             s.ends(2).await;
         }
@@ -443,7 +443,7 @@ fn without_replicas_reads_run_on_the_primary() {
         s.client.query(READ);
         s.db0.answer_one(READ).await;
         s.client.expect(&one()).await;
-        assert_eq!(s.placed(StatementKind::Read, Role::Writer, Why::NoReplica), 1);
+        assert_eq!(s.placed(StatementKind::Read, Role::Primary, Why::NoReplica), 1);
         // Also before a probe has seen it: nobody listens at the other.
         s.world.replica("db-2");
         s.client.query("select b from t");
@@ -496,7 +496,7 @@ fn what_a_session_holds_on_the_primary_its_reads_follow() {
         let mut s = loose().await;
         s.runs("create temporary table x (a int)", AUTOCOMMIT, &[]).await;
         s.reads_on_primary("select a from x").await;
-        assert_eq!(s.placed(StatementKind::Read, Role::Writer, Why::Pinned), 1);
+        assert_eq!(s.placed(StatementKind::Read, Role::Primary, Why::Pinned), 1);
         s.runs("drop temporary table x", AUTOCOMMIT, &something()).await;
         s.reads(READ).await;
         s.reads_on_primary("select get_lock('a', 1)").await;

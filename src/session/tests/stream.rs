@@ -50,7 +50,7 @@ fn a_reader_gets_what_a_statement_did_and_none_of_its_literals() {
         assert_eq!((used.kind, &*used.digest_text), (Some(StatementKind::Session), "USE `shop`"));
         assert_eq!((&*event.user, &*event.schema, event.client), ("app", "shop", None));
         assert_eq!((event.kind, event.server.as_deref()), (Some(StatementKind::Read), Some("db-1")));
-        assert_eq!(event.figures.placed, Some((Role::Reader, Why::PlainRead)));
+        assert_eq!(event.figures.placed, Some((Role::Replica, Why::PlainRead)));
         assert_eq!((event.figures.rows_sent, event.figures.error), (1, None));
         assert_eq!(event.session, s.client.greeting.connection_id);
         assert_eq!(&*event.digest_text, "SELECT `a` FROM `t` WHERE `b` = ?");

@@ -462,7 +462,7 @@ impl World {
             assert_eq!(self.context.load(self.id(name)), 0, "load of {name}");
         }
         assert_eq!(m.clients.iter().map(|c| c.get()).sum::<u64>(), 0, "clients");
-        assert_eq!(m.waiting_for_writer.get(), 0, "waiting for a writer");
+        assert_eq!(m.waiting_for_primary.get(), 0, "waiting for a primary");
         assert_eq!(m.waiting_for_connection.get(), 0, "waiting for a connection");
         assert_eq!(m.server_idle.get(), pooled, "pooled");
         assert_eq!(m.server_connections.get(), pooled, "server connections");

@@ -2,7 +2,7 @@
 
 use super::*;
 
-/// Knows `reader`, `writer` and `wild` as functions and procedures of `shop`.
+/// Knows `reader`, `primary` and `wild` as functions and procedures of `shop`.
 struct Known;
 
 impl Routines for Known {

@@ -40,8 +40,8 @@ fn what_each_statement_explains() {
     let mut tried = 0;
     for class in classes() {
         tried += 1;
-        assert_eq!(explains(Role::Writer, &class), Explains::all(), "the primary is believed");
-        let explained = explains(Role::Reader, &class);
+        assert_eq!(explains(Role::Primary, &class), Explains::all(), "the primary is believed");
+        let explained = explains(Role::Replica, &class);
         let has = |part| explained.contains(part);
         let hides = class.kind == StatementKind::Unknown || class.effects.intersects(opaque);
         assert_eq!(has(Explains::HIDDEN), hides, "{class:?}");
@@ -123,7 +123,7 @@ impl Story {
             text: class.effects.contains(Effects::SETS_STATE).then_some(text.as_bytes()),
         };
         let modes = TextModes::DOUBLE_QUOTED_STRINGS | TextModes::BACKSLASH_ESCAPES;
-        let read_only = role == Role::Reader;
+        let read_only = role == Role::Replica;
         let heard =
             Heard { role, flavor: self.flavor, read_only, explained: false, port: self.port, modes, asked };
         let before = (self.state.carried.clone(), self.state.transaction.status);
@@ -132,13 +132,13 @@ impl Story {
             self.state.done(role, &class, Some(text.as_bytes()), PinSet::default());
         } else {
             assert_eq!(before, (self.state.carried.clone(), self.state.transaction.status), "{text}");
-            assert!(self.state.pins.on(Role::Reader).is_empty() || self.state.in_transaction(), "{text}");
+            assert!(self.state.pins.on(Role::Replica).is_empty() || self.state.in_transaction(), "{text}");
         }
         result
     }
 
     fn replica(&mut self, text: &str, status: StatusFlags, changes: &[u8]) -> Result<(), FalseReport> {
-        self.hears(Role::Reader, text, status, 0, changes)
+        self.hears(Role::Replica, text, status, 0, changes)
     }
 
     fn set_on_primary(&self) -> String {
@@ -179,7 +179,7 @@ fn a_read_on_a_replica_explains_nothing() {
             (AC, 0, b"\x00\x7f".to_vec(), FalseReport::Unreadable),
         ] {
             assert_eq!(
-                story.hears(Role::Reader, read, status, id, &state),
+                story.hears(Role::Replica, read, status, id, &state),
                 Err(report),
                 "{flavor:?} {state:?}"
             );
@@ -196,7 +196,7 @@ fn a_read_on_a_replica_explains_nothing() {
 fn with_autocommit_off_a_read_begins_a_transaction() {
     let mut story = Story::new(Flavor::MySql);
     story
-        .hears(Role::Writer, "set autocommit=0", StatusFlags::empty(), 0, &variable("autocommit", "OFF"))
+        .hears(Role::Primary, "set autocommit=0", StatusFlags::empty(), 0, &variable("autocommit", "OFF"))
         .unwrap();
     assert_eq!(story.replica("select 1", AC, b""), Err(FalseReport::Flag));
     assert_eq!(story.replica("select 1", StatusFlags::empty(), b""), Ok(()));
@@ -342,10 +342,10 @@ fn a_text_that_hides_what_runs_carries_nothing_to_a_primary() {
     assert_eq!(story.replica(call, AC, &schema("b")), Err(FalseReport::Schema));
     assert_eq!(story.replica(call, AC, &variable("sort_buffer_size", "300000")), Ok(()));
     assert_eq!(story.set_on_primary(), "");
-    assert!(story.state.pins.on(Role::Reader).has(Pin::Unknown));
+    assert!(story.state.pins.on(Role::Replica).has(Pin::Unknown));
     let mut story = Story { port: Port::Replica, ..Story::new(Flavor::MySql) };
     assert_eq!(story.replica("select a from v", AC, b"\x02\x011"), Ok(()));
-    assert!(story.state.pins.on(Role::Reader).has(Pin::Unknown));
+    assert!(story.state.pins.on(Role::Replica).has(Pin::Unknown));
     let mut story = Story { port: Port::Replica, ..Story::new(Flavor::MySql) };
     assert_eq!(story.replica(call, AC, &variable("sort_buffer_size", "300000")), Ok(()));
     assert_eq!(story.set_on_primary(), "sort_buffer_size=300000");
@@ -355,10 +355,10 @@ fn a_text_that_hides_what_runs_carries_nothing_to_a_primary() {
 fn the_primary_is_believed_but_for_what_a_plain_set_does_not_name() {
     let mut story = Story::new(Flavor::MySql);
     let (mine, other) = (variable("sort_buffer_size", "300000"), variable("max_join_size", "7"));
-    story.hears(Role::Writer, "insert into t values (1)", AC, 0, &mine).unwrap();
+    story.hears(Role::Primary, "insert into t values (1)", AC, 0, &mine).unwrap();
     assert_eq!(story.set_on_primary(), "sort_buffer_size=300000", "a trigger's");
-    story.hears(Role::Writer, "set lc_time_names='de_DE'", AC, 0, &other).unwrap();
-    assert!(story.state.pins.on(Role::Writer).has(Pin::Unknown));
+    story.hears(Role::Primary, "set lc_time_names='de_DE'", AC, 0, &other).unwrap();
+    assert!(story.state.pins.on(Role::Primary).has(Pin::Unknown));
     assert!(!story.set_on_primary().contains("max_join_size"));
     // A name that is no variable of the servers, or a value that is no literal everywhere, never becomes a statement.
     for (name, value) in [
@@ -368,9 +368,9 @@ fn the_primary_is_believed_but_for_what_a_plain_set_does_not_name() {
         ("time_zone", "\u{e9}"),
     ] {
         let mut story = Story::new(Flavor::MySql);
-        story.hears(Role::Writer, "call p()", AC, 0, &variable(name, value)).unwrap();
+        story.hears(Role::Primary, "call p()", AC, 0, &variable(name, value)).unwrap();
         assert_eq!(story.set_on_primary(), "", "{name}");
-        assert!(story.state.pins.on(Role::Writer).has(Pin::Variable), "{name}");
+        assert!(story.state.pins.on(Role::Primary).has(Pin::Variable), "{name}");
     }
 }
 

@@ -14,7 +14,7 @@ fn figures(micros: u64) -> Figures {
         pins: 1 << Pin::Transaction as u32,
         repeated: 1,
         disruptions: 1 << Disruption::Retried as u16 | 1 << Disruption::Held as u16,
-        placed: Some((Role::Reader, Why::Port)),
+        placed: Some((Role::Replica, Why::Port)),
         error: None,
         rows_sent: 2,
         rows_affected: 3,

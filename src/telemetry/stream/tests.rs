@@ -15,7 +15,7 @@ fn figures(micros: u64) -> Figures {
         pins: 0,
         repeated: 0,
         disruptions: 0,
-        placed: Some((Role::Reader, Why::PlainRead)),
+        placed: Some((Role::Replica, Why::PlainRead)),
         error: None,
         rows_sent: 1,
         rows_affected: 0,
@@ -63,8 +63,8 @@ fn a_filter_admits_what_meets_all_its_conditions() {
     assert_eq!(admitted(Filter { schema: Some("".into()), ..all() }), 0);
     assert_eq!(admitted(Filter { digest: Some(42), ..all() }), 3);
     assert_eq!(admitted(Filter { digest: Some(43), ..all() }), 0);
-    assert_eq!(admitted(Filter { role: Some(Role::Reader), why: Some(Why::PlainRead), ..all() }), 2);
-    assert_eq!(admitted(Filter { role: Some(Role::Writer), ..all() }), 0);
+    assert_eq!(admitted(Filter { role: Some(Role::Replica), why: Some(Why::PlainRead), ..all() }), 2);
+    assert_eq!(admitted(Filter { role: Some(Role::Primary), ..all() }), 0);
     assert_eq!(admitted(Filter { why: Some(Why::Port), ..all() }), 0);
     assert_eq!(admitted(Filter { error: Some(Errors::Any), ..all() }), 1);
     assert_eq!(admitted(Filter { error: Some(Errors::Code(1040)), ..all() }), 1);

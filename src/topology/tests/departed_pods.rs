@@ -18,7 +18,7 @@ fn taken_over() -> Story {
     let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
     pods(&mut s, &[("db-0", 1), ("db-1", 1)]);
     s.says("db-0", writable()).says("db-1", replica_of("db-0")).refuses("db-0").says("db-1", writable());
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
     s
 }
 
@@ -27,13 +27,13 @@ fn a_successor_whose_pod_is_made_anew_has_not_given_up() {
     let mut s = taken_over();
     s.says("db-0", writable());
     pods(&mut s, &[("db-0", 1)]);
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)));
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)));
     pods(&mut s, &[("db-0", 1), ("db-1", 2)]);
     s.says("db-1", writable());
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 3));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 3));
     // Once db-0 replicates, it is a server like any other.
     s.says("db-0", replica_of("db-1")).refuses("db-1").says("db-0", writable());
-    assert_eq!(s.writer(), Some("db-0"));
+    assert_eq!(s.primary(), Some("db-0"));
 }
 
 #[test]
@@ -42,9 +42,9 @@ fn a_successor_that_comes_back_read_only_has_given_up() {
     s.says("db-0", writable());
     pods(&mut s, &[("db-0", 1)]);
     pods(&mut s, &[("db-0", 1), ("db-1", 2)]);
-    assert_eq!(s.writer(), None);
+    assert_eq!(s.primary(), None);
     s.says("db-1", replica_of("db-0"));
-    assert_eq!((s.writer(), s.snapshot.generation, s.snapshot.alarm), (Some("db-0"), 3, None));
+    assert_eq!((s.primary(), s.snapshot.generation, s.snapshot.alarm), (Some("db-0"), 3, None));
 }
 
 #[test]
@@ -56,13 +56,13 @@ fn a_former_primary_whose_pod_is_made_anew_is_not_believed() {
         }
         pods(&mut s, &[("db-0", 2), ("db-1", 1)]);
         s.says("db-0", writable()).refuses("db-1");
-        assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)), "{at_once}");
+        assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)), "{at_once}");
         pods(&mut s, &[("db-0", 3), ("db-1", 1)]);
         s.says("db-0", writable());
-        assert_eq!(s.writer(), None, "once more");
+        assert_eq!(s.primary(), None, "once more");
         // A restored server begins as a replica.
         s.says("db-0", replica_of("db-1")).says("db-0", writable());
-        assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 3), "{at_once}");
+        assert_eq!((s.primary(), s.snapshot.generation), (Some("db-0"), 3), "{at_once}");
     }
 }
 
@@ -73,7 +73,7 @@ fn a_primary_that_went_before_another_took_over_is_not_believed() {
         pods(&mut s, &[("db-0", 1), ("db-1", 1)]);
         s.says("db-0", writable()).says("db-1", replica_of("db-0"));
         pods(&mut s, &[("db-1", 1)]);
-        assert_eq!(s.writer(), None);
+        assert_eq!(s.primary(), None);
         if back_before {
             pods(&mut s, &[("db-0", 2), ("db-1", 1)]);
             s.refuses("db-0");
@@ -81,9 +81,9 @@ fn a_primary_that_went_before_another_took_over_is_not_believed() {
         s.says("db-1", writable());
         pods(&mut s, &[("db-0", 2), ("db-1", 1)]);
         s.says("db-0", writable());
-        assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2), "{back_before}");
+        assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2), "{back_before}");
         s.refuses("db-1");
-        assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)), "{back_before}");
+        assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)), "{back_before}");
     }
 }
 
@@ -94,10 +94,10 @@ fn a_primary_that_comes_back_first_goes_on() {
     s.says("db-0", writable());
     for time in 2..50 {
         pods(&mut s, &[]);
-        assert_eq!(s.writer(), None);
+        assert_eq!(s.primary(), None);
         pods(&mut s, &[("db-0", time)]);
         s.says("db-0", writable());
-        assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-0"), None));
+        assert_eq!((s.primary(), s.snapshot.alarm), (Some("db-0"), None));
         assert!(s.snapshot.departed_pods.is_empty());
     }
 }
@@ -109,7 +109,7 @@ fn names_that_never_come_back_do_not_pile_up() {
         let name = format!("db-{time}");
         pods(&mut s, &[(&name, 1)]);
         s.says(&name, writable());
-        assert_eq!(s.writer(), Some(&*name));
+        assert_eq!(s.primary(), Some(&*name));
     }
     assert!(s.snapshot.departed_pods.len() <= 32, "{}", s.snapshot.departed_pods.len());
 }
@@ -133,20 +133,20 @@ fn a_former_primary_is_the_same_pod_at_another_address() {
         s.says("db-0", writable()).says("db-1", replica_of("db-0")).refuses("db-0");
         labelled_pods(&mut s, &[("db-0", Primary, "10.0.0.1:3306"), ("db-1", Primary, "10.0.0.2:3306")]);
         s.says("db-1", writable());
-        assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+        assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
         if !at_once {
             // The pod has no address while its node restarts.
             labelled_pods(&mut s, &[("db-1", Primary, "10.0.0.2:3306")]);
         }
         labelled_pods(&mut s, &[("db-0", Primary, "10.0.0.9:3306"), ("db-1", Primary, "10.0.0.2:3306")]);
         s.says("db-0", writable()).refuses("db-1");
-        assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)), "{at_once}");
+        assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)), "{at_once}");
         if !at_once {
             // The list cannot show that its label is old; only the server itself can end the doubt.
             s.says("db-0", replica_of("db-1"));
         }
         s.says("db-1", writable());
-        assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+        assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
     }
 }
 
@@ -161,8 +161,8 @@ fn a_primary_at_another_address_goes_on_unless_another_took_over() {
         labelled_pods(&mut s, &[("db-0", Primary, "10.0.0.1:3306"), ("db-1", label, "10.0.0.2:3306")]);
         labelled_pods(&mut s, &[("db-0", Primary, "10.0.0.9:3306"), ("db-1", label, "10.0.0.2:3306")]);
         s.says("db-0", writable());
-        let writer = (!succeeded).then_some("db-0");
-        assert_eq!(s.writer(), writer);
+        let primary = (!succeeded).then_some("db-0");
+        assert_eq!(s.primary(), primary);
         if succeeded {
             assert_eq!(s.snapshot.alarm, Some(Alarm::FormerPrimary));
         }
@@ -179,7 +179,7 @@ fn a_primary_made_anew_is_not_believed_where_a_replica_follows_another() {
     s.refuses("db-1").says("db-2", replica_of("db-1"));
     pods(&mut s, &[("db-0", 2), ("db-1", 1), ("db-2", 1)]);
     s.says("db-0", writable());
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)));
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)));
 }
 
 #[test]
@@ -197,5 +197,5 @@ fn a_handover_between_pods_that_moved_is_believed() {
     s.refuses("db-0");
     moved(&mut s, (Primary, "10.0.0.9:3306"), (Replica, "10.0.0.10:3306"));
     s.says("db-1", at(replica_of("db-0"), "0-1-70")).says("db-0", at(writable(), "0-1-70"));
-    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-0"), None));
+    assert_eq!((s.primary(), s.snapshot.alarm), (Some("db-0"), None));
 }

@@ -1,4 +1,4 @@
-//! Which server is the writer if pods carry labels: the orders of events that operators produce.
+//! Which server is the primary if pods carry labels: the orders of events that operators produce.
 
 use super::*;
 use Label::{Absent, Primary, Replica};
@@ -8,7 +8,7 @@ fn cluster() -> Story {
     let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
     s.labelled(&[("db-0", Primary), ("db-1", Replica), ("db-2", Replica)]);
     s.says("db-0", writable()).says("db-1", replica_of("db-0")).says("db-2", replica_of("db-0"));
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 1));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-0"), 1));
     s
 }
 
@@ -31,33 +31,33 @@ const BOTH: [(&str, Label); 3] = [("db-0", Primary), ("db-1", Primary), ("db-2",
 const NOBODY: [(&str, Label); 3] = [("db-0", Replica), ("db-1", Replica), ("db-2", Replica)];
 
 #[test]
-fn the_label_alone_makes_no_writer() {
+fn the_label_alone_makes_no_primary() {
     let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
     s.labelled(&[("db-0", Primary), ("db-1", Replica)]);
     s.says("db-0", read_only()).says("db-1", read_only());
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)));
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)));
     s.says("db-0", writable());
-    assert_eq!(s.writer(), Some("db-0"));
+    assert_eq!(s.primary(), Some("db-0"));
 }
 
 #[test]
 fn what_is_known_is_told_in_words() {
     let mut s = cluster();
-    assert_eq!(Snapshot::empty().why_no_writer(), "no server is known");
+    assert_eq!(Snapshot::empty().why_no_primary(), "no server is known");
     s.refuses("db-0").says("db-1", writable());
     assert_eq!(
-        s.snapshot.why_no_writer(),
+        s.snapshot.why_no_primary(),
         "db-0 is down, db-1 is writable, but not known to have all writes, and waits for its label, db-2 is read-only"
     );
     s.says("db-2", writable());
     assert_eq!(
-        s.snapshot.why_no_writer(),
+        s.snapshot.why_no_primary(),
         "db-0 is down, db-1 is writable, but not alone, db-2 is writable, but not alone"
     );
     let many: Vec<_> = (0..7).map(|n| (format!("db-{n}-{}", "x".repeat(100)), Replica)).collect();
     let many: Vec<_> = many.iter().map(|(name, label)| (name.as_str(), *label)).collect();
     s.labelled(&many);
-    let text = s.snapshot.why_no_writer();
+    let text = s.snapshot.why_no_primary();
     assert!(text.ends_with("was not reached yet, and 2 more") && text.len() < 400, "{text}");
 }
 
@@ -66,16 +66,16 @@ fn a_primary_that_is_read_only_on_purpose_is_no_alarm() {
     let mut s = cluster();
     let read_only_on_purpose = Maintenance { read_only: true, ..Maintenance::default() };
     s.says("db-0", read_only());
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)));
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)));
     let (version, roles) = (s.snapshot.version, s.snapshot.roles_version);
     s.event(Event::Maintenance(read_only_on_purpose));
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, None));
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, None));
     assert!(s.snapshot.version > version && s.snapshot.roles_version > roles, "who waits hears of it");
     assert_eq!(s.snapshot.replicas().count(), 3, "the primary serves reads, too");
     s.refuses("db-0");
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)), "nobody asked for that");
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)), "nobody asked for that");
     s.event(Event::Maintenance(Maintenance::default())).says("db-0", writable());
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 1));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-0"), 1));
 }
 
 #[test]
@@ -84,11 +84,11 @@ fn a_crash_with_the_label_after_writability() {
     // keeps its own label.
     let mut s = cluster();
     s.refuses("db-0").says("db-1", writable());
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)), "it may lack writes");
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)), "it may lack writes");
     s.labelled(&BOTH);
-    assert_eq!((s.writer(), s.snapshot.generation, s.snapshot.alarm), (Some("db-1"), 2, None));
+    assert_eq!((s.primary(), s.snapshot.generation, s.snapshot.alarm), (Some("db-1"), 2, None));
     s.labelled(&MOVED);
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
 }
 
 #[test]
@@ -96,9 +96,9 @@ fn a_crash_with_the_label_before_writability() {
     // MOCO: the label comes first.
     let mut s = cluster();
     s.refuses("db-0").labelled(&MOVED);
-    assert_eq!(s.writer(), None);
+    assert_eq!(s.primary(), None);
     s.says("db-1", writable());
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
 }
 
 #[test]
@@ -106,35 +106,35 @@ fn a_crash_with_no_label_for_a_moment() {
     // Percona removes the old label first.
     let mut s = cluster();
     s.labelled(&NOBODY);
-    assert_eq!(s.writer(), Some("db-0"), "it is writable still, and nobody else is");
+    assert_eq!(s.primary(), Some("db-0"), "it is writable still, and nobody else is");
     s.refuses("db-0").says("db-1", writable());
-    assert_eq!(s.writer(), None);
+    assert_eq!(s.primary(), None);
     s.labelled(&MOVED);
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
 }
 
 #[test]
 fn a_planned_switchover_needs_no_label_when_positions_tell() {
     let mut s = cluster();
     s.says("db-0", at(read_only(), "0-1-70"));
-    assert_eq!(s.writer(), None);
+    assert_eq!(s.primary(), None);
     s.says("db-1", at(replica_of("db-0"), "0-1-69")).says("db-1", at(writable(), "0-1-69"));
-    assert_eq!(s.writer(), None, "it lacks a write");
+    assert_eq!(s.primary(), None, "it lacks a write");
     s.says("db-1", at(writable(), "0-1-70"));
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
     assert_eq!(s.last_reason(), "db-0 is read-only, db-1 is writable");
     // The label may arrive at any time.
     s.labelled(&MOVED);
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
 }
 
 #[test]
 fn a_planned_switchover_with_the_label_first() {
     let mut s = cluster();
     s.labelled(&MOVED);
-    assert_eq!(s.writer(), Some("db-0"), "a label is a hint");
+    assert_eq!(s.primary(), Some("db-0"), "a label is a hint");
     s.says("db-0", at(read_only(), "0-1-70")).says("db-1", at(writable(), "0-1-70"));
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
 }
 
 #[test]
@@ -145,12 +145,12 @@ fn a_writable_pod_that_is_being_set_up_is_not_taken_for_want_of_another() {
     for gone in [|s: &mut Story| _ = s.refuses("db-0"), |s: &mut Story| _ = s.says("db-0", read_only())] {
         gone(&mut s);
         s.says("db-3", writable());
-        assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)));
+        assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)));
         // db-3 was never a replica of the old primary, even if it has every GTID.
         s.says("db-3", at(writable(), "0-1-99"));
-        assert_eq!(s.writer(), None);
+        assert_eq!(s.primary(), None);
         s.says("db-3", read_only()).says("db-0", writable());
-        assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 1));
+        assert_eq!((s.primary(), s.snapshot.generation), (Some("db-0"), 1));
     }
 }
 
@@ -160,31 +160,31 @@ fn what_the_sessions_heard_replaces_the_label() {
     let mut s = cluster();
     s.refuses("db-0").says("db-1", at(writable(), "0-1-50"));
     s.event(heard(1, "0-1-51"));
-    assert_eq!(s.writer(), None, "a client was told of a write that db-1 lacks");
+    assert_eq!(s.primary(), None, "a client was told of a write that db-1 lacks");
     s.event(heard(1, "0-1-50"));
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
     assert_eq!(s.snapshot.acknowledged, None, "that was then");
 
     let mut s = cluster();
     s.event(heard(1, "0-1-1"));
-    assert_eq!(s.snapshot.acknowledged, None, "with a writer there will be more");
+    assert_eq!(s.snapshot.acknowledged, None, "with a primary there will be more");
     s.refuses("db-0").event(heard(0, "0-1-50")).says("db-1", at(writable(), "0-1-50"));
-    assert_eq!(s.writer(), None, "of another generation");
+    assert_eq!(s.primary(), None, "of another generation");
 }
 
 #[test]
 fn the_labelled_server_answers_again_before_anyone_is_chosen() {
     let mut s = cluster();
     s.refuses("db-0").says("db-1", writable()).says("db-0", writable());
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::SeveralCandidates)), "who was promoted?");
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::SeveralCandidates)), "who was promoted?");
     s.labelled(&BOTH).labelled(&MOVED);
-    assert_eq!(s.writer(), None, "never two");
+    assert_eq!(s.primary(), None, "never two");
     s.says("db-0", replica_of("db-1"));
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
     // The other way round: the operator abandons the promotion.
     let mut s = cluster();
     s.refuses("db-0").says("db-1", writable()).says("db-0", writable()).says("db-1", replica_of("db-0"));
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 1));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-0"), 1));
 }
 
 #[test]
@@ -193,15 +193,15 @@ fn the_old_primary_returns_writable_and_labelled() {
     let mut s = cluster();
     s.refuses("db-0").says("db-1", writable()).labelled(&BOTH);
     s.says("db-0", writable());
-    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-1"), Some(Alarm::SeveralCandidates)));
+    assert_eq!((s.primary(), s.snapshot.alarm), (Some("db-1"), Some(Alarm::SeveralCandidates)));
     assert!(!s.server("db-0").serves_reads);
     // The old primary does not take over while the new one fails briefly, either.
     s.refuses("db-1");
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)));
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)));
     s.says("db-1", writable());
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
     s.labelled(&MOVED).says("db-0", replica_of("db-1"));
-    assert_eq!((s.writer(), s.replicas(), s.snapshot.alarm), (Some("db-1"), vec!["db-0", "db-2"], None));
+    assert_eq!((s.primary(), s.replicas(), s.snapshot.alarm), (Some("db-1"), vec!["db-0", "db-2"], None));
 }
 
 #[test]
@@ -210,36 +210,36 @@ fn the_old_primary_returns_before_its_successor_is_seen() {
     let mut s = cluster();
     s.refuses("db-0").refuses("db-1").labelled(&BOTH);
     s.says("db-0", writable());
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)), "the newer label");
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)), "the newer label");
     s.says("db-1", writable()).says("db-0", read_only());
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
     // The earlier label means nothing when db-1 fails briefly.
     s.refuses("db-0").refuses("db-1").says("db-1", writable());
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
 
     // db-1 did not take over: it answers that it is read-only, or its label is removed.
     let mut s = cluster();
     s.refuses("db-0").refuses("db-1").labelled(&BOTH).says("db-0", writable()).says("db-1", read_only());
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 1));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-0"), 1));
     s.refuses("db-0").refuses("db-1").says("db-0", writable());
-    assert_eq!(s.writer(), None);
+    assert_eq!(s.primary(), None);
     s.labelled(&[("db-0", Primary), ("db-1", Replica), ("db-2", Replica)]);
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 1));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-0"), 1));
 }
 
 #[test]
 fn a_replica_knows_that_another_took_over() {
     let mut s = cluster();
     s.refuses("db-0").refuses("db-1").says("db-2", replica_of("db-1")).says("db-0", writable());
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)));
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)));
     s.says("db-1", read_only());
-    assert_eq!(s.writer(), Some("db-0"), "it follows a replica");
+    assert_eq!(s.primary(), Some("db-0"), "it follows a replica");
     // A replica that always followed another server proves nothing.
     let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
     s.labelled(&[("db-0", Primary), ("db-1", Replica), ("db-2", Replica)]);
     s.says("db-0", writable()).says("db-1", replica_of("db-0")).says("db-2", replica_of("db-1"));
     s.refuses("db-0").refuses("db-1").says("db-0", writable());
-    assert_eq!(s.writer(), Some("db-0"));
+    assert_eq!(s.primary(), Some("db-0"));
 }
 
 #[test]
@@ -249,24 +249,24 @@ fn a_former_primary_that_nobody_fenced_is_not_taken_in_a_switchover() {
     s.says("db-0", at(writable(), "0-1-1"));
     // db-1 hands over to db-2, which has not answered yet.
     s.says("db-1", at(read_only(), "0-1-2"));
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)), "it lacks a write");
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)), "it lacks a write");
     s.labelled(&[("db-0", Primary), ("db-2", Replica)]);
-    assert_eq!(s.writer(), None, "nor when nobody can be asked what it lacks");
+    assert_eq!(s.primary(), None, "nor when nobody can be asked what it lacks");
     s.says("db-0", replica_of("db-2")).says("db-0", writable());
-    assert_eq!(s.writer(), Some("db-0"));
+    assert_eq!(s.primary(), Some("db-0"));
 }
 
 #[test]
 fn two_pods_carry_the_label_and_both_are_writable() {
     let mut s = cluster();
     s.says("db-1", writable()).labelled(&BOTH);
-    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-0"), Some(Alarm::SeveralCandidates)));
+    assert_eq!((s.primary(), s.snapshot.alarm), (Some("db-0"), Some(Alarm::SeveralCandidates)));
     // A proxy that starts now cannot decide, unless a server replicates from one of them.
     let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
     s.labelled(&BOTH).says("db-0", writable()).says("db-1", writable()).says("db-2", read_only());
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::SeveralCandidates)));
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::SeveralCandidates)));
     s.says("db-2", replica_of("db-1"));
-    assert_eq!(s.writer(), Some("db-1"));
+    assert_eq!(s.primary(), Some("db-1"));
 }
 
 #[test]
@@ -285,7 +285,7 @@ fn a_source_is_known_by_the_pods_name_in_dns() {
         }
         s.event(Event::Servers(list)).says("db-0", writable()).says("db-1", writable());
         s.says("db-2", with(replica_of("x"), |r| r.source = Some(host.into())));
-        assert_eq!(s.writer(), wanted, "{host}");
+        assert_eq!(s.primary(), wanted, "{host}");
     }
 }
 
@@ -294,7 +294,7 @@ fn a_pod_that_is_being_deleted_gets_nothing_new() {
     let mut s = cluster();
     let (old, generation) = (s.id("db-0"), s.snapshot.generation);
     deleting(&mut s, &[("db-0", Primary), ("db-1", Replica), ("db-2", Replica)], "db-0");
-    assert_eq!((s.writer(), s.last_reason()), (None, "db-0 is being deleted"));
+    assert_eq!((s.primary(), s.last_reason()), (None, "db-0 is being deleted"));
     assert_eq!((s.id("db-0"), s.snapshot.generation), (old, generation), "what is open there may end");
     let roles = s.snapshot.roles_version;
     for _ in 0..4 {
@@ -305,12 +305,12 @@ fn a_pod_that_is_being_deleted_gets_nothing_new() {
     assert!(s.snapshot.grace_over && s.snapshot.roles_version > roles);
     s.says("db-1", writable());
     deleting(&mut s, &MOVED, "db-0");
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
     assert!(!s.snapshot.grace_over);
     s.labelled(&MOVED[1..]);
     deleting(&mut s, &MOVED[1..], "db-2");
     assert!(s.replicas().is_empty());
-    assert_eq!(s.writer(), Some("db-1"));
+    assert_eq!(s.primary(), Some("db-1"));
 }
 
 #[test]
@@ -324,7 +324,7 @@ fn another_pod_under_the_same_name_and_address_is_another_server() {
     s.event(Event::Servers(list));
     assert_ne!(s.id("db-0"), old);
     s.says("db-0", writable());
-    assert_eq!(s.writer(), None, "it may be empty");
+    assert_eq!(s.primary(), None, "it may be empty");
 }
 
 #[test]
@@ -332,9 +332,9 @@ fn without_any_label_yet_the_probes_decide() {
     // percona-ps with asynchronous replication, before its first failover.
     let mut s = Story::of(&["db-0", "db-1"]);
     s.says("db-0", writable()).says("db-1", replica_of("db-0"));
-    assert_eq!(s.writer(), Some("db-0"));
+    assert_eq!(s.primary(), Some("db-0"));
     s.refuses("db-0").says("db-1", writable());
-    assert_eq!(s.writer(), Some("db-1"));
+    assert_eq!(s.primary(), Some("db-1"));
 }
 
 /// Lets a member of a group answer.
@@ -354,20 +354,20 @@ fn a_replication_group_names_its_primary_itself() {
     let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
     s.labelled(&[("db-0", Primary), ("db-1", Replica), ("db-2", Replica)]);
     member(&mut s, "db-0", writable(), GROUP_PRIMARY);
-    assert_eq!(s.writer(), Some("db-0"), "the majority has spoken: no need to hear the others");
+    assert_eq!(s.primary(), Some("db-0"), "the majority has spoken: no need to hear the others");
     member(&mut s, "db-1", read_only(), GROUP_SECONDARY);
     member(&mut s, "db-2", read_only(), GROUP_SECONDARY);
     assert_eq!(s.replicas(), ["db-1", "db-2"]);
     // db-0 crashes; the labels are minutes late.
     s.refuses("db-0");
-    assert_eq!(s.writer(), None);
+    assert_eq!(s.primary(), None);
     member(&mut s, "db-1", read_only(), GROUP_PRIMARY);
-    assert_eq!(s.writer(), None, "it applies its backlog");
+    assert_eq!(s.primary(), None, "it applies its backlog");
     member(&mut s, "db-1", writable(), GROUP_PRIMARY);
-    assert_eq!((s.writer(), s.snapshot.generation, s.snapshot.alarm), (Some("db-1"), 2, None));
+    assert_eq!((s.primary(), s.snapshot.generation, s.snapshot.alarm), (Some("db-1"), 2, None));
     // The old primary comes back cut off, labelled and writable.
     member(&mut s, "db-0", writable(), GROUP_MINORITY);
-    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-1"), None));
+    assert_eq!((s.primary(), s.snapshot.alarm), (Some("db-1"), None));
     assert!(!s.server("db-0").serves_reads);
 }
 
@@ -378,7 +378,7 @@ fn a_primary_in_a_minority_loses_its_role() {
     member(&mut s, "db-0", writable(), GROUP_PRIMARY);
     member(&mut s, "db-1", read_only(), GROUP_SECONDARY);
     member(&mut s, "db-0", writable(), GROUP_MINORITY);
-    assert_eq!(s.writer(), None);
+    assert_eq!(s.primary(), None);
 }
 
 #[test]
@@ -387,34 +387,34 @@ fn who_is_in_no_group_is_no_candidate_beside_one() {
     s.labelled(&[("db-0", Replica), ("db-1", Replica), ("db-2", Primary)]);
     member(&mut s, "db-0", writable(), GROUP_PRIMARY);
     s.says("db-2", writable());
-    assert_eq!(s.writer(), Some("db-0"));
+    assert_eq!(s.primary(), Some("db-0"));
     s.refuses("db-0");
-    assert_eq!(s.writer(), None);
+    assert_eq!(s.primary(), None);
 }
 
 #[test]
-fn a_galera_cluster_has_one_writer_and_it_follows_the_label() {
-    let labels = |writer: &str| {
-        ["db-0", "db-1", "db-2"].map(|name| (name, if name == writer { Primary } else { Replica }))
+fn a_galera_cluster_has_one_primary_and_it_follows_the_label() {
+    let labels = |primary: &str| {
+        ["db-0", "db-1", "db-2"].map(|name| (name, if name == primary { Primary } else { Replica }))
     };
     let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
     s.labelled(&labels("db-0"));
     for name in ["db-0", "db-1", "db-2"] {
         member(&mut s, name, writable(), SYNCED);
     }
-    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-0"), None), "several writable ones are usual");
+    assert_eq!((s.primary(), s.snapshot.alarm), (Some("db-0"), None), "several writable ones are usual");
     assert_eq!(s.replicas(), ["db-1", "db-2"]);
     // db-0 stops; the label moves late.
     s.refuses("db-0");
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
     s.labelled(&labels("db-2"));
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-2"), 3), "so that all proxies agree");
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-2"), 3), "so that all proxies agree");
     // A donor accepts no writes, whatever its label.
     member(&mut s, "db-0", writable(), DONOR);
     s.labelled(&labels("db-0"));
-    assert_eq!((s.writer(), s.server("db-0").serves_reads), (Some("db-2"), false));
+    assert_eq!((s.primary(), s.server("db-0").serves_reads), (Some("db-2"), false));
     member(&mut s, "db-0", writable(), SYNCED);
-    assert_eq!(s.writer(), Some("db-0"));
+    assert_eq!(s.primary(), Some("db-0"));
 }
 
 #[test]
@@ -422,30 +422,30 @@ fn a_galera_cluster_waits_for_all_at_start_unless_the_label_tells() {
     let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
     s.labelled(&[("db-0", Primary), ("db-1", Replica)]);
     member(&mut s, "db-1", writable(), SYNCED);
-    assert_eq!(s.writer(), None);
+    assert_eq!(s.primary(), None);
     member(&mut s, "db-0", writable(), SYNCED);
-    assert_eq!(s.writer(), Some("db-0"));
+    assert_eq!(s.primary(), Some("db-0"));
 }
 
 /// KubeBlocks' and KubeDB's operators label every synced node as a primary.
 #[test]
-fn a_galera_cluster_of_primaries_has_one_writer() {
+fn a_galera_cluster_of_primaries_has_one_primary() {
     let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
     s.labelled(&["db-0", "db-1", "db-2"].map(|name| (name, Primary)));
     for name in ["db-2", "db-1", "db-0"] {
         member(&mut s, name, writable(), SYNCED);
     }
-    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-0"), None));
+    assert_eq!((s.primary(), s.snapshot.alarm), (Some("db-0"), None));
     assert_eq!(s.replicas(), ["db-1", "db-2"]);
     s.refuses("db-0");
-    assert_eq!((s.writer(), s.replicas()), (Some("db-1"), vec!["db-2"]));
-    // db-0 is back, catches up while labelled as a replica, and is labelled primary again: the writer stays.
+    assert_eq!((s.primary(), s.replicas()), (Some("db-1"), vec!["db-2"]));
+    // db-0 is back, catches up while labelled as a replica, and is labelled primary again: the primary stays.
     s.labelled(&[("db-0", Replica), ("db-1", Primary), ("db-2", Primary)]);
     member(&mut s, "db-0", writable(), DONOR);
-    assert_eq!(s.writer(), Some("db-1"));
+    assert_eq!(s.primary(), Some("db-1"));
     s.labelled(&["db-0", "db-1", "db-2"].map(|name| (name, Primary)));
     member(&mut s, "db-0", writable(), SYNCED);
-    assert_eq!((s.writer(), s.snapshot.generation, s.snapshot.alarm), (Some("db-1"), 2, None));
+    assert_eq!((s.primary(), s.snapshot.generation, s.snapshot.alarm), (Some("db-1"), 2, None));
     assert_eq!(s.replicas(), ["db-0", "db-2"]);
 }
 
@@ -461,38 +461,38 @@ fn a_position_that_the_operator_empties_is_remembered() {
     let mut s = cluster();
     s.says("db-0", locked.clone()).says("db-1", at(replica_of("db-0"), "0-10-70"));
     s.says("db-1", emptied("0-11-71"));
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
     // The primary is gone, and clients were told of these writes.
     let mut s = cluster();
     s.says("db-1", at(replica_of("db-0"), "0-10-70")).refuses("db-0");
     s.event(Event::Acknowledged(Acknowledged { generation: 1, set: gtid("0-10-70") }));
     s.says("db-1", emptied("0-11-71"));
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
     // A write that it was not seen to have.
     let mut s = cluster();
     s.says("db-0", locked.clone()).says("db-1", at(replica_of("db-0"), "0-10-69"));
     s.says("db-1", emptied("0-11-70"));
-    assert_eq!(s.writer(), None);
+    assert_eq!(s.primary(), None);
     // Its binary log has it.
     s.says("db-1", Facts { binlog_state: "0-10-70,0-11-71".into(), ..emptied("0-11-71") });
-    assert_eq!(s.writer(), Some("db-1"));
+    assert_eq!(s.primary(), Some("db-1"));
     // It was started again since: its data may be others.
     let began = |started, facts: Facts| {
         let life = Life { instance: "11/db-1/3306/data".into(), started: Some(started) };
         Facts { life, ..facts }
     };
-    for (started, writer) in [(1_000, Some("db-1")), (1_001, Some("db-1")), (1_060, None)] {
+    for (started, primary) in [(1_000, Some("db-1")), (1_001, Some("db-1")), (1_060, None)] {
         let mut s = cluster();
         s.says("db-1", began(1_000, at(replica_of("db-0"), "0-10-70"))).says("db-0", locked.clone());
         s.says("db-1", began(started, emptied("0-11-71")));
-        assert_eq!(s.writer(), writer, "{started}");
+        assert_eq!(s.primary(), primary, "{started}");
     }
     // Another server answers at its address.
     let mut s = cluster();
     s.says("db-1", began(1_000, at(replica_of("db-0"), "0-10-70"))).says("db-0", locked);
     let life = Life { instance: "11/db-1/3306/other".into(), started: Some(1_000) };
     s.says("db-1", Facts { life, ..emptied("0-11-71") });
-    assert_eq!(s.writer(), None);
+    assert_eq!(s.primary(), None);
 }
 
 #[test]
@@ -500,14 +500,14 @@ fn a_label_that_moves_between_writable_servers_is_followed() {
     let told = |set: &str| Event::Acknowledged(Acknowledged { generation: 1, set: gtid(set) });
     let mut s = cluster();
     s.says("db-1", at(writable(), "0-1-40"));
-    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-0"), Some(Alarm::SeveralCandidates)));
+    assert_eq!((s.primary(), s.snapshot.alarm), (Some("db-0"), Some(Alarm::SeveralCandidates)));
     assert_eq!(s.snapshot.why_alarm().as_deref(), Some("db-1 is writable besides the primary db-0"));
     s.labelled(&BOTH);
-    assert_eq!(s.writer(), Some("db-0"), "two pods may carry it");
+    assert_eq!(s.primary(), Some("db-0"), "two pods may carry it");
     s.labelled(&MOVED);
-    assert_eq!(s.writer(), None, "nobody writes until it is known what was acknowledged");
+    assert_eq!(s.primary(), None, "nobody writes until it is known what was acknowledged");
     s.event(told("0-1-165"));
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
     assert!(s.server("db-0").deposed);
     assert_eq!(
         s.last_reason(),
@@ -516,7 +516,7 @@ fn a_label_that_moves_between_writable_servers_is_followed() {
     );
     assert_eq!(s.snapshot.writes_in_question, 125);
     s.says("db-0", writable()).says("db-1", writable());
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2), "that was the decision");
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2), "that was the decision");
     assert_eq!(s.snapshot.writes_in_question, 125, "it is told once");
 }
 
@@ -524,9 +524,9 @@ fn a_label_that_moves_between_writable_servers_is_followed() {
 fn what_was_acknowledged_is_awaited_for_a_moment_only() {
     let mut s = cluster();
     s.says("db-1", writable()).labelled(&MOVED);
-    assert_eq!(s.writer(), None);
+    assert_eq!(s.primary(), None);
     s.says("db-2", replica_of("db-1"));
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
     assert_eq!(s.snapshot.writes_in_question, 0);
 }
 
@@ -536,12 +536,12 @@ fn an_old_label_that_comes_back_has_not_moved() {
     let mut s = cluster();
     s.refuses("db-0").event(Event::Acknowledged(Acknowledged { generation: 1, set: gtid("0-1-1") }));
     s.says("db-1", writable()).says("db-0", writable());
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
     s.labelled(&BOTH);
-    assert_eq!(s.writer(), Some("db-1"));
+    assert_eq!(s.primary(), Some("db-1"));
     // The operator corrects itself: the label of db-1 goes again, and db-0 has had its own since before.
     s.labelled(&[("db-0", Primary), ("db-1", Replica), ("db-2", Replica)]);
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
 }
 
 #[test]
@@ -549,7 +549,7 @@ fn a_new_primary_that_lacks_acknowledged_writes_is_reported() {
     let mut s = cluster();
     s.refuses("db-0").event(Event::Acknowledged(Acknowledged { generation: 1, set: gtid("0-1-50") }));
     s.says("db-1", at(writable(), "0-1-47"));
-    assert_eq!(s.writer(), None);
+    assert_eq!(s.primary(), None);
     assert_eq!(
         s.snapshot.why_alarm().as_deref(),
         Some(
@@ -558,12 +558,12 @@ fn a_new_primary_that_lacks_acknowledged_writes_is_reported() {
         )
     );
     s.labelled(&MOVED);
-    assert_eq!((s.writer(), s.snapshot.writes_in_question), (Some("db-1"), 3));
+    assert_eq!((s.primary(), s.snapshot.writes_in_question), (Some("db-1"), 3));
     assert!(s.last_reason().contains("up to 3 acknowledged writes"), "{}", s.last_reason());
     // Without positions nobody can tell.
     let mut s = cluster();
     let unknown = |facts: Facts| Facts { gtid_on: false, ..facts };
     s.says("db-0", unknown(writable())).says("db-1", unknown(replica_of("db-0"))).refuses("db-0");
     s.labelled(&MOVED).says("db-1", unknown(writable()));
-    assert_eq!((s.writer(), s.snapshot.writes_in_question), (Some("db-1"), 0));
+    assert_eq!((s.primary(), s.snapshot.writes_in_question), (Some("db-1"), 0));
 }

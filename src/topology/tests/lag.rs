@@ -153,7 +153,7 @@ fn a_replica_that_was_never_seen_with_a_known_position_does_not_serve() {
     let mut s = Story::of(&["db-0", "db-1"]);
     s.says("db-0", writable_at("0-1-100"));
     s.says("db-1", Facts { gtid: gtid("0-1-7"), ..replica_of("db-0") });
-    assert_eq!((s.writer(), s.server("db-1").lag, s.replicas().len()), (Some("db-0"), None, 0));
+    assert_eq!((s.primary(), s.server("db-1").lag, s.replicas().len()), (Some("db-0"), None, 0));
     // It reports a lag that is longer than the time since the primary is known.
     let word = with(Facts { gtid: gtid("0-1-7"), ..replica_of("db-0") }, |r| {
         r.lag = Some(Duration::from_secs(7));
@@ -185,7 +185,7 @@ fn a_new_primary_goes_on_where_the_old_one_ended() {
     race.primary(1_000, 2).replica(1_010, 2);
     race.answers(1_010, "db-2", replica_at(2)).at(1_020).refuses("db-0");
     race.answers(30_000, "db-2", replica_at(2)).answers(30_020, "db-2", writable_at("0-1-2,0-3-4"));
-    assert_eq!(race.0.writer(), Some("db-2"));
+    assert_eq!(race.0.primary(), Some("db-2"));
     // db-2 was still at 0-1-2 at its previous probe, and nobody wrote during the 30 s before.
     assert_eq!(race.answers(30_050, "db-1", follows("0-1-2")).lag(), Some(30));
     assert!(race.serves());
@@ -225,7 +225,7 @@ fn a_primary_by_its_label_is_not_the_old_one() {
     s.says("db-0", writable()).says("db-1", replica_of("db-0")).says("db-2", replica_of("db-0"));
     s.says("db-0", writable()).says("db-2", writable_at("0-3-2")).refuses("db-0");
     s.says("db-1", replica_of("db-2")).labelled(&list("db-2"));
-    assert_eq!(s.writer(), Some("db-2"));
+    assert_eq!(s.primary(), Some("db-2"));
     let lag = s.server("db-1").lag;
     assert!(lag.is_some_and(|lag| lag >= Duration::from_secs(4)), "it lacks 0-3-2: {lag:?}");
 }

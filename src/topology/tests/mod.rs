@@ -77,8 +77,8 @@ impl Story {
         self.probe(name, ProbeOutcome::Unreachable("connection refused".into()))
     }
 
-    pub fn writer(&self) -> Option<&str> {
-        self.snapshot.writer().map(|s| &*s.name)
+    pub fn primary(&self) -> Option<&str> {
+        self.snapshot.primary().map(|s| &*s.name)
     }
 
     pub fn replicas(&self) -> Vec<&str> {
@@ -86,7 +86,7 @@ impl Story {
     }
 
     pub fn last_reason(&self) -> &str {
-        &self.snapshot.history.back().expect("a change of writer").reason
+        &self.snapshot.history.back().expect("a change of primary").reason
     }
 }
 

@@ -1,5 +1,5 @@
 //! A replicated cluster managed by an operator, with events in all orders: servers die and return, labels are
-//! late or the API is unavailable, and probes see only part of it. Whichever server becomes the writer has
+//! late or the API is unavailable, and probes see only part of it. Whichever server becomes the primary has
 //! every write that was acknowledged before.
 
 use proptest::collection::vec;
@@ -15,7 +15,7 @@ const FRESH: usize = 3;
 enum Step {
     /// A probe of a server answers, or does not.
     Probe(usize),
-    /// A client writes, if the proxy has a writer.
+    /// A client writes, if the proxy has a primary.
     Write,
     /// A replica catches up.
     Replicate(usize),
@@ -129,10 +129,10 @@ impl World {
         }
     }
 
-    /// Writes on the writer. The write is acknowledged if a replica receives it, as with semi-synchronous
+    /// Writes on the primary. The write is acknowledged if a replica receives it, as with semi-synchronous
     /// replication.
     fn write(&mut self) {
-        let Some(at) = self.story.writer().and_then(|w| NAMES.iter().position(|name| *name == w)) else {
+        let Some(at) = self.story.primary().and_then(|w| NAMES.iter().position(|name| *name == w)) else {
             return;
         };
         let machine = &mut self.machines[at];
@@ -257,17 +257,17 @@ impl World {
         }
     }
 
-    /// Checks that a new writer has all acknowledged writes, unless it is dead and was not probed since: then
+    /// Checks that a new primary has all acknowledged writes, unless it is dead and was not probed since: then
     /// no write to it is acknowledged, and the next probe ends its role.
     fn check(&self, before: u64) -> Result<(), TestCaseError> {
-        let Some(writer) = self.story.writer() else { return Ok(()) };
+        let Some(primary) = self.story.primary() else { return Ok(()) };
         if self.story.snapshot.generation == before {
             return Ok(());
         }
-        let at = NAMES.iter().position(|name| *name == writer).expect("a machine");
+        let at = NAMES.iter().position(|name| *name == primary).expect("a machine");
         let Machine { up: true, data, .. } = &self.machines[at] else { return Ok(()) };
         let lost: Vec<_> = self.acknowledged.iter().filter(|write| !data.contains(write)).collect();
-        prop_assert!(lost.is_empty(), "{writer} lacks {lost:?}: {:?}", self.story.snapshot.history);
+        prop_assert!(lost.is_empty(), "{primary} lacks {lost:?}: {:?}", self.story.snapshot.history);
         Ok(())
     }
 }
@@ -295,9 +295,9 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 500, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn a_new_writer_has_every_acknowledged_write(steps in vec(step(), 1..160)) {
+    fn a_new_primary_has_every_acknowledged_write(steps in vec(step(), 1..160)) {
         let mut world = World::new();
-        prop_assert_eq!(world.story.writer(), Some("db-0"));
+        prop_assert_eq!(world.story.primary(), Some("db-0"));
         for step in &steps {
             let generation = world.story.snapshot.generation;
             world.step(step);
@@ -306,7 +306,7 @@ proptest! {
     }
 }
 
-/// Checks that new writers do occur: the property would also hold for a proxy that never accepts one.
+/// Checks that new primaries do occur: the property would also hold for a proxy that never accepts one.
 #[test]
 fn the_walk_does_find_new_writers() {
     let mut world = World::new();
@@ -321,7 +321,7 @@ fn the_walk_does_find_new_writers() {
     ] {
         world.step(&step);
     }
-    assert_eq!((world.story.writer(), world.story.snapshot.generation), (Some(NAMES[world.primary]), 2));
+    assert_eq!((world.story.primary(), world.story.snapshot.generation), (Some(NAMES[world.primary]), 2));
     world.step(&Step::Write);
     assert_eq!(world.acknowledged.len(), 3);
 }

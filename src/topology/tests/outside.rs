@@ -12,9 +12,9 @@ fn of_another_site() -> Story {
 }
 
 #[test]
-fn a_replica_cluster_is_in_order_without_a_writer() {
+fn a_replica_cluster_is_in_order_without_a_primary() {
     let mut s = of_another_site();
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, None));
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, None));
     assert!(s.snapshot.is_replica_cluster());
     assert_eq!(s.replicas(), ["db-0", "db-1", "db-2"]);
     // With a server down it is still a replica cluster, even if the others replicate from that server.
@@ -30,11 +30,11 @@ fn a_replica_cluster_is_in_order_without_a_writer() {
 fn whoever_may_be_written_to_makes_it_a_cluster_of_its_own() {
     let mut s = of_another_site();
     s.says("db-0", writable());
-    assert_eq!((s.writer(), s.snapshot.is_replica_cluster()), (Some("db-0"), false));
+    assert_eq!((s.primary(), s.snapshot.is_replica_cluster()), (Some("db-0"), false));
     // db-0 is demoted again: the other site takes the role.
     s.says("db-0", read_only());
     assert_eq!(
-        (s.writer(), s.snapshot.alarm),
+        (s.primary(), s.snapshot.alarm),
         (None, Some(Alarm::NoCandidate)),
         "it replicates from nobody yet"
     );
@@ -53,7 +53,7 @@ fn a_link_that_is_broken_is_an_alarm() {
 fn replicas_of_a_lost_primary_are_no_replica_cluster() {
     let mut s = Story::of(&["db-0", "db-1", "db-2"]);
     s.says("db-0", writable()).says("db-1", replica_of("db-0")).says("db-2", replica_of("db-0"));
-    assert_eq!(s.writer(), Some("db-0"));
+    assert_eq!(s.primary(), Some("db-0"));
     // The host of db-0 is gone: for a minute its replicas believe that they are connected.
     s.refuses("db-0");
     assert!(!s.snapshot.is_replica_cluster());

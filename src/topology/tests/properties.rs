@@ -73,14 +73,14 @@ fn event(snapshot: &Snapshot, step: &Step) -> Option<Event> {
 
 /// Checks the invariants of every transition.
 fn check(before: &Snapshot, event: &Event, after: &Snapshot, now_ms: u64) -> Result<(), TestCaseError> {
-    // The writer is a server of this snapshot, up and writable.
-    if let Some(id) = after.writer {
-        let writer = after.server(id).expect("the writer is a server of the snapshot");
-        prop_assert!(writer.health == Health::Up && writer.is_candidate());
-        prop_assert!(!writer.serves_reads);
-        prop_assert_eq!(after.last_writer, Some(id));
-        // A writer that stays a candidate stays the writer.
-        let old = before.writer.and_then(|old| after.server(old));
+    // The primary is a server of this snapshot, up and writable.
+    if let Some(id) = after.primary {
+        let primary = after.server(id).expect("the primary is a server of the snapshot");
+        prop_assert!(primary.health == Health::Up && primary.is_candidate());
+        prop_assert!(!primary.serves_reads);
+        prop_assert_eq!(after.last_primary, Some(id));
+        // A primary that stays a candidate stays the primary.
+        let old = before.primary.and_then(|old| after.server(old));
         prop_assert!(old.is_none_or(|old| !old.is_candidate() || old.id == id));
     }
     // The versions, the generation and the history.
@@ -88,14 +88,14 @@ fn check(before: &Snapshot, event: &Event, after: &Snapshot, now_ms: u64) -> Res
     prop_assert!(after.version - before.version <= 1);
     prop_assert!(after.roles_version >= before.roles_version);
     if after.roles_version == before.roles_version {
-        let roles = |s: &Snapshot| (s.writer, s.generation, s.alarm, s.max_lag);
+        let roles = |s: &Snapshot| (s.primary, s.generation, s.alarm, s.max_lag);
         prop_assert_eq!(roles(before), roles(after));
         let role = |s: &Arc<Server>| (s.id, s.address.clone(), s.health, s.serves_reads, s.is_candidate());
         prop_assert!(before.servers.iter().map(role).eq(after.servers.iter().map(role)));
     }
-    let other = after.writer.is_some() && after.writer != before.last_writer;
+    let other = after.primary.is_some() && after.primary != before.last_primary;
     prop_assert_eq!(after.generation - before.generation, u64::from(other));
-    let changed = before.writer != after.writer;
+    let changed = before.primary != after.primary;
     let grown = after.history.len() - before.history.len();
     prop_assert!(after.history.len() <= 32 && (grown == usize::from(changed) || before.history.len() == 32));
     prop_assert!(!changed || !after.history.back().expect("a change").reason.is_empty());
@@ -153,7 +153,7 @@ proptest! {
 
     /// The order of the first answers does not matter.
     #[test]
-    fn the_first_writer_does_not_depend_on_the_order(order in Just(vec![0usize, 1, 2, 3]).prop_shuffle()) {
+    fn the_first_primary_does_not_depend_on_the_order(order in Just(vec![0usize, 1, 2, 3]).prop_shuffle()) {
         let mut s = Story::of(&NAMES);
         for at in order {
             let facts = match at {
@@ -162,6 +162,6 @@ proptest! {
             };
             s.says(NAMES[at], facts);
         }
-        prop_assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 1));
+        prop_assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 1));
     }
 }

@@ -1,14 +1,14 @@
-//! Which server is the writer.
+//! Which server is the primary.
 
 use super::*;
 
 #[test]
-fn at_start_the_one_writable_server_is_the_writer_once_all_have_spoken() {
+fn at_start_the_one_writable_server_is_the_primary_once_all_have_spoken() {
     let mut s = Story::of(&["db-0", "db-1"]);
     s.says("db-0", writable());
-    assert_eq!(s.writer(), None, "db-1 may be writable too");
+    assert_eq!(s.primary(), None, "db-1 may be writable too");
     s.says("db-1", replica_of("db-0"));
-    assert_eq!(s.writer(), Some("db-0"));
+    assert_eq!(s.primary(), Some("db-0"));
     assert_eq!((s.snapshot.generation, s.snapshot.alarm), (1, None));
     assert_eq!(s.last_reason(), "db-0 is writable");
 }
@@ -17,22 +17,22 @@ fn at_start_the_one_writable_server_is_the_writer_once_all_have_spoken() {
 fn a_server_that_never_answers_does_not_hold_up_the_start() {
     let mut s = Story::of(&["db-0", "db-1"]);
     s.says("db-0", writable()).silent("db-1").silent("db-1");
-    assert_eq!((s.writer(), s.server("db-1").health), (None, Health::Unknown));
+    assert_eq!((s.primary(), s.server("db-1").health), (None, Health::Unknown));
     s.silent("db-1");
-    assert_eq!((s.writer(), s.server("db-1").health), (Some("db-0"), Health::Down));
+    assert_eq!((s.primary(), s.server("db-1").health), (Some("db-0"), Health::Down));
 }
 
 #[test]
 fn three_missed_probes_are_down_and_an_answer_in_between_counts_anew() {
     let mut s = Story::of(&["db-0"]);
     s.says("db-0", writable()).silent("db-0").silent("db-0");
-    assert_eq!((s.writer(), s.server("db-0").missed), (Some("db-0"), 2));
+    assert_eq!((s.primary(), s.server("db-0").missed), (Some("db-0"), 2));
     s.says("db-0", writable())
         .silent("db-0")
         .probe("db-0", ProbeOutcome::Refused("too many connections".into()));
-    assert_eq!(s.writer(), Some("db-0"));
+    assert_eq!(s.primary(), Some("db-0"));
     s.silent("db-0");
-    assert_eq!((s.writer(), s.server("db-0").health, s.snapshot.alarm), (None, Health::Down, None));
+    assert_eq!((s.primary(), s.server("db-0").health, s.snapshot.alarm), (None, Health::Down, None));
     assert_eq!(s.last_reason(), "db-0 is down (no answer within the probe's time)");
     let version = s.snapshot.version;
     s.silent("db-0").silent("db-0");
@@ -49,7 +49,7 @@ fn error_answers_count_as_missed_and_are_shown() {
     assert_eq!(s.server("db-0").health, Health::Down);
     assert_eq!(s.server("db-0").last_error.as_deref(), Some("error 1045: Access denied"));
     s.says("db-0", writable());
-    assert_eq!((s.server("db-0").last_error.as_deref(), s.writer()), (None, Some("db-0")));
+    assert_eq!((s.server("db-0").last_error.as_deref(), s.primary()), (None, Some("db-0")));
 }
 
 #[test]
@@ -61,18 +61,18 @@ fn a_full_server_lives_and_stays_what_it_is() {
         s.probe("db-0", full()).probe("db-1", full());
     }
     assert_eq!(
-        (s.writer(), s.server("db-0").health, s.server("db-1").health),
+        (s.primary(), s.server("db-0").health, s.server("db-1").health),
         (Some("db-0"), Health::Up, Health::Up)
     );
     assert_eq!(s.server("db-0").last_error.as_deref(), Some("error 1040: Too many connections"));
     // Probes that were missed before do not count: it answers.
     s.silent("db-0").silent("db-0").probe("db-0", full()).silent("db-0");
-    assert_eq!((s.writer(), s.server("db-0").missed), (Some("db-0"), 1));
+    assert_eq!((s.primary(), s.server("db-0").missed), (Some("db-0"), 1));
     // A server that was down may have lost its role meanwhile.
     s.refuses("db-0").probe("db-0", full());
-    assert_eq!((s.writer(), s.server("db-0").health), (None, Health::Down));
+    assert_eq!((s.primary(), s.server("db-0").health), (None, Health::Down));
     s.says("db-0", writable());
-    assert_eq!((s.writer(), s.server("db-0").last_error.as_deref()), (Some("db-0"), None));
+    assert_eq!((s.primary(), s.server("db-0").last_error.as_deref()), (Some("db-0"), None));
 }
 
 #[test]
@@ -152,14 +152,14 @@ fn a_silent_primary_is_awaited_until_something_proves_that_it_is_gone() {
         let mut s = Story::of(&["db-0", "db-1"]);
         s.says("db-0", writable()).says("db-1", replica_of("db-0"));
         quiet(&mut s);
-        assert_eq!((s.writer(), s.server("db-0").health), (None, Health::Down), "new statements wait");
+        assert_eq!((s.primary(), s.server("db-0").health), (None, Health::Down), "new statements wait");
         assert_eq!((lost(&s, false), lost(&s, true)), (false, true), "reads run elsewhere");
         s
     };
     // It comes back.
     let mut s = begin();
     s.says("db-0", writable());
-    assert_eq!((s.writer(), s.snapshot.generation, lost(&s, false)), (Some("db-0"), 1, false));
+    assert_eq!((s.primary(), s.snapshot.generation, lost(&s, false)), (Some("db-0"), 1, false));
     // Its address refuses connections.
     let mut s = begin();
     s.refuses("db-0");
@@ -169,7 +169,7 @@ fn a_silent_primary_is_awaited_until_something_proves_that_it_is_gone() {
     // Another server is the primary.
     let mut s = begin();
     s.says("db-1", writable());
-    assert_eq!(s.writer(), Some("db-1"));
+    assert_eq!(s.primary(), Some("db-1"));
     assert!(lost(&s, false));
     // It was silent for too long.
     let mut s = begin();
@@ -181,7 +181,7 @@ fn a_silent_primary_is_awaited_until_something_proves_that_it_is_gone() {
 fn refused_is_down_at_once() {
     let mut s = Story::of(&["db-0"]);
     s.says("db-0", writable()).refuses("db-0");
-    assert_eq!((s.writer(), s.server("db-0").health), (None, Health::Down));
+    assert_eq!((s.primary(), s.server("db-0").health), (None, Health::Down));
 }
 
 #[test]
@@ -189,9 +189,9 @@ fn the_primary_dies_and_a_replica_is_promoted() {
     let mut s = Story::of(&["db-0", "db-1", "db-2"]);
     s.says("db-0", writable()).says("db-1", replica_of("db-0")).says("db-2", replica_of("db-0"));
     s.refuses("db-0");
-    assert_eq!((s.writer(), s.snapshot.generation, s.snapshot.alarm), (None, 1, Some(Alarm::NoCandidate)));
+    assert_eq!((s.primary(), s.snapshot.generation, s.snapshot.alarm), (None, 1, Some(Alarm::NoCandidate)));
     s.says("db-1", writable());
-    assert_eq!((s.writer(), s.snapshot.generation, s.snapshot.alarm), (Some("db-1"), 2, None));
+    assert_eq!((s.primary(), s.snapshot.generation, s.snapshot.alarm), (Some("db-1"), 2, None));
     assert_eq!(s.last_reason(), "db-0 is down (connection refused), db-1 became writable");
     let change = s.snapshot.history.back().unwrap();
     assert_eq!((change.from.as_deref(), change.to.as_deref(), change.generation), (None, Some("db-1"), 2));
@@ -202,66 +202,66 @@ fn the_replica_is_promoted_before_the_frozen_primary_counts_as_down() {
     let mut s = Story::of(&["db-0", "db-1"]);
     s.says("db-0", writable()).says("db-1", replica_of("db-0"));
     s.silent("db-0").silent("db-0").says("db-1", writable());
-    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-0"), Some(Alarm::SeveralCandidates)));
+    assert_eq!((s.primary(), s.snapshot.alarm), (Some("db-0"), Some(Alarm::SeveralCandidates)));
     s.silent("db-0");
-    assert_eq!((s.writer(), s.snapshot.generation, s.snapshot.alarm), (Some("db-1"), 2, None));
+    assert_eq!((s.primary(), s.snapshot.generation, s.snapshot.alarm), (Some("db-1"), 2, None));
     let change = s.snapshot.history.back().unwrap();
     assert_eq!((change.from.as_deref(), change.to.as_deref()), (Some("db-0"), Some("db-1")));
 }
 
 #[test]
-fn a_planned_switchover_has_no_writer_in_between() {
+fn a_planned_switchover_has_no_primary_in_between() {
     let mut s = Story::of(&["db-0", "db-1"]);
     s.says("db-0", writable()).says("db-1", replica_of("db-0"));
     s.says("db-0", read_only());
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)));
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)));
     assert_eq!(s.last_reason(), "db-0 is read-only");
     s.says("db-1", writable());
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
     assert_eq!(s.last_reason(), "db-0 is read-only, db-1 became writable");
     s.says("db-0", replica_of("db-1")).says("db-1", read_only()).says("db-0", writable());
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 3), "and back again");
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-0"), 3), "and back again");
 }
 
 #[test]
-fn the_same_writer_after_a_break_is_the_same_generation() {
+fn the_same_primary_after_a_break_is_the_same_generation() {
     let mut s = Story::of(&["db-0", "db-1"]);
     s.says("db-0", writable()).says("db-1", replica_of("db-0"));
     s.refuses("db-0").says("db-0", writable());
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 1));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-0"), 1));
     assert_eq!(s.last_reason(), "db-0 is writable again");
     s.says("db-0", read_only()).says("db-0", writable());
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 1));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-0"), 1));
 }
 
 #[test]
 fn super_read_only_alone_is_no_candidate() {
     let mut s = Story::of(&["db-0"]);
     s.says("db-0", Facts { super_read_only: true, ..writable() });
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)));
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)));
 }
 
 #[test]
 fn several_at_start_the_one_that_others_replicate_from() {
     let mut s = Story::of(&["db-0", "db-1", "db-2"]);
     s.says("db-0", writable()).says("db-1", writable()).says("db-2", replica_of("db-1"));
-    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-1"), Some(Alarm::SeveralCandidates)));
+    assert_eq!((s.primary(), s.snapshot.alarm), (Some("db-1"), Some(Alarm::SeveralCandidates)));
 
     let mut s = Story::of(&["db-0", "db-1"]);
     s.says("db-0", writable_replica_of("db-1")).says("db-1", writable());
-    assert_eq!(s.writer(), Some("db-1"), "a replica that nobody made read-only is no rival");
+    assert_eq!(s.primary(), Some("db-1"), "a replica that nobody made read-only is no rival");
 }
 
 #[test]
-fn a_former_writer_that_follows_the_new_one_is_no_rival_from_the_first_moment() {
+fn a_former_primary_that_follows_the_new_one_is_no_rival_from_the_first_moment() {
     let mut s = Story::of(&["db-0", "db-1", "db-2"]);
     s.refuses("db-0").says("db-2", read_only()).says("db-1", writable());
     s.says("db-0", writable()).says("db-2", writable());
-    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-1"), Some(Alarm::SeveralCandidates)));
+    assert_eq!((s.primary(), s.snapshot.alarm), (Some("db-1"), Some(Alarm::SeveralCandidates)));
     s.refuses("db-1").says("db-1", writable_replica_of("db-2"));
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::SeveralCandidates)));
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::SeveralCandidates)));
     s.says("db-0", writable_replica_of("db-1"));
-    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-2"), None), "writable still, but it follows");
+    assert_eq!((s.primary(), s.snapshot.alarm), (Some("db-2"), None), "writable still, but it follows");
 }
 
 #[test]
@@ -273,13 +273,13 @@ fn several_at_start_and_no_way_to_tell_is_none_and_an_alarm() {
     ] {
         let mut s = Story::of(&["db-0", "db-1", "db-2"]);
         s.says("db-0", writable()).says("db-1", writable()).says("db-2", third);
-        assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::SeveralCandidates)), "{why}");
+        assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::SeveralCandidates)), "{why}");
         s.says("db-1", read_only());
-        assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-0"), None), "{why}, then one remains");
+        assert_eq!((s.primary(), s.snapshot.alarm), (Some("db-0"), None), "{why}, then one remains");
     }
     let mut s = Story::of(&["db-0", "db-1"]);
     s.says("db-0", writable_replica_of("db-1")).says("db-1", writable_replica_of("db-0"));
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::SeveralCandidates)), "a ring");
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::SeveralCandidates)), "a ring");
 }
 
 #[test]
@@ -287,13 +287,13 @@ fn an_old_primary_that_returns_writable_is_not_believed() {
     let mut s = Story::of(&["db-0", "db-1"]);
     s.says("db-0", writable()).says("db-1", replica_of("db-0")).refuses("db-0").says("db-1", writable());
     s.says("db-0", writable());
-    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-1"), Some(Alarm::SeveralCandidates)));
+    assert_eq!((s.primary(), s.snapshot.alarm), (Some("db-1"), Some(Alarm::SeveralCandidates)));
     assert!(s.replicas().is_empty(), "it went its own way");
     // The new primary fails briefly: the old one lacks its writes and must not take over.
     s.refuses("db-1");
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)));
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::FormerPrimary)));
     s.says("db-1", writable());
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
 }
 
 #[test]
@@ -303,7 +303,7 @@ fn an_old_primary_that_became_a_replica_is_a_server_like_others() {
     s.says("db-0", writable()).says("db-0", replica_of("db-1"));
     assert_eq!((s.replicas(), s.snapshot.alarm), (vec!["db-0"], None));
     s.refuses("db-1").says("db-0", writable());
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 3));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-0"), 3));
 }
 
 #[test]
@@ -311,9 +311,9 @@ fn the_answer_that_ends_a_role_is_one_of_a_replica() {
     let mut s = Story::of(&["db-0", "db-1", "db-2"]);
     s.says("db-0", writable()).says("db-1", read_only()).says("db-2", read_only());
     s.says("db-1", writable_replica_of("db-2")).says("db-2", writable_replica_of("db-1")).refuses("db-0");
-    assert_eq!(s.writer(), None, "a ring");
+    assert_eq!(s.primary(), None, "a ring");
     s.says("db-0", writable_replica_of("db-1"));
-    assert_eq!((s.writer(), s.server("db-0").deposed), (Some("db-1"), false));
+    assert_eq!((s.primary(), s.server("db-0").deposed), (Some("db-1"), false));
 }
 
 #[test]
@@ -325,7 +325,7 @@ fn an_old_primary_is_taken_when_its_successor_gave_up_or_is_gone() {
         s.says("db-0", writable()).says("db-1", replica_of("db-0")).refuses("db-0").says("db-1", writable());
         s.says("db-0", writable());
         give_up(&mut s);
-        assert_eq!((s.writer(), s.snapshot.generation, s.snapshot.alarm), (Some("db-0"), 3, None));
+        assert_eq!((s.primary(), s.snapshot.generation, s.snapshot.alarm), (Some("db-0"), 3, None));
     }
 }
 
@@ -335,14 +335,14 @@ fn several_after_a_loss_is_none_and_never_a_guess() {
     s.says("db-0", writable()).says("db-1", replica_of("db-0")).says("db-2", replica_of("db-0"));
     s.refuses("db-0").says("db-1", writable());
     s.refuses("db-1").says("db-2", writable());
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-2"), 3));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-2"), 3));
     s.refuses("db-2").says("db-0", writable()).says("db-1", writable());
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::SeveralCandidates)));
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::SeveralCandidates)));
     s.says("db-2", writable());
     assert_eq!(
-        (s.writer(), s.snapshot.generation),
+        (s.primary(), s.snapshot.generation),
         (Some("db-2"), 3),
-        "the last writer alone has all writes"
+        "the last primary alone has all writes"
     );
 }
 
@@ -354,50 +354,50 @@ fn a_primary_returns_among_replicas_that_nobody_made_read_only() {
     };
     s.says("db-0", writable());
     others(&mut s);
-    assert_eq!((s.writer(), s.replicas()), (Some("db-0"), vec!["db-1", "db-2"]));
+    assert_eq!((s.primary(), s.replicas()), (Some("db-0"), vec!["db-1", "db-2"]));
     s.refuses("db-0");
-    assert_eq!(s.writer(), None);
+    assert_eq!(s.primary(), None);
     s.says("db-0", writable());
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 1));
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-0"), 1));
 }
 
 #[test]
 fn a_replica_that_is_writable_by_mistake_is_no_candidate() {
     let mut s = Story::of(&["db-0", "db-1"]);
     s.refuses("db-0").says("db-1", writable_replica_of("db-0"));
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)), "its primary starts later");
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)), "its primary starts later");
     assert_eq!(
         s.snapshot.why_alarm().as_deref(),
         Some("db-0 is down, db-1 is writable, but replicates from another server (db-0:3306)")
     );
     s.says("db-1", with(writable_replica_of("db-0"), |r| r.receiving = false));
-    assert_eq!(s.writer(), None, "it waits for its source");
+    assert_eq!(s.primary(), None, "it waits for its source");
     s.says("db-0", writable());
-    assert_eq!((s.writer(), s.snapshot.alarm), (Some("db-0"), None));
+    assert_eq!((s.primary(), s.snapshot.alarm), (Some("db-0"), None));
     // It is no candidate while its primary pauses either.
     s.silent("db-0").silent("db-0").silent("db-0");
-    assert_eq!((s.writer(), s.snapshot.awaited), (None, Some(s.id("db-0"))));
+    assert_eq!((s.primary(), s.snapshot.awaited), (None, Some(s.id("db-0"))));
     // Who stops it makes it the primary.
     s.refuses("db-0")
         .says("db-1", with(writable_replica_of("db-0"), |r| (r.receiving, r.applying) = (false, false)));
-    assert_eq!(s.writer(), Some("db-1"));
+    assert_eq!(s.primary(), Some("db-1"));
     // Or who makes it writable.
     let mut s = Story::of(&["db-0", "db-1"]);
     s.says("db-0", writable()).says("db-1", replica_of("db-0")).refuses("db-0");
     s.says("db-1", with(writable_replica_of("db-0"), |r| r.receiving = false));
-    assert_eq!(s.writer(), Some("db-1"));
+    assert_eq!(s.primary(), Some("db-1"));
     // One of a pair in which each follows the other.
     let mut s = Story::of(&["db-0", "db-1"]);
     s.says("db-0", writable_replica_of("db-1")).says("db-1", replica_of("db-0"));
-    assert_eq!(s.writer(), Some("db-0"));
+    assert_eq!(s.primary(), Some("db-0"));
     s.refuses("db-1");
-    assert_eq!(s.writer(), Some("db-0"), "the other one is gone");
+    assert_eq!(s.primary(), Some("db-0"), "the other one is gone");
     s.says("db-1", read_only()).refuses("db-0").says("db-0", writable_replica_of("db-1"));
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-0"), 1), "it had the role");
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-0"), 1), "it had the role");
     // A source that is not known is none of the cluster's.
     let mut s = Story::of(&["db-0", "db-1"]);
     s.refuses("db-1").says("db-0", writable_replica_of("10.0.0.1"));
-    assert_eq!(s.writer(), Some("db-0"));
+    assert_eq!(s.primary(), Some("db-0"));
 }
 
 #[test]
@@ -407,16 +407,16 @@ fn another_server_at_the_same_address_is_another_server() {
     let old = s.id("db-0");
     s.says("db-0", Facts { identity: "another".into(), ..read_only() });
     assert_ne!(s.id("db-0"), old);
-    assert_eq!((s.writer(), s.snapshot.server(old)), (None, None));
+    assert_eq!((s.primary(), s.snapshot.server(old)), (None, None));
     assert_eq!(s.last_reason(), "db-0 was replaced by another server");
     s.says("db-0", Facts { identity: "another".into(), ..writable() });
     assert_eq!(
-        (s.writer(), s.snapshot.generation),
+        (s.primary(), s.snapshot.generation),
         (Some("db-0"), 2),
         "and its connections are not the old ones"
     );
     s.event(Event::Probe { server: old, outcome: ProbeOutcome::Unreachable("late".into()) });
-    assert_eq!(s.writer(), Some("db-0"), "a late probe of the old one says nothing");
+    assert_eq!(s.primary(), Some("db-0"), "a late probe of the old one says nothing");
 }
 
 #[test]
@@ -425,10 +425,10 @@ fn reloading_keeps_what_is_known_of_who_stays() {
     s.says("db-0", writable()).says("db-1", replica_of("db-0"));
     let (id, generation) = (s.id("db-0"), s.snapshot.generation);
     s.configured(&["db-2", "db-0"]);
-    assert_eq!((s.id("db-0"), s.writer(), s.snapshot.generation), (id, Some("db-0"), generation));
+    assert_eq!((s.id("db-0"), s.primary(), s.snapshot.generation), (id, Some("db-0"), generation));
     assert_eq!(s.server("db-2").health, Health::Unknown);
     s.configured(&["db-2"]);
-    assert_eq!((s.writer(), s.last_reason()), (None, "db-0 is no longer configured"));
+    assert_eq!((s.primary(), s.last_reason()), (None, "db-0 is no longer configured"));
     s.configured(&["db-2", "db-0"]);
     assert_ne!(s.id("db-0"), id, "ids are never used again");
 }
@@ -440,7 +440,7 @@ fn the_same_name_elsewhere_is_another_server() {
     let id = s.id("db-0");
     s.event(Event::Servers(vec![Discovered::from(("db-0".into(), "elsewhere:3306".into()))]));
     assert_ne!(s.id("db-0"), id);
-    assert_eq!((s.writer(), s.server("db-0").health), (None, Health::Unknown));
+    assert_eq!((s.primary(), s.server("db-0").health), (None, Health::Unknown));
 }
 
 #[test]
@@ -456,19 +456,19 @@ fn the_history_keeps_the_last_32() {
 }
 
 #[test]
-fn with_labels_the_labelled_candidate_is_the_writer() {
+fn with_labels_the_labelled_candidate_is_the_primary() {
     let mut s = Story::of(&[]);
     s.labelled(&[("db-0", Label::Primary), ("db-1", Label::Replica)]);
     s.says("db-0", writable()).says("db-1", replica_of("db-0"));
-    assert_eq!(s.writer(), Some("db-0"));
+    assert_eq!(s.primary(), Some("db-0"));
     // Rule 4 without its GTID condition: a writable server without the label waits for it.
     s.refuses("db-0").says("db-1", writable());
-    assert_eq!((s.writer(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)));
+    assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)));
     s.labelled(&[("db-0", Label::Primary), ("db-1", Label::Primary)]);
-    assert_eq!((s.writer(), s.snapshot.generation), (Some("db-1"), 2), "two may carry it");
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2), "two may carry it");
     // The old label is removed first, or moves while the old one is still writable.
     s.labelled(&[("db-0", Label::Absent), ("db-1", Label::Absent)]);
-    assert_eq!(s.writer(), Some("db-1"), "the writer stays one while it is a candidate");
+    assert_eq!(s.primary(), Some("db-1"), "the primary stays one while it is a candidate");
 }
 
 #[test]
@@ -478,6 +478,6 @@ fn a_pod_that_is_being_deleted_is_no_candidate_and_serves_no_reads() {
     let mut list = discovered(&["db-0", "db-1"]);
     list.iter_mut().for_each(|server| server.deleting = true);
     s.event(Event::Servers(list));
-    assert_eq!((s.writer(), s.last_reason()), (None, "db-0 is being deleted"));
+    assert_eq!((s.primary(), s.last_reason()), (None, "db-0 is being deleted"));
     assert!(s.replicas().is_empty());
 }

@@ -17,7 +17,7 @@ fn which_servers_serve_reads() {
     ] {
         let mut s = Story::of(&["db-0", "db-1"]);
         s.says("db-0", writable()).says("db-1", read_only()).says("db-1", facts);
-        assert_eq!(s.writer(), Some("db-0"));
+        assert_eq!(s.primary(), Some("db-0"));
         assert_eq!(s.replicas() == ["db-1"], serves, "{why}");
     }
 }
@@ -31,7 +31,7 @@ fn a_former_primary_with_writes_of_its_own_serves_once_it_replicates() {
         s.says("db-0", Facts { gtid: gtid("0-1-50"), ..writable() });
         s.says("db-1", Facts { gtid: gtid("0-1-50"), ..replica_of("db-0") });
         s.refuses("db-0").says("db-1", Facts { gtid: gtid("0-1-50"), ..writable() });
-        assert_eq!(s.writer(), Some("db-1"));
+        assert_eq!(s.primary(), Some("db-1"));
         let back = || Facts { gtid: own(beyond), ..read_only() };
         s.says("db-0", back()).says("db-1", Facts { gtid: gtid("0-1-50"), ..writable() });
         assert_eq!(s.replicas() == ["db-0"], serves, "{beyond}");
@@ -61,7 +61,7 @@ fn the_primary_is_lost(gtid_on: bool) {
     // But under a new primary, a replica that follows nobody becomes too old.
     let written = || Facts { gtid: gtid("0-2-2"), ..of(writable()) };
     s.says("db-1", written()).says("db-2", orphan());
-    assert_eq!((s.writer(), s.replicas()), (Some("db-1"), vec!["db-2"]));
+    assert_eq!((s.primary(), s.replicas()), (Some("db-1"), vec!["db-2"]));
     s.now_ms += 10_000;
     assert!(s.says("db-2", orphan()).replicas().is_empty());
     s.says("db-2", Facts { gtid: gtid("0-2-2"), ..replica_of("db-1") });
@@ -151,7 +151,7 @@ fn a_drained_server_serves_no_reads_and_can_be_the_primary() {
     assert_eq!((s.replicas().len(), drain_of(&s, "db-1")), (2, None));
 
     s.event(order("db-0", true));
-    assert_eq!(s.writer(), Some("db-0"));
+    assert_eq!(s.primary(), Some("db-0"));
 }
 
 #[test]
@@ -170,7 +170,7 @@ fn what_moves_with_every_write_changes_no_roles() {
     s.says("db-1", says_behind("db-0", 11));
     assert_eq!((s.replicas().len(), s.snapshot.roles_version), (0, roles + 1));
     s.says("db-0", read_only());
-    assert_eq!((s.writer(), s.snapshot.roles_version), (None, roles + 2));
+    assert_eq!((s.primary(), s.snapshot.roles_version), (None, roles + 2));
     s.configured(&["db-0"]);
     assert_eq!(s.snapshot.roles_version, roles + 3);
     s.configured(&["db-0"]).says("db-0", read_only());
@@ -211,7 +211,7 @@ fn who_cannot_get_to_what_a_new_primary_wrote() {
         s.says("db-0", at("0-1-5", writable())).says("db-1", of("db-0")).says("db-2", of("db-0"));
         s.says("db-0", read_only()).says("db-1", Facts { identity: "2".into(), ..at("0-2-5", writable()) });
         s.says("db-0", db_0).says("db-2", db_2);
-        assert_eq!(s.writer(), Some("db-1"));
+        assert_eq!(s.primary(), Some("db-1"));
         let is = |name| s.snapshot.is_out_of_reach(s.server(name), &gtid(wanted));
         assert_eq!([is("db-0"), is("db-2")], out_of_reach, "{why}");
         assert!(!is("db-1"), "{why}");
@@ -226,7 +226,7 @@ fn what_a_server_said_of_its_replication_before_it_was_lost() {
         let mut s = Story::of(&["db-0", "db-1", "db-2"]);
         s.says("db-0", writable()).says("db-2", replica_of("db-0")).says("db-0", db_0);
         s.says("db-1", Facts { identity: "2".into(), ..at("0-2-6", writable()) }).refuses("db-0");
-        assert_eq!(s.writer(), Some("db-1"));
+        assert_eq!(s.primary(), Some("db-1"));
         let is = s.snapshot.is_out_of_reach(s.server("db-2"), &gtid("0-2-6"));
         assert_eq!(is, out_of_reach, "a relay may have more than it said, a former primary has not");
     }

@@ -20,7 +20,7 @@ struct Play {
     log: mpsc::Receiver<String>,
 }
 
-/// A writer of log lines.
+/// A primary of log lines.
 struct Log(mpsc::Sender<String>);
 
 impl std::io::Write for Log {

@@ -147,7 +147,7 @@ fn percona_pxc() {
     row(Preset::PerconaPxc, selector, "3306", &[(&[], PRIMARY)]);
     let settings = settings(Preset::PerconaPxc);
     let mut all = [pod("c-pxc-10", &[]), pod("c-pxc-9", &[]), pod("c-pxc-8", &[])];
-    let writers = |pods: &[Value]| {
+    let primaries = |pods: &[Value]| {
         let found = servers(&settings, pods);
         assert!(found.iter().all(|s| s.label.is_some()));
         found
@@ -156,11 +156,11 @@ fn percona_pxc() {
             .map(|s| s.name.to_string())
             .collect::<Vec<_>>()
     };
-    assert_eq!(writers(&all), ["c-pxc-8"]);
+    assert_eq!(primaries(&all), ["c-pxc-8"]);
     all[2]["status"]["conditions"][0]["status"] = json!("False");
-    assert_eq!(writers(&all), ["c-pxc-9"]);
+    assert_eq!(primaries(&all), ["c-pxc-9"]);
     all[1]["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-    assert_eq!(writers(&all), ["c-pxc-10"]);
+    assert_eq!(primaries(&all), ["c-pxc-10"]);
 }
 
 #[test]

@@ -39,8 +39,8 @@ fn a_read_that_only_passes_does_not_wait_for_a_login() {
         let (_waited, mut db0) = s.behind().await;
         // The read has left its connection to whoever comes next.
         db0_is_taken(&mut s.client, &mut db0).await;
-        let mut writer = s.world.login(&login()).await;
-        writer.query(SAFE);
+        let mut primary = s.world.login(&login()).await;
+        primary.query(SAFE);
         let knocking = s.primary.accept_raw().await;
         let mut passing = s.world.login(&login()).await;
         passing.query(READ);
@@ -52,7 +52,7 @@ fn a_read_that_only_passes_does_not_wait_for_a_login() {
         let mut db = s.primary.let_in(knocking).await;
         db.expect_set("").await;
         db.answer_ok(SAFE).await;
-        writer.expect_ok().await;
+        primary.expect_ok().await;
         // The passing read has left it again.
         db0_is_taken(&mut s.client, &mut db0).await;
         s.primary.expect_nobody().await;
@@ -81,8 +81,8 @@ fn reads_that_only_pass_share_what_is_opened() {
         let (first, second) = (s.primary.accept_raw().await, s.primary.accept_raw().await);
         s.primary.expect_nobody().await;
         // Who stays does not wait behind them.
-        let mut writer = s.world.login(&login()).await;
-        writer.query(SAFE);
+        let mut primary = s.world.login(&login()).await;
+        primary.query(SAFE);
         let mut db = s.primary.accept().await;
         db.expect_set("").await;
         // Nor does its login make room for theirs.
@@ -97,7 +97,7 @@ fn reads_that_only_pass_share_what_is_opened() {
         db.answer_one(READ).await;
         s.primary.expect_nobody().await;
         busy.reply_ok();
-        writer.expect_ok().await;
+        primary.expect_ok().await;
         for peer in [second, third] {
             let mut db = s.primary.let_in(peer).await;
             db.expect_set("").await;
@@ -307,11 +307,11 @@ fn writes_on_a_new_primary_leave_connections_to_reads() {
         }
         s.world.read_only("db-0");
         s.client.query(READ);
-        let mut writers = Vec::new();
+        let mut primaries = Vec::new();
         for _ in 0..3 {
-            let mut writer = s.world.login(&login()).await;
-            writer.query(SAFE);
-            writers.push(writer);
+            let mut primary = s.world.login(&login()).await;
+            primary.query(SAFE);
+            primaries.push(primary);
         }
         s.world.primary("db-1");
         // Two writes take a connection each, and leave one to the read: the third write opens another.

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::candidates::may_be_writer;
+use super::candidates::may_be_primary;
 use super::in_question::shown;
 use super::types::*;
 
@@ -12,20 +12,20 @@ const MAX_SERVERS: usize = 5;
 
 impl Snapshot {
     /// Returns why there is no primary: the state of each server.
-    pub fn why_no_writer(&self) -> String {
+    pub fn why_no_primary(&self) -> String {
         self.states(|server| self.state_of(server))
     }
 
     /// Returns what an alarm is about, with positions; None: there is no alarm.
     pub fn why_alarm(&self) -> Option<String> {
         self.alarm?;
-        let Some(writer) = self.writer() else { return Some(self.states(|server| self.detail_of(server))) };
-        let others = self.servers.iter().filter(|s| s.id != writer.id && s.is_candidate());
+        let Some(primary) = self.primary() else { return Some(self.states(|server| self.detail_of(server))) };
+        let others = self.servers.iter().filter(|s| s.id != primary.id && s.is_candidate());
         let others: Vec<_> = others.take(MAX_SERVERS).map(|s| format!("{:.40}", s.name)).collect();
         Some(format!(
             "{} writable besides the primary {:.40}",
             others.join(", ") + are(others.len()),
-            writer.name
+            primary.name
         ))
     }
 
@@ -51,11 +51,11 @@ impl Snapshot {
             Health::Up if server.deleting => "is being deleted",
             Health::Up if server.is_cut_off() => "is without its group",
             Health::Up if !server.is_candidate() => "is read-only",
-            Health::Up if !may_be_writer(&self.servers, server, self.last_writer) => {
+            Health::Up if !may_be_primary(&self.servers, server, self.last_primary) => {
                 "is writable, but replicates from another server"
             }
             Health::Up if self.alarm == Some(Alarm::SeveralCandidates) => "is writable, but not alone",
-            Health::Up if server.deposed || self.last_writer == Some(server.id) => {
+            Health::Up if server.deposed || self.last_primary == Some(server.id) => {
                 "is writable, but may lack writes of a later primary"
             }
             Health::Up if labels && server.label != Some(Label::Primary) => {
@@ -68,7 +68,7 @@ impl Snapshot {
     fn detail_of(&self, server: &Server) -> Cow<'static, str> {
         let state = self.state_of(server);
         let wanted = self.acknowledged.as_ref().filter(|w| w.generation == self.generation).map(|w| &*w.set);
-        let last = self.last_writer.and_then(|id| self.server(id)).filter(|last| last.id != server.id);
+        let last = self.last_primary.and_then(|id| self.server(id)).filter(|last| last.id != server.id);
         let wanted = last
             .filter(|last| last.is_up_read_only())
             .and_then(|last| last.facts.as_ref())
@@ -77,7 +77,7 @@ impl Snapshot {
             .or(wanted);
         match (wanted, &server.facts) {
             (Some(wanted), Some(facts))
-                if may_be_writer(&self.servers, server, self.last_writer) && !server.has(wanted) =>
+                if may_be_primary(&self.servers, server, self.last_primary) && !server.has(wanted) =>
             {
                 let (own, wanted) = (shown(&server.all_held(facts)), shown(wanted));
                 format!("{state} (its position {own} is not known to contain {wanted})").into()
