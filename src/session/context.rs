@@ -10,13 +10,13 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::classification::KnownTexts;
-use super::measured::micros_of;
+use super::known_texts::KnownTexts;
 use crate::backend::{EqualStates, ServerError};
 use crate::config::{AuditEvents, Live, UnsampledParent};
 use crate::net::Runtime;
 use crate::positions::{Commits, Positions, Seat};
 use crate::telemetry::Digests;
+use crate::telemetry::micros_of;
 use crate::telemetry::stream::{Filter, SLOW, Taps};
 use crate::telemetry::traces::Sampler;
 use crate::topology::{AcknowledgedWrites, Server, ServerId};

@@ -3,19 +3,21 @@
 //! connections ([`upstream`](crate::upstream)), what is known of positions ([`positions`](crate::positions)) and the state
 //! that statements left ([`state`](crate::state)).
 //!
-//! The files stand above each other, and each calls only those below it; `tests/architecture.rs` keeps it so:
+//! The folders, each with a `mod.rs` that says what it is for and exports only what others need:
 //!
-//! | | files |
+//! | folder | |
 //! |---|---|
-//! | commands as they come in | `commands`, `proxy_header`, `login`, `change_user`, `before_41`, `schema_check`, `dump` |
-//! | what a command asks for | `text_command`, `prepared`, `pieces`, `kill`, `explain`, `own_variable` |
-//! | **the line of a statement** | `statement` |
-//! | what is rare, before another try | `retry`, `refused`, `reading_transaction`, `connect`, `restore`, `opaque`, `silence` |
-//! | one try: the request and its answer | `exchange`, `large_request`, `answer`, `cursors`, `infile`, `renewal`, `unread_request` |
-//! | how fresh, and which replica | `barrier`, `speculative_read`, `replica_choice` |
-//! | when a server is lost or demoted | `server_loss`, `demoted`, `demoted_writes`, `replay`, `journal`, `commits`, `tries` |
-//! | what all of these use | `audited`, `traced`, `measured`, `secure`, `pass_through`, `entry`, `facts`, `statement_text`, `classification`, `cut`, `client_tag`, `acquire`, `fetch_variables`, `drain`, `replies`, `outcome`, `output`, `begin`, `unexplained` |
-//! | what a worker's sessions share | `context`, `snapshots` |
+//! | `login` | a client arrives, and comes to an authenticated session |
+//! | `command` | what a client's command asks for |
+//! | `statement` | **the line of a statement**, and what is rare on it |
+//! | `exchange` | one try: the request and its answer |
+//! | `freshness` | how fresh a read must be, and which replica is |
+//! | `loss` | when a server is lost or demoted |
+//! | `observe` | metrics, traces, audit |
+//! | `common` | what all of these use |
+//!
+//! `context`, `known_texts` and `snapshots` are what a worker's sessions share. The files inside a folder stand above each other, and each
+//! calls only those below it; `tests/architecture.rs` keeps it so.
 #![cfg_attr(
     not(test),
     deny(
@@ -27,79 +29,30 @@
     )
 )]
 
-mod acquire;
-mod answer;
-mod audited;
-mod barrier;
-mod before_41;
-mod begin;
-mod change_user;
-mod check;
-mod classification;
-mod client_tag;
-mod commands;
-mod commits;
-mod connect;
+mod command;
+mod common;
 mod context;
-mod cursors;
-mod cut;
-mod demoted;
-mod demoted_writes;
-mod drain;
-mod dump;
-mod entry;
 mod exchange;
-mod explain;
-mod facts;
-mod fetch_variables;
-mod identity;
-mod infile;
-mod journal;
-mod kill;
-mod large_request;
+mod fresh;
+mod freshness;
+mod known_texts;
 mod login;
-mod measured;
-mod opaque;
-mod outcome;
-mod output;
-mod own_variable;
-mod pass_through;
-mod pieces;
-mod prepared;
-mod proxy_header;
-mod reading_transaction;
-mod refused;
-mod renewal;
-mod replay;
-mod replica_choice;
-mod replies;
-mod restore;
-mod retry;
-mod schema_check;
-mod secure;
-mod server_loss;
-mod silence;
+mod loss;
+mod observe;
 #[cfg(test)]
 mod size_tests;
 mod snapshots;
-mod speculative_read;
 mod statement;
-mod statement_text;
 #[cfg(test)]
 mod tests;
-mod text_command;
-mod traced;
-mod tries;
-mod unexplained;
-mod unread_request;
 
+pub use command::kill_here;
 pub use context::Context;
-pub use kill::kill_here;
 
 use std::rc::Rc;
 
-use measured::Measured;
-use replica_choice::Reads;
+use freshness::Reads;
+use observe::Measured;
 
 use crate::client::Client;
 use crate::net::{Buf, Runtime};

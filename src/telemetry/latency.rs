@@ -1,6 +1,8 @@
 //! Histograms of durations with one writer. One array of cells has the buckets of Prometheus's classic and of its native
 //! histograms: counting a duration is one addition, and either kind is summed up from the cells when somebody scrapes.
 
+use std::time::Duration;
+
 use super::cells::Cell;
 use super::exemplars::{Exemplar, ExemplarCell};
 
@@ -116,6 +118,11 @@ static FIRST_CELL: [u16; SLOTS] = {
     }
     first
 };
+
+/// Returns a duration in microseconds.
+pub fn micros_of(duration: Duration) -> u64 {
+    u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)
+}
 
 /// Returns the cell of a duration in microseconds.
 #[inline]

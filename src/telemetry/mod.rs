@@ -26,7 +26,7 @@ pub use cells::{Cell, Counted};
 pub use digests::{DigestReport, DigestTotals, Digests, Figures, Histogram, Totals, Waits};
 pub use error_codes::{ErrorCodes, MOST_CODES};
 pub use families::{CONTENT_TYPE, Families, exposition};
-pub use latency::{LATENCY_BOUNDS_US, LATENCY_BUCKETS, Latency};
+pub use latency::{LATENCY_BOUNDS_US, LATENCY_BUCKETS, Latency, micros_of};
 pub use lifecycle::Lifecycle;
 pub use logs::{LogFilter, LogStyle, LogsError, init_tracing};
 pub use process::{DriverFamilies, ProcessFamilies};

@@ -66,14 +66,15 @@ pub fn uses(sources: &[Source], folder: &str) -> Graph {
 /// The same by calls: a file that calls a function or method that only one file of the folder has needs that file,
 /// whatever stands in front of the dot. `elsewhere` has the names that other folders define, too: they prove nothing.
 pub fn calls(sources: &[Source], folder: &str) -> Graph {
-    let files: Vec<&Source> = sources.iter().filter(|s| s.top() == folder && !s.code.is_empty()).collect();
+    let is_here = |source: &&Source| source.inner(folder).is_some();
+    let files: Vec<&Source> = sources.iter().filter(is_here).filter(|s| !s.code.is_empty()).collect();
     let mut owners: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     for (source, node) in files.iter().filter_map(|source| Some((source, source.inner(folder)?))) {
         for (name, _) in functions(source) {
             owners.entry(name).or_default().insert(node.to_owned());
         }
     }
-    let outside = sources.iter().filter(|source| source.top() != folder);
+    let outside = sources.iter().filter(|source| !is_here(source));
     let elsewhere: BTreeSet<String> = outside.flat_map(functions).map(|(name, _)| name).collect();
     let mut graph = Graph::new();
     for (source, node) in files.iter().filter_map(|source| Some((source, source.inner(folder)?))) {

@@ -1,0 +1,233 @@
+//! Answers that the proxy itself sends to the client.
+
+use crate::backend::ServerError;
+use crate::client::{Failure, Request, StatementError};
+use crate::net::{Buf, Runtime};
+use crate::session::Session;
+use crate::terms::Close;
+use crate::wire::{Capabilities, EofPacket, OkPacket, ResponseShape, StatusFlags, Writer, frame_with};
+
+/// `Protocol::ColumnType` of a VAR_STRING.
+const VAR_STRING: u8 = 0xfd;
+
+/// `Protocol::ColumnType` of a BIGINT.
+const LONGLONG: u8 = 8;
+
+/// The collation id of utf8mb4_general_ci.
+const UTF8MB4: u16 = 45;
+
+/// The collation id of numbers.
+const BINARY: u16 = 63;
+
+impl<R: Runtime> Session<R> {
+    /// Sends an OK packet of the proxy itself.
+    pub(in crate::session) async fn send_ok(&mut self, seq: u8) -> Result<(), Close> {
+        self.send_ok_with(seq, b"").await
+    }
+
+    /// Sends an OK packet of the proxy itself with this text.
+    pub(in crate::session) async fn send_ok_with(&mut self, seq: u8, info: &[u8]) -> Result<(), Close> {
+        let status = self.shown_status();
+        let track = self.legs_track();
+        self.state.answer.next_seq = Some(seq.wrapping_add(1));
+        self.client
+            .send(seq, |out| OkPacket { status, info, ..OkPacket::default() }.encode(out, 0, track))
+            .await
+    }
+
+    /// Sends the packet that otherwise ends rows: an EOF packet, or an OK packet for clients that do not
+    /// expect EOF.
+    pub(in crate::session) async fn send_end(&mut self, seq: u8) -> Result<(), Close> {
+        let status = self.shown_status();
+        let track = self.legs_track();
+        let deprecate_eof = self.client.capabilities.contains(Capabilities::DEPRECATE_EOF);
+        self.client
+            .send(seq, |out| match deprecate_eof {
+                true => OkPacket { status, ..OkPacket::default() }.encode(out, 0xfe, track),
+                false => EofPacket { warnings: 0, status }.encode(out),
+            })
+            .await
+    }
+
+    /// Answers COM_PING. The OK packet repeats the number of warnings of the last statement, as MySQL's does.
+    pub(in crate::session) async fn send_pong(&mut self, seq: u8) -> Result<(), Close> {
+        let status = self.state.transaction.status & StatusFlags::OF_THE_SESSION;
+        let warnings = self.state.warnings_of_mysql();
+        let track = self.legs_track();
+        self.client
+            .send(seq, |out| OkPacket { status, warnings, ..OkPacket::default() }.encode(out, 0, track))
+            .await
+    }
+
+    /// Returns the status flags for an answer of the proxy itself.
+    pub(in crate::session) fn shown_status(&self) -> StatusFlags {
+        let status = self.state.transaction.status & StatusFlags::OF_THE_SESSION;
+        if self.client.piece.more { status | StatusFlags::MORE_RESULTS_EXISTS } else { status }
+    }
+
+    fn legs_track(&self) -> bool {
+        self.client.capabilities.contains(Capabilities::SESSION_TRACK)
+    }
+
+    /// Discards a request that is not sent to a server, and sends the error after the client has sent the whole
+    /// request.
+    pub(in crate::session) async fn skip_and_stop(
+        &mut self,
+        buf: &mut Buf,
+        request: Request,
+        stop: StatementError,
+    ) -> Result<(), Close> {
+        let seq = self.client.skip(buf, request).await?;
+        match stop {
+            // COM_STMT_SEND_LONG_DATA has no answer. The statement must not run without this part of its parameter,
+            // so the connection ends. The client reads this error as the answer to its next command.
+            StatementError::Tell(failure) | StatementError::TellAndClose(failure, _)
+                if request.command.response() == ResponseShape::None && request.statement != 0 =>
+            {
+                Err(self.client.refuse(seq, &failure, Close::ServerLost).await)
+            }
+            StatementError::Close(close) => Err(close),
+            _ if request.command.response() == ResponseShape::None => Ok(()),
+            stop => self.stop(seq, stop).await,
+        }
+    }
+
+    /// Sends an ERR packet of the proxy itself. The session goes on, and its diagnostics show the error.
+    pub(in crate::session) async fn send_failure(&mut self, seq: u8, failure: &Failure) -> Result<(), Close> {
+        let (code, sqlstate, text) = failure.parts();
+        self.state.answered_itself(ServerError { code, sqlstate, message: text.as_bytes().to_vec() });
+        self.client.send_failure(seq, failure).await
+    }
+
+    /// Sends the error to the client, and returns Err if the session ends.
+    pub(in crate::session) async fn stop(&mut self, seq: u8, stop: StatementError) -> Result<(), Close> {
+        match stop {
+            StatementError::RowCount => Box::pin(self.answer_row_count(seq)).await,
+            StatementError::Tell(failure) => {
+                self.count_failure(&failure);
+                self.send_failure(seq, &failure).await
+            }
+            StatementError::TellAndClose(failure, close) => {
+                self.count_failure(&failure);
+                Err(self.client.refuse(seq, &failure, close).await)
+            }
+            StatementError::Close(close) => Err(close),
+        }
+    }
+
+    /// Ends a statement that was not sent, with this error.
+    pub(in crate::session) async fn end_unsent(
+        &mut self,
+        buf: &mut Buf,
+        request: Request,
+        stop: StatementError,
+    ) -> Ended {
+        Ended(self.skip_and_stop(buf, request, stop).await)
+    }
+
+    /// Answers `SELECT ROW_COUNT()` as the connection of the statement before this one would have answered.
+    pub(in crate::session) async fn answer_row_count(&mut self, seq: u8) -> Result<(), Close> {
+        let column = Column { name: "ROW_COUNT()", kind: LONGLONG, collation: BINARY, length: 21 };
+        let count = self.state.last.row_count.to_string();
+        self.state.last.row_count = -1;
+        self.send_row(seq, &[column], &[Some(count)]).await
+    }
+
+    /// Sends a result set of one row.
+    pub(in crate::session) async fn send_row(
+        &mut self,
+        mut seq: u8,
+        columns: &[Column<'_>],
+        row: &[Option<String>],
+    ) -> Result<(), Close> {
+        let mut out = self.context.buffers.small();
+        let deprecate_eof = self.client.capabilities.contains(Capabilities::DEPRECATE_EOF);
+        let track = self.client.capabilities.contains(Capabilities::SESSION_TRACK);
+        let metadata_ext = self.client.capabilities.contains(Capabilities::MARIADB_EXTENDED_METADATA);
+        let status = self.shown_status();
+        out.replace_with(|out| {
+            let mut packet = |write: &mut dyn FnMut(&mut Vec<u8>)| {
+                frame_with(out, seq, |out| write(out));
+                seq = seq.wrapping_add(1);
+            };
+            packet(&mut |out| out.put_lenenc(columns.len() as u64));
+            for one in columns {
+                packet(&mut |out| column(out, one, metadata_ext));
+            }
+            let eof = EofPacket { warnings: 0, status };
+            if !deprecate_eof {
+                packet(&mut |out| eof.encode(out));
+            }
+            packet(&mut |out| {
+                for value in row {
+                    match value {
+                        Some(text) => out.put_lenenc_bytes(text.as_bytes()),
+                        None => out.push(0xfb),
+                    }
+                }
+            });
+            packet(&mut |out| {
+                if deprecate_eof {
+                    OkPacket { status, ..OkPacket::default() }.encode(out, 0xfe, track);
+                } else {
+                    eof.encode(out);
+                }
+            });
+        });
+        self.state.answer.next_seq = Some(seq);
+        self.client.write(&mut out).await?;
+        self.context.buffers.give(out);
+        Ok(())
+    }
+}
+
+/// The end of a statement without a server's answer. Ok: the client got an answer or an error from the proxy, and the
+/// session continues. Err: the session ends.
+pub(in crate::session) struct Ended(pub Result<(), Close>);
+
+impl From<Close> for Ended {
+    fn from(close: Close) -> Self {
+        Ended(Err(close))
+    }
+}
+
+/// One column of a result set of the proxy itself.
+pub(in crate::session) struct Column<'a> {
+    name: &'a str,
+    /// `Protocol::ColumnType`
+    kind: u8,
+    collation: u16,
+    length: u32,
+}
+
+impl<'a> Column<'a> {
+    /// Returns a text column of up to `length` bytes.
+    pub(in crate::session) fn text(name: &'a str, length: u32) -> Self {
+        Column { name, kind: VAR_STRING, collation: UTF8MB4, length }
+    }
+}
+
+/// Appends a `Protocol::ColumnDefinition41`.
+fn column(out: &mut Vec<u8>, column: &Column<'_>, metadata_ext: bool) {
+    /// The column flags of numbers of servers: NOT_NULL and BINARY.
+    const NUMBER: u16 = 1 | 128;
+    out.put_lenenc_bytes(b"def");
+    for part in ["", "", "", column.name, ""] {
+        out.put_lenenc_bytes(part.as_bytes());
+    }
+    if metadata_ext {
+        out.push(0);
+    }
+    out.push(0x0c);
+    out.extend_from_slice(&column.collation.to_le_bytes());
+    out.extend_from_slice(&column.length.to_le_bytes());
+    out.push(column.kind);
+    let flags = if column.kind == LONGLONG { NUMBER } else { 0 };
+    out.extend_from_slice(&flags.to_le_bytes());
+    out.extend_from_slice(&[0, 0, 0]);
+}
+
+/// Writes the OK packet for clients from before version 4.1: no rows, and no insert id.
+pub(in crate::session) fn ok_before_41(out: &mut Vec<u8>) {
+    out.extend_from_slice(&[0, 0, 0]);
+}

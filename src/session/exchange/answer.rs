@@ -1,0 +1,599 @@
+//! Forwards an answer from the server to the client, and updates the session's state from the answer.
+
+use std::cell::RefCell;
+
+use super::unexplained::explains;
+use crate::backend::InsertId;
+use crate::client::refusals::{
+    DEMOTED, MAY_BE_COMMITTED, READ_ONLY_SERVER, Refusal, ended, ends_connection, read_only_transaction, said,
+};
+use crate::client::{Failure, Request, StatementError};
+use crate::net::{Buf, Runtime, SMALL_BUFFER};
+use crate::policy::{Before, Expected, Verdict, Way, Words};
+use crate::session::Session;
+use crate::session::common::asked;
+use crate::session::common::{Outcome, Output};
+use crate::session::fresh::Freshness;
+use crate::session::loss::{BeforeLate, Late, NotKept};
+use crate::sql::parts::parameters;
+use crate::sql::{Effects, MAX_READ, StatementClass};
+use crate::state::{AnswerError, Answered, Asked, Heard, PREPARED, PinSet, SessionState, Written, positions};
+use crate::telemetry::{Cell, cell_of};
+use crate::terms::{Close, Disruption, FalseReport, Pin, Port, Role, StatementKind, Why, stops_reading};
+use crate::topology::{AcknowledgedWrites, Flavor, TextModes};
+use crate::upstream::Pumped;
+use crate::wire::{
+    Command, ErrPacket, Observer, OkPacket, OnErr, PrepareOk, ProtocolError, ResponseWalker, StatusFlags,
+    Tracked, Walked, error_code,
+};
+use crate::worker::{DataAccess, TopologyCell};
+
+/// Observes the packets of an answer for the session.
+struct AnswerObserver<'a> {
+    state: &'a mut SessionState,
+    heard: Heard<'a>,
+    /// Knows how servers read texts.
+    topology: &'a TopologyCell,
+    /// What a replica reported that the statement does not explain.
+    false_report: Option<FalseReport>,
+    /// The facts about the statement that were known before the answer.
+    expected: Expected,
+    /// The writes that the answer reports although its server is no longer the primary. They are not acknowledged to
+    /// the client yet. None if the server is still the primary.
+    late: Option<Box<Late>>,
+    /// Counts writes of unknown outcome.
+    unknown: &'a Cell,
+    /// The worker's record of acknowledged writes, and the generation of the connection. None on a replica.
+    writes: Option<(&'a RefCell<AcknowledgedWrites>, u64)>,
+    /// True if an OK packet contained a GTID.
+    has_gtid: bool,
+    /// True if there was an OK packet.
+    any_ok: bool,
+    /// The ERR packet that the client does not get.
+    refusal: Option<Refusal>,
+    prepared: Option<PrepareOk>,
+    /// True if the buffer has the whole request.
+    whole: bool,
+    /// The rows that passed.
+    rows: u64,
+}
+
+impl AnswerObserver<'_> {
+    /// Returns the error for a report that the statement does not explain.
+    fn refuse(&mut self, report: FalseReport) -> ProtocolError {
+        self.false_report = Some(report);
+        ProtocolError::Unexplained(report.as_str())
+    }
+
+    /// Returns the ERR packet that replaces the server's, and counts a statement whose outcome is in doubt.
+    fn packet_instead(&mut self, words: Words) -> ErrPacket<'static> {
+        match words {
+            Words::MayBeCommitted => {
+                self.state.rolled_back();
+                self.unknown.add(1);
+                MAY_BE_COMMITTED
+            }
+            Words::ReadOnlyPort => READ_ONLY_SERVER,
+            Words::ReadOnlyTransaction => read_only_transaction(self.heard.flavor == Flavor::MariaDb),
+            Words::Interrupted => {
+                self.unknown.add(1);
+                DEMOTED
+            }
+            Words::ConnectionEnded => ended(self.expected.no_doubt, self.unknown),
+        }
+    }
+}
+
+impl Observer for AnswerObserver<'_> {
+    fn ok(&mut self, ok: &OkPacket<'_>) -> Result<(), ProtocolError> {
+        if self.state.shows_another_mode(ok.status) {
+            self.heard.modes = self.topology.modes_for(self.heard.port);
+        }
+        self.state.ok(ok, self.heard).map_err(|report| self.refuse(report))?;
+        if let Some(journal) = &mut self.state.transaction.journal {
+            journal.summary.ok(ok);
+        }
+        self.any_ok = true;
+        if let (Some((writes, generation)), false) = (self.writes, ok.state.is_empty()) {
+            let mut writes = writes.borrow_mut();
+            positions(ok.state, |gtid| {
+                self.has_gtid = true;
+                match &mut self.late {
+                    Some(late) => late.add(gtid, self.heard.flavor),
+                    None => writes.add(generation, self.heard.flavor, Some(gtid)),
+                }
+            });
+        }
+        Ok(())
+    }
+
+    fn tracked(&self) -> &Tracked {
+        self.state.tracked()
+    }
+
+    fn columns_end(&mut self, status: StatusFlags) -> Result<(), ProtocolError> {
+        if self.heard.role == Role::Primary {
+            return Ok(());
+        }
+        if self.state.shows_another_mode(status) {
+            self.heard.modes = self.topology.modes_for(self.heard.port);
+        }
+        self.state.check_flags(status, self.heard).map_err(|report| self.refuse(report))
+    }
+
+    fn rows_end(&mut self) {
+        self.state.answer.rows = true;
+    }
+
+    fn err(&mut self, err: &ErrPacket<'_>, first: bool) -> OnErr {
+        if let Some(journal) = &mut self.state.transaction.journal {
+            journal.summary.err(err);
+        }
+        self.state.answer.error = Some(AnswerError::of(err.code, first));
+        self.state.answer.code = Some(err.code);
+        self.state.answer.ended = ends_connection(err.code);
+        if first && err.code == error_code::ER_SP_DOES_NOT_EXIST {
+            self.state.lacks_routine(err.message);
+        }
+        self.state.note_error(self.heard.role, err.code);
+        let before = Before { nothing: first, any_ok: self.any_ok };
+        match self.expected.verdict(said(err), before) {
+            Verdict::Forward => OnErr::Forward,
+            Verdict::Replace(words) => {
+                let packet = self.packet_instead(words);
+                self.state.answers_instead((&packet).into());
+                OnErr::Replace(packet)
+            }
+            Verdict::Elsewhere(way) => {
+                self.refusal = Some(Refusal { way, error: err.into() });
+                OnErr::Swallow
+            }
+        }
+    }
+
+    fn prepared(&mut self, ok: &PrepareOk) -> Result<(), ProtocolError> {
+        // The session reads the parameters of each execute by this number, also for the primary.
+        let counted = if self.heard.role == Role::Replica && self.whole {
+            parameters(self.heard.asked.arguments, self.state.sql_options())
+        } else {
+            None
+        };
+        if counted.is_some_and(|(least, most)| !(least..=most).contains(&usize::from(ok.params))) {
+            return Err(self.refuse(FalseReport::Parameters));
+        }
+        self.prepared = Some(*ok);
+        Ok(())
+    }
+
+    #[inline]
+    fn rows_pass(&mut self, rows: u64) {
+        self.rows += rows;
+    }
+
+    #[inline]
+    fn unread(&mut self, bytes: &[u8]) {
+        if let Some(journal) = &mut self.state.transaction.journal {
+            journal.summary.unread(bytes);
+        }
+    }
+}
+
+/// The result of walking over a chunk of an answer.
+struct Walk {
+    /// The number of bytes of the chunk that the walker consumed.
+    used: usize,
+    walked: Walked,
+    prepared: Option<PrepareOk>,
+    /// Boxed, so that the future of most answers stays small.
+    rare: Option<Box<Rare>>,
+}
+
+/// What must be done before a chunk is forwarded.
+struct Rare {
+    /// The server refused the statement, and the client does not get its ERR packet.
+    refused: Option<Refusal>,
+    /// The state before the chunk, if the server was no longer the primary when the chunk arrived.
+    before: Option<Box<BeforeLate>>,
+    /// The writes that the chunk reports in that case.
+    late: Option<Box<Late>>,
+    /// The server broke the protocol in the chunk.
+    fault: Option<ProtocolError>,
+}
+
+/// What a server sent behind a whole answer.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Behind {
+    Nothing,
+    /// An ERR packet, by which a server ends an idle connection.
+    Goodbye,
+    /// Anything else: nobody asked for it.
+    Bytes,
+}
+
+impl Behind {
+    fn of(rest: &[u8]) -> Self {
+        match rest {
+            [] => Behind::Nothing,
+            [_, _, _, _, 0xff, ..] => Behind::Goodbye,
+            _ => Behind::Bytes,
+        }
+    }
+}
+
+impl<R: Runtime> Session<R> {
+    /// Forwards the answer to the client. A whole request stays in `buf` as long as it may have to be sent again.
+    pub(in crate::session) async fn answer(
+        &mut self,
+        walker: &mut ResponseWalker,
+        buf: &mut Buf,
+        request: &mut Request,
+    ) -> Result<Outcome, Close> {
+        if matches!(self.reads.freshness, Freshness::Ahead(_)) {
+            match self.is_as_expected().await {
+                Ok(true) => {}
+                // Boxed: the future of this rare case is large.
+                Ok(false) => return Box::pin(self.drop_answer(walker, buf, request)).await,
+                Err(stop) => return self.broken_off(stop, walker, buf, *request),
+            }
+        }
+        // The buffer is borrowed only when bytes have arrived, so that waiting sessions hold no memory.
+        let mut chunk = Buf::default();
+        let (mut forwarded, mut prepared) = (false, None);
+        self.upstream.note_last(request.is_last(buf) && !self.client.piece.more);
+        loop {
+            // In a block, so that the future of every session does not keep it across the waits below.
+            {
+                let pumped = match self.measured.early.is_some() {
+                    true => self.early_bytes(&mut chunk),
+                    false => self.upstream.pump(&mut self.client, &mut chunk, forwarded).await,
+                };
+                match pumped {
+                    Ok(Pumped::Answer) => {}
+                    Ok(Pumped::Broken) => return Ok(self.lost(true, forwarded, walker, buf, *request)),
+                    Ok(Pumped::Unread) => return Ok(self.lost(false, forwarded, walker, buf, *request)),
+                    Ok(Pumped::GivenUp) => return Ok(self.server_given_up(forwarded, walker, buf, *request)),
+                    Ok(Pumped::Refused(e)) => {
+                        return Ok(self.state_refused_by_server(e, walker, buf, *request));
+                    }
+                    Err(stop) => return self.broken_off(stop, walker, buf, *request),
+                }
+            }
+            let full = chunk.is_full();
+            let nothing_forwarded = !(forwarded || request.header.is_continued());
+            let mut output = Output::AsItCame;
+            let walk = {
+                // Not kept across a wait, since every session has this future.
+                let text = self.text_that_sets(buf, request);
+                let asked = asked(buf, request, text.as_deref());
+                self.walk(walker, &mut chunk, &mut output, nothing_forwarded, (request, asked))
+            };
+            let Walk { used, walked, prepared: named, rare } = walk;
+            if let Some(rare) = rare {
+                let passing = (&mut chunk, &mut output, forwarded);
+                if let Some(end) = Box::pin(self.before_forwarding(rare, passing, walker, buf, request)).await
+                {
+                    return end;
+                }
+            }
+            prepared = prepared.or(named);
+            forwarded |= used > 0;
+            if used > 0 && request.class.effects.contains(Effects::RENEWS) {
+                self.renews_so_far(buf, *request, matches!(walked, Walked::Done));
+            }
+            self.measured.bytes_out += used as u64;
+            self.pass(&mut chunk, used, &mut output).await?;
+            match walked {
+                Walked::Done => break,
+                Walked::LocalInfile => {
+                    request.consume_from(buf);
+                    let file = Box::pin(self.local_file(buf, walker.client_seq(), walker.shift())).await?;
+                    walker.resume(file.seq);
+                    walker.answers_packets(file.packets);
+                }
+                Walked::More { need } => self.upstream.make_room(&mut chunk, full, need),
+            }
+        }
+        let behind = Behind::of(chunk.filled());
+        self.context.buffers.give(chunk);
+        self.state.answer.next_seq = Some(walker.client_seq());
+        if let Some(ok) = prepared {
+            let text = match request.arguments(buf).len() {
+                0..=MAX_READ => self.context.texts.prepared.get(request.arguments(buf), &self.state.carried),
+                _ => Box::pin(self.long_text(buf, *request)).await?,
+            };
+            self.prepared(ok, text, request.class);
+        }
+        self.state.answer.cursor = walker.opened_cursor();
+        self.answered(buf, *request);
+        if behind != Behind::Nothing {
+            self.ends_behind_answer(behind);
+        }
+        request.consume_from(buf);
+        if self.measured.unread.is_some() || self.state.answer.code.is_some_and(stops_reading) {
+            Box::pin(self.after_unread()).await?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Closes a server connection on which something came behind a whole answer: the next statement would take it for its
+    /// own answer.
+    #[cold]
+    fn ends_behind_answer(&mut self, behind: Behind) {
+        if behind == Behind::Bytes {
+            tracing::warn!(id = self.client.handle.id, peer = %self.client.handle.peer.get(), error = "bytes behind an answer", "a server broke the protocol");
+            if self.upstream.role == Role::Replica {
+                cell_of(&self.context.metrics.false_reports, FalseReport::Unreadable as usize).add(1);
+            }
+        }
+        self.upstream.server_lost();
+    }
+
+    /// Does what must be done before a chunk is forwarded. Returns how the try of the statement ends, if the client does not
+    /// get the chunk.
+    async fn before_forwarding(
+        &mut self,
+        rare: Box<Rare>,
+        (chunk, output, forwarded): (&mut Buf, &mut Output, bool),
+        walker: &ResponseWalker,
+        buf: &mut Buf,
+        request: &Request,
+    ) -> Option<Result<Outcome, Close>> {
+        let Rare { refused, before, late, fault } = *rare;
+        if let Some(e) = fault {
+            if self.upstream.role == Role::Replica {
+                return Some(self.broken_replica(e, (chunk, output, forwarded), walker, buf, *request).await);
+            }
+            // Forwards the packets before the fault: their sequence ids are already counted.
+            self.context.buffers.give(std::mem::take(chunk));
+            if let Err(close) = self.pass(chunk, 0, output).await {
+                return Some(Err(close));
+            }
+            let failure = Failure::BadServer(e.to_string());
+            tracing::warn!(id = self.client.handle.id, peer = %self.client.handle.peer.get(), error = %e, "a server broke the protocol");
+            let stop = StatementError::TellAndClose(failure, Close::ServerProtocol);
+            return Some(self.broken_off(stop, walker, buf, *request));
+        }
+        if let Some(refusal) = refused {
+            self.context.buffers.give(std::mem::take(chunk));
+            if let Some(before) = before {
+                self.state.written.wrote_before(before.written);
+            }
+            if matches!(refusal.way, Way::AsIfLost) {
+                // The server executed nothing, so the statement counts as not sent. The client has no part of the ERR
+                // packet.
+                let seq = request.answer_seq();
+                return Some(Ok(match self.lost(false, forwarded, walker, buf, *request) {
+                    Outcome::Stop(_, stop) => Outcome::Stop(seq, stop),
+                    outcome => outcome,
+                }));
+            }
+            return Some(Ok(self.reroute_refused(refusal, *request)));
+        }
+        match self.settle_late(before?, late, *request).await {
+            Ok(()) => None,
+            Err(NotKept::Doubt { seq, between }) => {
+                self.context.buffers.give(std::mem::take(chunk));
+                Some(Ok(self.tell_doubt(seq, forwarded && !between, buf, *request)))
+            }
+            Err(NotKept::Stop(stop)) => Some(self.broken_off(stop, walker, buf, *request)),
+        }
+    }
+
+    /// Updates the session's state, and the record of the connection's state, after a complete answer.
+    #[inline]
+    pub(in crate::session) fn answered(&mut self, buf: &Buf, request: Request) {
+        let plain = Effects::OF_ALL | Effects::READS_USER_VARIABLES | Effects::LOCKS_ROWS | Effects::OPAQUE;
+        let looks = !plain.contains(request.class.effects)
+            || request.class.reason == Why::NamedLock
+            || self.state.wants_text();
+        let text = if looks { self.meant_text(buf, request) } else { None };
+        let named = if looks { self.statement_name(buf, &request) } else { None };
+        let text = text.as_deref();
+        if self.state.wants_text() {
+            self.state.learn(self.upstream.role, text);
+        }
+        if request.command == Command::StmtPrepare {
+            // A prepare changes nothing: the effects of the text occur when it is executed.
+            let opens_none = request.class.effects & Effects::OPENS_NO_TABLE;
+            let class = StatementClass { effects: PREPARED.effects | opens_none, ..PREPARED };
+            self.state.done(self.upstream.role, &class, None, PinSet::default());
+        } else {
+            self.state.done(self.upstream.role, &request.class, text, self.upstream.sent);
+        }
+        if self.upstream.role == Role::Primary {
+            self.journal_answered(buf, request);
+        }
+        if request.statement != 0 {
+            self.statement_done(request);
+        }
+        self.state.transaction.status |= self.state.transaction_elsewhere(self.upstream.role);
+        self.catalogue_changed(request.class.effects);
+        let by = self.unexplained(&request, text);
+        let Some(connection) = &mut self.upstream.connection else { return };
+        self.context.commits.answered(connection);
+        connection.end_exchange();
+        super::unexplained::ran(connection, by, &self.context.metrics);
+        self.client.handle.servers.unexplained.of(self.upstream.role).set(connection.unexplained());
+        let here = connection.about.thread();
+        self.state.ran_on(here);
+        if !self.state.diagnostics.kept {
+            // MariaDB: diagnostics that were left on this connection are those of an earlier statement.
+            connection.stale_diagnostics |= connection.leaves_diagnostics
+                && connection.about.flavor == Flavor::MariaDb
+                && self.state.diagnostics.connection() != Some(here);
+            self.state.diagnostics.are_on(here);
+        }
+        if std::mem::take(&mut self.state.trackers.restored) {
+            connection.forget_applied();
+        }
+        if std::mem::take(&mut self.state.trackers.changed) {
+            connection.forget_applied();
+            // The client changed the trackers. If that happened in a procedure or among other statements, later
+            // writes of the same text may not have been reported.
+            if self.upstream.role == Role::Primary && request.class.kind >= StatementKind::Write {
+                let about = &connection.about;
+                self.context.acknowledged.borrow_mut().add(about.generation, about.flavor, None);
+            }
+        }
+        connection.has_past = false;
+        connection.counted_another &= !self.state.answer.counted;
+        let quiet = self.state.answer.warnings == 0 && !self.state.answer.failed();
+        let may_keep = request.class.kind < StatementKind::Write
+            || request.class.effects.contains(Effects::OPENS_NO_TABLE);
+        connection.note_diagnostics(quiet, may_keep);
+        if connection.has_known_state() && !connection.is_in_line(&self.state.carried, None) {
+            connection.now_has(&self.state.carried);
+        }
+        if self.upstream.role == Role::Primary {
+            if request.class.kind >= StatementKind::Write
+                && matches!(self.state.written, Written::Nothing)
+                && !self.context.topology.primary_has_gtids()
+            {
+                self.state.written = Written::Unknown;
+            }
+            match self.state.insert.id.get() {
+                InsertId::OnConnection => {
+                    connection.set_insert_id(None);
+                    self.state.insert.connection = Some(here);
+                }
+                InsertId::Known(id) => connection.set_insert_id(Some(id)),
+                InsertId::Lost => {}
+            }
+        }
+        if request.class.effects.intersects(Effects::PREPARES | Effects::DEALLOCATES) {
+            connection.now_has_text_statements(&self.state.objects.text_statements, named.as_deref());
+        }
+    }
+
+    /// Returns how to continue after an ERR packet that the client does not get. The server executed nothing, except
+    /// perhaps with `Way::AskProbes`, where the server ends the connection.
+    fn reroute_refused(&mut self, refusal: Refusal, request: Request) -> Outcome {
+        let server = self.upstream.connection.as_ref().map(|c| c.about.server);
+        let Refusal { way, error } = refusal;
+        if way != Way::AskProbes {
+            if let Some(connection) = &mut self.upstream.connection {
+                connection.end_exchange();
+                connection.ran(request.class.unexplained());
+            }
+            self.state.answer = Answered::default();
+            self.state.unpin(self.upstream.role, std::mem::take(&mut self.upstream.sent));
+        }
+        match way {
+            Way::WaitForPrimary | Way::AskProbes | Way::AfterInterrupt => {
+                server.map_or(Outcome::Again, |server| Outcome::Refused(error, server))
+            }
+            Way::ToPrimary | Way::AsIfLost => {
+                self.upstream.release_after_statement(&mut self.state);
+                Outcome::NotHere
+            }
+            Way::RollBack => Outcome::NotCommitted,
+            Way::PrepareAgain(unknown) => {
+                self.upstream.forget_statement(&self.state, request, unknown);
+                self.upstream.release_after_statement(&mut self.state);
+                Outcome::PrepareAgain
+            }
+        }
+    }
+
+    /// Returns what is known of a statement before its answer is read.
+    #[inline]
+    fn expected(&self, request: &Request, on_replica: bool, nothing_forwarded: bool) -> Expected {
+        let on_split_replica = self.client.port == Port::Split && self.upstream.role == Role::Replica;
+        let may_leave = on_split_replica && !self.state.pins.on(Role::Replica).has(Pin::Transaction);
+        let effects = request.class.effects;
+        let servers = &self.client.handle.servers;
+        Expected {
+            on_replica,
+            replica_port: self.client.port == Port::Replica,
+            nothing_forwarded,
+            can_send_again: nothing_forwarded && request.whole,
+            no_doubt: self.upstream.role == Role::Replica || self.leaves_no_doubt(*request),
+            may_leave,
+            in_reading_transaction: on_split_replica && !may_leave,
+            only_ends: effects.contains(Effects::ENDS) && !effects.contains(Effects::SEVERAL),
+            executes: request.statement != 0 && !request.prepared_anew,
+            in_steps: !on_replica && self.runs_in_steps(request),
+            interrupted: servers.was_interrupted().then(|| servers.data_access.get() == DataAccess::Writes),
+        }
+    }
+
+    /// Walks over a chunk of the answer, and writes to `output` what the client gets for it. Must not await, because all
+    /// sessions of the worker share the list of edits.
+    fn walk(
+        &mut self,
+        walker: &mut ResponseWalker,
+        chunk: &mut Buf,
+        output: &mut Output,
+        nothing_forwarded: bool,
+        (request, asked): (&Request, Asked<'_>),
+    ) -> Walk {
+        let nothing =
+            |rare| Walk { used: 0, walked: Walked::Done, prepared: None, rare: Some(Box::new(rare)) };
+        let Some(about) = self.upstream.connection.as_ref().map(|c| &c.about) else {
+            let fault = Some(ProtocolError::Unsupported("an answer without a connection"));
+            return nothing(Rare { refused: None, before: None, late: None, fault });
+        };
+        let heard = Heard {
+            role: self.upstream.role,
+            flavor: about.flavor,
+            read_only: about.class.read_only,
+            explained: explains(request.class.effects),
+            port: self.client.port,
+            modes: TextModes::empty(),
+            asked,
+        };
+        let expected = self.expected(request, heard.read_only, nothing_forwarded);
+        let is_late = self.upstream.role == Role::Primary && self.is_late();
+        let before =
+            is_late.then(|| Box::new(BeforeLate::of(walker, std::mem::take(&mut self.state.written))));
+        let mut observer = AnswerObserver {
+            state: &mut self.state,
+            heard,
+            topology: &self.context.topology,
+            false_report: None,
+            whole: request.whole,
+            expected,
+            late: before.as_ref().map(|_| Box::default()),
+            unknown: cell_of(&self.context.metrics.disruptions, Disruption::OutcomeUnknown as usize),
+            writes: (self.upstream.role == Role::Primary)
+                .then_some((&self.context.acknowledged, about.generation)),
+            has_gtid: false,
+            any_ok: false,
+            refusal: None,
+            prepared: None,
+            rows: 0,
+        };
+        let mut edits = self.context.edits.borrow_mut();
+        edits.clear();
+        let walked = walker.feed(chunk.filled_mut(), &mut edits, &mut observer);
+        self.measured.rows_sent += observer.rows;
+        if let Some(report) = observer.false_report {
+            cell_of(&self.context.metrics.false_reports, report as usize).add(1);
+        }
+        let (refused, prepared, late) = (observer.refusal, observer.prepared, observer.late);
+        self.upstream
+            .connection
+            .iter_mut()
+            .filter(|_| observer.has_gtid)
+            .for_each(|connection| connection.saw_gtid());
+        let apart = |chunk: &Buf| {
+            let small = edits.len() <= SMALL_BUFFER;
+            let mut out = if small { self.context.buffers.small() } else { self.context.buffers.large() };
+            edits.apply(chunk.filled(), |bytes| out.extend_from_slice(bytes));
+            out
+        };
+        let (used, walked) = match walked {
+            Ok(walked) => walked,
+            Err(fault) => {
+                *output = Output::Apart(apart(chunk));
+                return nothing(Rare { refused, before, late, fault: Some(fault) });
+            }
+        };
+        if edits.single() != Some((0, used)) && refused.is_none() {
+            *output = chunk.edit(&edits, used).map_or_else(|| Output::Apart(apart(chunk)), Output::InPlace);
+        }
+        let rare = (refused.is_some() || before.is_some())
+            .then(|| Box::new(Rare { refused, before, late, fault: None }));
+        Walk { used, walked, prepared, rare }
+    }
+}

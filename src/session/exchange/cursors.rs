@@ -1,0 +1,90 @@
+//! What answers mean for the client's prepared statements: which are open, and on which connection they have a cursor or
+//! long data.
+
+use std::rc::Rc;
+
+use crate::backend::PreparedText;
+use crate::client::Request;
+use crate::net::Runtime;
+use crate::session::Session;
+use crate::sql::{Routines, StatementClass};
+use crate::state::{AnswerError, PinSet, Prepared};
+use crate::terms::{Pin, Role};
+use crate::wire::{Command, PrepareOk, StatusFlags};
+
+impl<R: Runtime> Session<R> {
+    /// Records a statement that the server prepared for the client.
+    pub(in crate::session) fn prepared(
+        &mut self,
+        ok: PrepareOk,
+        mut text: Rc<PreparedText>,
+        class: StatementClass,
+    ) {
+        let max = self.upstream.max_statements();
+        if self.state.statements.is_busy(text.id) {
+            text = self.context.texts.prepared.alone(&text);
+        }
+        let Some(connection) = &mut self.upstream.connection else { return };
+        connection.statements.insert(text.id, ok.statement_id, max);
+        let prepared = Prepared {
+            text,
+            class,
+            catalogue: self.context.texts.routines.borrow().version(),
+            read_as: self.state.readings(self.context.topology.modes()),
+            params: ok.params,
+            types: None,
+            cursor: None,
+            long_data: None,
+            digest: self.client.handle.statement.borrow().clone(),
+        };
+        self.state.statements.insert(prepared, connection.about.flavor);
+    }
+
+    /// Updates cursors and long data after a command that named a statement.
+    pub(in crate::session) fn statement_done(&mut self, request: Request) {
+        let (role, status) = (self.upstream.role, self.state.transaction.status);
+        let failed = self.state.answer.failed();
+        let opened = !failed && self.state.answer.cursor;
+        let wrong_parameters = self.state.answer.error == Some(AnswerError::WrongParameters);
+        let Some(prepared) = self.state.statements.get(request.statement) else { return };
+        let before = (prepared.cursor, prepared.long_data);
+        match request.command {
+            Command::StmtExecute | Command::StmtBulkExecute => {
+                prepared.cursor = opened.then_some(role);
+                prepared.long_data = None;
+            }
+            Command::StmtFetch if status.contains(StatusFlags::LAST_ROW_SENT) || failed => {
+                prepared.cursor = None
+            }
+            Command::StmtReset => {
+                prepared.cursor = None;
+                prepared.long_data = None;
+            }
+            _ => return,
+        }
+        let ended = (before.0.is_some() && prepared.cursor.is_none()) || wrong_parameters;
+        let text = prepared.text.id;
+        if let Some(connection) = self.upstream.connection.as_mut().filter(|_| ended) {
+            // MySQL 9.7 answers an execute without a cursor wrongly if the statement had a cursor before.
+            // After a server refused parameters, it may have kept their types or the types from before.
+            connection.statements.close(text);
+        }
+        let Some(prepared) = self.state.statements.peek(request.statement) else { return };
+        if before != (prepared.cursor, prepared.long_data) {
+            Role::BOTH.iter().for_each(|role| self.settle_cursors(*role));
+        }
+    }
+
+    /// Pins the role while it has an open cursor, and removes the pins for cursors and long data when there
+    /// are none.
+    pub(in crate::session) fn settle_cursors(&mut self, role: Role) {
+        if self.state.statements.has_cursor(role) {
+            self.state.pin(role, Pin::Cursor);
+        } else {
+            self.state.unpin(role, PinSet::of(&[Pin::Cursor]));
+        }
+        if !self.state.statements.has_long_data(role) {
+            self.state.unpin(role, PinSet::of(&[Pin::LongData]));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! One try of a statement: sends the request and handles the answer.
+
+use super::large_request::Streamed;
+use crate::client::Request;
+use crate::net::{Buf, Runtime};
+use crate::session::Session;
+use crate::session::common::Outcome;
+use crate::sql::Effects;
+use crate::state::PinSet;
+use crate::terms::{Close, Role};
+use crate::topology::Flavor;
+use crate::wire::{Call, Capabilities, Command, Legs, ResponseShape, ResponseWalker, StatusFlags};
+use crate::worker::DataAccess;
+
+impl<R: Runtime> Session<R> {
+    /// Sends the request once on the connection in use, and forwards the answer. Returns how the try ended.
+    pub(in crate::session) async fn exchange(
+        &mut self,
+        buf: &mut Buf,
+        request: &mut Request,
+    ) -> Result<Outcome, Close> {
+        if self.upstream.role == Role::Primary {
+            self.journal_begins(request);
+        }
+        if request.class.effects.contains(Effects::ENDS) {
+            self.mark_commit(buf, *request);
+        }
+        // A prepare does not execute the text, so it leaves no state on the connection.
+        self.upstream.sent = match request.command {
+            Command::StmtPrepare => PinSet::default(),
+            _ => {
+                let names = Effects::CREATES_TEMPORARY | Effects::SETS_USER_VARIABLES;
+                let text = if request.class.effects.intersects(names) {
+                    self.meant_text(buf, *request)
+                } else {
+                    None
+                };
+                self.state.sends(self.upstream.role, &request.class, text.as_deref())
+            }
+        };
+        let shape = request.command.response_to(request.payload(buf));
+        self.client.handle.servers.data_access.set(DataAccess::of(self.upstream.role, request));
+        let Streamed { seq, packets, sent } = if request.whole {
+            let sent = match self.names_client() {
+                false => self.upstream.send_whole(buf, *request).await,
+                true => Box::pin(self.send_with_client(buf, request)).await,
+            };
+            Streamed { seq: 1, packets: 1, sent }
+        } else {
+            Box::pin(self.send_large(buf)).await?
+        };
+        if shape == ResponseShape::None {
+            if !sent {
+                self.upstream.server_lost();
+            } else if self.may_refuse_long_data(request) {
+                Box::pin(self.settle_long_data()).await?;
+            }
+            if let Some(connection) = &mut self.upstream.connection {
+                connection.end_exchange();
+                connection.ran(None);
+            }
+            request.consume_from(buf);
+            return Ok(Outcome::Done);
+        }
+        let mut walker = self.walker(shape, seq, buf, request);
+        walker.answers_packets(packets);
+        if !sent || self.upstream.connection.is_none() {
+            return Ok(self.lost(sent, false, &walker, buf, *request));
+        }
+        self.answer(&mut walker, buf, request).await
+    }
+
+    /// Returns the walker for the answer to a request. `seq` is the sequence id of the answer's first packet.
+    fn walker(&self, shape: ResponseShape, seq: u8, buf: &Buf, request: &Request) -> ResponseWalker {
+        let server =
+            self.upstream.connection.as_ref().map_or(Capabilities::empty(), |c| c.about.capabilities);
+        let mut legs = Legs::new(server, self.client.capabilities);
+        legs.also = self.state.transaction_elsewhere(self.upstream.role);
+        if self.client.piece.more {
+            legs.also |= StatusFlags::MORE_RESULTS_EXISTS;
+        }
+        let effects = request.class.effects;
+        let calls = effects.contains(Effects::CALLS) && !effects.contains(Effects::SEVERAL);
+        if calls && request.command != Command::StmtPrepare {
+            let of_mysql = self.upstream.connection.as_ref().is_some_and(|c| c.about.flavor == Flavor::MySql);
+            legs.call = if of_mysql { Call::OfMySql } else { Call::OfMariaDb };
+        }
+        let mut walker = ResponseWalker::new(shape, legs, seq, self.state.transaction.status);
+        walker.goes_on(request.header.seq);
+        if request.command == Command::StmtPrepare {
+            walker.names_statement(self.state.statements.next_id());
+        }
+        if request.class.may_load_local_file() {
+            walker.allows_local_files(self.local_files(buf, *request));
+        }
+        walker
+    }
+}

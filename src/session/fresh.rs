@@ -1,0 +1,27 @@
+//! What is known of the freshness that a read needs: passed from the barrier to the choice of a replica.
+
+use std::rc::Rc;
+
+use super::context::Diverted;
+use crate::positions::Batch;
+use crate::topology::{GtidSet, ServerId};
+
+/// What the statement under way knows of the primary's position.
+#[derive(Default)]
+pub enum Freshness {
+    /// The primary was not asked.
+    #[default]
+    Unasked,
+    /// The statement may go to a replica that has this position.
+    Position(Rc<GtidSet>),
+    /// The statement may go to a replica that has the position that the batch expects. The client must not
+    /// get the answer before the primary has confirmed that position.
+    Ahead(Rc<Batch>),
+    /// The statement goes to the primary: no replica can serve it.
+    Primary,
+    /// The statement may go to this server, which has all that the statement must see.
+    On(ServerId),
+    /// The statement goes to the primary, since no replica could answer in time. If there are many such
+    /// statements, the next ones wait until this one is done.
+    Diverted(#[expect(dead_code, reason = "counts for as long as it is here")] Diverted),
+}

@@ -1,0 +1,8 @@
+//! How fresh a read must be, and the replica that is fresh enough.
+
+mod barrier;
+mod fetch_variables;
+mod replica_choice;
+mod speculative_read;
+
+pub(in crate::session) use replica_choice::{Reads, hinted};

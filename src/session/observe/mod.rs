@@ -1,0 +1,8 @@
+//! What the metrics, traces and the audit log learn of a statement.
+
+mod audited;
+mod measured;
+mod traced;
+
+pub(in crate::session) use audited::Ended;
+pub(in crate::session) use measured::Measured;

@@ -1,0 +1,178 @@
+//! Runs one statement, from top to bottom: chooses the role, takes or acquires a connection, restores the session's
+//! state on that connection, sends the request, forwards the answer, and counts the statement.
+//!
+//! Rare cases leave this line: a rare case ends the statement ([`Ended`]), or begins another try at the top if nothing
+//! was executed.
+
+use std::rc::Rc;
+
+use crate::backend::InsertId;
+use crate::client::Request;
+use crate::net::{Buf, Runtime, turn_time};
+use crate::routing::place;
+use crate::session::Session;
+use crate::session::common::Ended;
+use crate::session::common::Outcome;
+use crate::session::fresh::Freshness;
+use crate::session::loss::Tries;
+use crate::sql::Effects;
+use crate::state::ReadingTransactions;
+use crate::terms::{Close, Pin, Port, Role, TraceStep, Why};
+use crate::wire::Command;
+
+impl<R: Runtime> Session<R> {
+    /// Runs a command that a server answers, and counts it.
+    pub(in crate::session) async fn forward(
+        &mut self,
+        buf: &mut Buf,
+        request: &mut Request,
+    ) -> Result<(), Close> {
+        (self.measured.runs, self.measured.class) = (true, Some(request.class));
+        self.measured.carried = Rc::as_ptr(&self.state.carried).addr();
+        match self.run_statement(buf, request).await {
+            Ok((role, why)) => {
+                // A query that reads no table has seen no position.
+                if !request.class.effects.contains(Effects::READS_NO_TABLE) {
+                    self.note_seen_position();
+                }
+                if request.class.effects.contains(Effects::SETS_STATE)
+                    && self.state.pins.on(Role::Primary).has(Pin::Variable)
+                {
+                    let _ = self.client.begin_step(TraceStep::Restore);
+                    Box::pin(self.learn_variables()).await;
+                    self.client.end_last_step(TraceStep::Restore);
+                }
+                if self.state.insert.id.get() == InsertId::OnConnection && self.closes_behind_statement() {
+                    Box::pin(self.learn_insert_id()).await;
+                }
+                // Whoever changes a shared state copies it. (A change of a state that is not shared may go unnoticed: then
+                // the next change shares it.)
+                if self.measured.carried != Rc::as_ptr(&self.state.carried).addr() {
+                    self.context.states.share(&mut self.state.carried);
+                }
+                self.count_statement(request, role, why);
+                Ok(())
+            }
+            Err(Ended(result)) => {
+                if let Err(close) = result {
+                    self.audit_statement(crate::session::observe::Ended::Cut(close));
+                }
+                result
+            }
+        }
+    }
+
+    /// Tries until a server has executed the statement. Returns the role of that server, and the reason for this role.
+    async fn run_statement(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(Role, Why), Ended> {
+        self.client.handle.began.set(turn_time());
+        self.measured.lost_on = None;
+        self.upstream.without_schema = false;
+        self.reads.begin(request.class.effects, self.client.handle.level.get());
+        self.state.begins(&request.class);
+        if self.upstream.lost.primary || self.upstream.lost.replica {
+            Box::pin(self.settle_losses_first(buf, *request)).await?;
+        }
+        if self.state.has_values_to_move(request.class.effects) {
+            let _ = self.client.begin_step(TraceStep::Restore);
+            Box::pin(self.move_values()).await;
+            self.client.end_last_step(TraceStep::Restore);
+        }
+        let mut tries = Tries::default();
+        loop {
+            let (role, why) = self.choose_role(buf, request, &mut tries).await?;
+            if self.is_held_back(role) {
+                Box::pin(self.hold_back(buf, *request)).await?;
+            }
+            let looks_back = why == Why::LooksBack && self.take_last(role, request);
+            let has_connection = looks_back || self.take_for(role);
+            if !has_connection && !Box::pin(self.connect_or_replace(role, buf, request, &mut tries)).await? {
+                continue;
+            }
+            let is_ready = self.is_ready(buf, request);
+            if !is_ready && !Box::pin(self.prepare_or_retry(role, buf, request, &mut tries)).await? {
+                continue;
+            }
+            if role == Role::Primary && self.state.transaction.reading.contains(ReadingTransactions::BEGINS) {
+                self.begin_reading_on_primary();
+            }
+            self.begin_try();
+            let outcome = if self.state.must_not_commit(role, request.class.effects) {
+                Box::pin(self.roll_back_first(buf, request)).await?
+            } else if role == Role::Primary && self.passes_read_only(buf, request) {
+                self.refused_unsent()
+            } else {
+                self.exchange(buf, request).await?
+            };
+            self.end_try(&outcome);
+            if matches!(outcome, Outcome::Done) {
+                return Ok((role, why));
+            }
+            Box::pin(self.follow_up(outcome, buf, request, &mut tries)).await?;
+        }
+    }
+
+    /// True if nothing must be done on the connection in use before the statement is sent. Writes the server's id of a
+    /// prepared statement into the request.
+    #[inline]
+    fn is_ready(&mut self, buf: &mut Buf, request: &mut Request) -> bool {
+        let changes_class = request.command == Command::SetOption;
+        if changes_class || !self.upstream.is_in_line(&self.state, request.class.effects) {
+            return false;
+        }
+        let attributes = self.client.has_attributes();
+        request.statement == 0
+            || matches!(self.upstream.name_statement(&mut self.state, buf, request, attributes), Ok(true))
+    }
+
+    /// Chooses the role for the statement. A read that must see earlier writes passes the barrier first.
+    async fn choose_role(
+        &mut self,
+        buf: &mut Buf,
+        request: &mut Request,
+        tries: &mut Tries,
+    ) -> Result<(Role, Why), Ended> {
+        let (mut role, mut why) = self.place(request);
+        if role == Role::Replica
+            && tries.not_replica.is_none()
+            && self.must_ask(why, request)
+            && !(self.context.positions.is_quiet() && self.start_speculative_read(buf, request))
+        {
+            tries.not_replica = Box::pin(self.barrier_first(buf, *request)).await?;
+        }
+        if role == Role::Replica && tries.not_replica.is_none() && self.keeps_behind(request) {
+            tries.not_replica = Some(Why::NotFresh);
+        }
+        if let (Role::Replica, Port::Split, Some(instead)) = (role, self.client.port, tries.not_replica) {
+            (role, why) = (Role::Primary, instead);
+            if matches!(self.reads.freshness, Freshness::Position(_)) {
+                Box::pin(self.comes_from_a_replica(buf, *request)).await?;
+            }
+        }
+        if role == Role::Primary && self.state.pins.on(Role::Replica).has(Pin::Transaction) {
+            Box::pin(self.leave_reading_transaction(buf, *request)).await?;
+        }
+        Ok((role, why))
+    }
+
+    /// Chooses the role by the port, the class of the statement and what the session holds.
+    #[inline]
+    pub(in crate::session) fn place(&mut self, request: &Request) -> (Role, Why) {
+        match self.client.port {
+            Port::Primary => (Role::Primary, Why::Port),
+            Port::Replica => (Role::Replica, Why::Port),
+            Port::Split => {
+                if request.statement != 0
+                    && let Some(role) = self.bound_to(request)
+                {
+                    return (role, Why::Pinned);
+                }
+                let facts = self.state.facts();
+                if request.command == Command::StmtPrepare && facts.transaction == Some(Role::Replica) {
+                    // Nothing is executed. Its execute is placed by its class.
+                    return (Role::Replica, Why::Transaction);
+                }
+                place(&request.class, &facts)
+            }
+        }
+    }
+}

@@ -1,0 +1,135 @@
+//! The end of a transaction that only reads, on a replica.
+
+use crate::client::refusals::read_only_transaction;
+use crate::client::{Failure, Request, StatementError};
+use crate::net::{Buf, Runtime};
+use crate::routing::{InReading, in_reading};
+use crate::session::Session;
+use crate::session::common::Ended;
+use crate::session::common::Outcome;
+use crate::sql::Effects;
+use crate::state::ReadingTransactions;
+use crate::terms::{Close, Pin, Role, TraceStep};
+use crate::upstream::Brought;
+
+impl<R: Runtime> Session<R> {
+    /// Runs a statement that would commit the transaction that is open on a replica, after a ROLLBACK. Leaves
+    /// a statement that only commits to `roll_back_instead`.
+    pub(in crate::session) async fn roll_back_first(
+        &mut self,
+        buf: &mut Buf,
+        request: &mut Request,
+    ) -> Result<Outcome, Close> {
+        if !self.upstream.prelude.is_empty()
+            && !matches!(self.upstream.send_prelude(self.may_leave()).await, Ok(Brought::Ready))
+        {
+            let seq = request.answer_seq();
+            request.consume_from(buf);
+            let loss = self.tell_of_loss().err();
+            return Ok(Outcome::Stop(seq, loss.unwrap_or(StatementError::Tell(Failure::RolledBack))));
+        }
+        let effects = request.class.effects;
+        if effects.contains(Effects::ENDS) && !effects.intersects(Effects::SEVERAL | Effects::LEAVES_UNKNOWN)
+        {
+            return Ok(Outcome::NotCommitted);
+        }
+        let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
+        if let Some(connection) = &mut self.upstream.connection {
+            // If the connection fails here, the statement after it fails, too.
+            let _ = context.runtime.timeout(limit, connection.query("ROLLBACK")).await;
+        }
+        self.exchange(buf, request).await
+    }
+
+    /// Ends a transaction that only read by ROLLBACK in place of COMMIT: to the client both are the same.
+    pub(in crate::session) async fn roll_back_instead(
+        &mut self,
+        buf: &mut Buf,
+        mut request: Request,
+    ) -> Result<(), Close> {
+        let chains = request.class.effects.contains(Effects::BEGINS);
+        let sql = if chains { "ROLLBACK AND CHAIN" } else { "ROLLBACK" };
+        let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
+        let asked = match &mut self.upstream.connection {
+            Some(connection) => context.runtime.timeout(limit, connection.query(sql)).await,
+            None => None,
+        };
+        let seq = request.answer_seq();
+        request.consume_from(buf);
+        if !matches!(asked, Some(Ok(_))) {
+            self.upstream.server_lost();
+            *self.upstream.lost.of_mut(self.upstream.role) = false;
+            self.state.connection_gone(self.upstream.role);
+            return self.stop(seq, StatementError::Tell(Failure::RolledBack)).await;
+        }
+        if !chains {
+            self.state.rolled_back();
+        }
+        self.state.done(self.upstream.role, &request.class, None, self.upstream.sent);
+        self.send_ok(seq).await
+    }
+
+    /// Decides what becomes of the transaction that is open on a replica, before a statement that goes to the primary.
+    pub(in crate::session) async fn leave_reading_transaction(
+        &mut self,
+        buf: &mut Buf,
+        request: Request,
+    ) -> Result<(), Ended> {
+        let begins = Effects::BEGINS | Effects::BEGINS_READ_ONLY;
+        let becomes = match in_reading(&request.class, &self.state.facts()) {
+            InReading::Stays if request.class.effects.intersects(begins) => InReading::Ends,
+            becomes => becomes,
+        };
+        match becomes {
+            InReading::Stays | InReading::Beside => {}
+            InReading::Refused => {
+                let refusal = read_only_transaction(self.state.texts.of_mariadb);
+                let stop = StatementError::Tell(Failure::Server((&refusal).into()));
+                return Err(self.end_unsent(buf, request, stop).await);
+            }
+            InReading::Ends | InReading::Moves => {
+                let _ = self.client.begin_step(TraceStep::Restore);
+                self.end_reading_transaction().await;
+                self.client.end_last_step(TraceStep::Restore);
+                let moves = becomes == InReading::Moves;
+                if moves && self.state.replica_has_read() {
+                    // The transaction goes on with another snapshot: the session's next ones begin where they can stay.
+                    self.state.transaction.reading |= ReadingTransactions::ON_PRIMARY;
+                }
+                self.state.transaction.reading.set(ReadingTransactions::BEGINS, moves);
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the begin of a transaction that only reads in front of the statement, on the primary.
+    pub(in crate::session) fn begin_reading_on_primary(&mut self) {
+        self.state.transaction.reading -= ReadingTransactions::BEGINS;
+        if let Some(connection) = &mut self.upstream.connection {
+            connection.begin_reading(&mut self.upstream.prelude);
+            self.state.begins_reading_on_primary();
+        }
+    }
+
+    /// Rolls back the read-only transaction that is open on a replica, because another transaction begins
+    /// that may write.
+    pub(in crate::session) async fn end_reading_transaction(&mut self) {
+        if !self.state.pins.on(Role::Replica).has(Pin::Transaction) || !self.take_for(Role::Replica) {
+            return;
+        }
+        let limit = self.context.live.borrow().timeouts.connect;
+        let context = self.context.clone();
+        let ended = match &mut self.upstream.connection {
+            Some(connection) => context.runtime.timeout(limit, connection.query("ROLLBACK")).await,
+            None => None,
+        };
+        if !matches!(ended, Some(Ok(_))) {
+            self.upstream.server_lost();
+            *self.upstream.lost.of_mut(Role::Replica) = false;
+            self.state.connection_gone(Role::Replica);
+        }
+        self.state.rolled_back();
+        self.state.unpin(Role::Replica, crate::state::PinSet::of(&[Pin::Transaction]));
+        self.upstream.release_after_statement(&mut self.state);
+    }
+}

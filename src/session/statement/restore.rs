@@ -1,0 +1,153 @@
+//! Restores the session's state on the server connection in use before a statement runs there.
+
+use crate::backend::InsertId;
+use crate::client::{Failure, Request, StatementError};
+use crate::net::{Buf, Runtime, Stream};
+use crate::session::Session;
+use crate::session::common::Ended;
+use crate::session::loss::Tries;
+use crate::sql::Effects;
+use crate::sql::read_only::Verdict;
+use crate::terms::{Port, Role, TraceStep, Why};
+use crate::upstream::{Brought, SetUp};
+use crate::wire::{Capabilities, Command};
+
+impl<R: Runtime> Session<R> {
+    /// Restores the session on its connection. False if the statement must be placed anew, since the connection broke.
+    pub(in crate::session) async fn prepare_or_retry(
+        &mut self,
+        role: Role,
+        buf: &mut Buf,
+        request: &mut Request,
+        tries: &mut Tries,
+    ) -> Result<bool, Ended> {
+        let step = self.client.begin_step(TraceStep::Restore);
+        let prepared = self.prepare_connection(buf, request).await;
+        self.client.end_step(step);
+        match prepared {
+            // Meanwhile its server may have been deposed, and have come back.
+            Ok(Brought::Ready)
+                if self.client.handle.servers.attached.get().is_some_and(|a| self.context.is_good(a)) =>
+            {
+                return Ok(true);
+            }
+            Ok(Brought::Ready | Brought::Broken) => {}
+            Err(stop) => return Err(self.end_unsent(buf, *request, stop).await),
+        }
+        self.upstream.server_lost();
+        if role == Role::Replica && self.upstream.state_refused.take().is_some() {
+            // A replica that does not take the session's state; the primary did.
+            tries.not_replica = Some(Why::Refused);
+        }
+        self.retry(buf, *request, tries).await?;
+        Ok(false)
+    }
+
+    /// Restores the session's state on the connection in use, as far as this statement needs it.
+    pub(in crate::session) async fn restore_session(
+        &mut self,
+        buf: &Buf,
+        request: &Request,
+    ) -> Result<Brought, StatementError> {
+        let effects = request.class.effects;
+        let asks = effects.contains(Effects::READS_ROW_COUNT) && self.asks_row_count(buf, request);
+        let statement = SetUp {
+            effects,
+            named: self.statement_name(buf, request),
+            asks_row_count: asks,
+            may_leave: self.may_leave(),
+        };
+        self.upstream.restore_session(&mut self.state, &statement).await
+    }
+
+    /// Restores the session's state on the connection in use, and prepares the statement there if it names
+    /// one.
+    pub(in crate::session) async fn prepare_connection(
+        &mut self,
+        buf: &mut Buf,
+        request: &mut Request,
+    ) -> Result<Brought, StatementError> {
+        if request.class.effects.contains(Effects::OPAQUE)
+            && let Brought::Broken = Box::pin(self.may_run_opaque(buf, request)).await?
+        {
+            return Ok(Brought::Broken);
+        }
+        if request.command == Command::SetOption {
+            Box::pin(self.option_leaves_class()).await;
+        }
+        if !self.upstream.is_in_line(&self.state, request.class.effects)
+            && let Brought::Broken = self.restore_session(buf, request).await?
+        {
+            return Ok(Brought::Broken);
+        }
+        if request.statement == 0 {
+            return Ok(Brought::Ready);
+        }
+        self.bring_statement(buf, request).await
+    }
+
+    /// Notes that COM_SET_OPTION changes a connection that logged in with the other setting, which no reset restores: nobody
+    /// else gets it. The session's insert id is learned first, since the connection is closed once nothing pins it.
+    async fn option_leaves_class(&mut self) {
+        let option = Capabilities::MULTI_STATEMENTS;
+        let wanted = self.client.capabilities & option;
+        let Some(connection) = &mut self.upstream.connection else { return };
+        if connection.about.class.capabilities & option == wanted {
+            return;
+        }
+        connection.closes_after_session = true;
+        self.learn_insert_id().await;
+    }
+
+    /// True if the connection in use, to the primary, is closed behind the statement.
+    pub(in crate::session) fn closes_behind_statement(&mut self) -> bool {
+        let is_free = self.upstream.role == Role::Primary && self.state.pins.on(Role::Primary).is_empty();
+        let connection = self.upstream.connection.as_mut().filter(|_| is_free);
+        connection.is_some_and(|c| c.closes_after_session || c.stream.is_worn())
+    }
+
+    /// Asks the connection in use for the session's insert id, if only this connection knows it.
+    pub(in crate::session) async fn learn_insert_id(&mut self) {
+        let Some(connection) = &mut self.upstream.connection else { return };
+        let insert = &self.state.insert;
+        if insert.id.get() == InsertId::OnConnection && insert.connection == Some(connection.about.thread()) {
+            let limit = self.context.live.borrow().timeouts.connect;
+            self.context.pool.learn_insert_id(connection, Some(insert.id.link()), limit).await;
+        }
+    }
+
+    /// Prepares the statement on the connection in use if it is not prepared there, and writes the server's
+    /// id of the statement into the request.
+    pub(in crate::session) async fn bring_statement(
+        &mut self,
+        buf: &mut Buf,
+        request: &mut Request,
+    ) -> Result<Brought, StatementError> {
+        if !self.upstream.name_statement(&mut self.state, buf, request, self.client.has_attributes())? {
+            if let Brought::Broken = Box::pin(self.prepare_here(request)).await? {
+                return Ok(Brought::Broken);
+            }
+            if !self.upstream.name_statement(&mut self.state, buf, request, self.client.has_attributes())? {
+                return Ok(Brought::Broken);
+            }
+        }
+        Ok(Brought::Ready)
+    }
+
+    /// Prepares the statement on the connection in use under the schema, the character set and the SQL mode
+    /// of its first prepare.
+    async fn prepare_here(&mut self, request: &Request) -> Result<Brought, StatementError> {
+        match self.state.statements.peek(request.statement).map(|p| p.text.clone()) {
+            Some(text) => {
+                if self.client.port == Port::Replica
+                    && let Verdict::Refused(refusal) = self.judge_prepared(&text.text, &text.under)
+                {
+                    // A server that was not known at the first prepare may read the text differently.
+                    return Err(StatementError::Tell(Failure::ReadOnlyPort(refusal)));
+                }
+                self.upstream.prepare_text(&self.state, &text, self.may_leave()).await
+            }
+            None => Ok(Brought::Broken),
+        }
+    }
+}

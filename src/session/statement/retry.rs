@@ -1,0 +1,51 @@
+//! What the proxy does between two tries of a statement.
+
+use crate::client::Request;
+use crate::net::{Buf, Runtime};
+use crate::policy::MAX_TRIES;
+use crate::session::Session;
+use crate::session::common::Ended;
+use crate::session::common::Outcome;
+use crate::session::loss::Tries;
+use crate::terms::{Disruption, Why};
+
+impl<R: Runtime> Session<R> {
+    /// Handles a try that ended without the statement's answer. Returns Ok if the statement should be tried again.
+    pub(in crate::session) async fn follow_up(
+        &mut self,
+        outcome: Outcome,
+        buf: &mut Buf,
+        request: &mut Request,
+        tries: &mut Tries,
+    ) -> Result<(), Ended> {
+        let outcome = self.read_unread(outcome, buf).await.map_err(|close| Ended(Err(close)))?;
+        let repeats = matches!(outcome, Outcome::Again | Outcome::NotHere | Outcome::Overtaken);
+        self.measured.repeated += u32::from(repeats);
+        match outcome {
+            Outcome::Done | Outcome::Overtaken => Ok(()),
+            Outcome::NotHere => {
+                tries.not_replica = Some(Why::Refused);
+                Ok(())
+            }
+            Outcome::PrepareAgain => {
+                request.prepared_anew = true;
+                Ok(())
+            }
+            Outcome::Again => {
+                self.disrupted(Disruption::Retried);
+                self.retry(buf, *request, tries).await
+            }
+            Outcome::Refused(error, server) => {
+                tries.failed += 1;
+                self.refused_first(buf, *request, (error, server), tries.failed).await
+            }
+            Outcome::Replay => {
+                tries.failed += 1;
+                self.replay_first(buf, *request, tries.failed > MAX_TRIES).await
+            }
+            Outcome::NotCommitted => Err(Ended(self.roll_back_instead(buf, *request).await)),
+            Outcome::LookUp(seq, lost) => Err(Ended(self.tell_fate(*request, seq, lost).await)),
+            Outcome::Stop(seq, stop) => Err(Ended(self.stop(seq, stop).await)),
+        }
+    }
+}
