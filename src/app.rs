@@ -62,11 +62,11 @@ const EXIT_CONFIG: u8 = 2;
 #[command(name = "pointsman", version, about)]
 struct Cli {
     #[command(subcommand)]
-    command: Command,
+    command: CliCommand,
 }
 
 #[derive(Debug, Subcommand)]
-enum Command {
+enum CliCommand {
     /// Run the proxy.
     Run {
         /// The configuration file.
@@ -102,7 +102,7 @@ enum Command {
         #[arg(long, value_name = "FILE", conflicts_with = "url")]
         config: Option<PathBuf>,
         #[command(flatten)]
-        wanted: tap::Wanted,
+        wanted: tap::TapWanted,
         /// Show JSON, one object in each line.
         #[arg(long)]
         json: bool,
@@ -124,7 +124,7 @@ enum Command {
     /// Watch the proxy follow its primary: starts private servers, a proxy, some traffic and a live table.
     Demo {
         #[command(subcommand)]
-        step: Option<demo::Step>,
+        step: Option<demo::DemoStep>,
     },
     /// Print the completions of this command line for a shell.
     Completions {
@@ -240,9 +240,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn execute(command: Command) -> Result<ExitCode, AppError> {
+fn execute(command: CliCommand) -> Result<ExitCode, AppError> {
     match command {
-        Command::Run { config } => {
+        CliCommand::Run { config } => {
             let predecessor = Predecessor::of_this_process()?;
             let ended = load(&config).and_then(|loaded| run(loaded, &config, predecessor.as_ref()));
             if let (Err(error), Some(predecessor)) = (&ended, &predecessor) {
@@ -250,26 +250,26 @@ fn execute(command: Command) -> Result<ExitCode, AppError> {
             }
             ended
         }
-        Command::Check { config, connect } => check::check(&config, connect.as_deref()),
-        Command::Status { place, watch, note } => {
-            let target = status::Target::of(&place)?;
+        CliCommand::Check { config, connect } => check::check(&config, connect.as_deref()),
+        CliCommand::Status { place, watch, note } => {
+            let target = status::StatusTarget::of(&place)?;
             let note = note.map(std::fs::read_to_string).transpose()?.unwrap_or_default();
             status::status(&target, watch, &note)
         }
-        Command::Tap { place, config, wanted, json } => {
+        CliCommand::Tap { place, config, wanted, json } => {
             tap::tap(&tap::target(place, config.as_deref())?, &wanted, json)
         }
-        Command::Top { place, config } => top::top(&tap::target(place, config.as_deref())?),
-        Command::Explain { sql } => {
+        CliCommand::Top { place, config } => top::top(&tap::target(place, config.as_deref())?),
+        CliCommand::Explain { sql } => {
             say(&explain::explain(&sql))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Demo { step } => Err(demo::demo(step)),
-        Command::Completions { shell } => {
+        CliCommand::Demo { step } => Err(demo::demo(step)),
+        CliCommand::Completions { shell } => {
             say(&pages::completions(shell, Cli::command()))?;
             Ok(ExitCode::SUCCESS)
         }
-        Command::Man { folder } => {
+        CliCommand::Man { folder } => {
             pages::write_manual(Cli::command(), &folder)?;
             Ok(ExitCode::SUCCESS)
         }

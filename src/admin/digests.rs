@@ -13,28 +13,28 @@ use crate::terms::{Disruption, Pin, Role, Why};
 
 /// The whole answer.
 #[derive(Default, Serialize)]
-pub(super) struct Digests {
+pub(super) struct DigestsPage {
     /// The digests, those first on which most time was spent.
-    digests: Vec<Digest>,
+    digests: Vec<DigestLine>,
     /// The sums of digests that lost their place in the tables.
-    other: Sums,
+    other: DigestSums,
     /// How often a digest lost its place.
     evicted: u64,
 }
 
 #[derive(Serialize)]
-struct Digest {
+struct DigestLine {
     user: String,
     schema: String,
     /// The digest's number, the same in all proxies.
     digest: String,
     digest_text: String,
     #[serde(flatten)]
-    sums: Sums,
+    sums: DigestSums,
 }
 
 #[derive(Default, Serialize)]
-struct Sums {
+struct DigestSums {
     count: u64,
     sum_us: u64,
     p50_us: u64,
@@ -66,29 +66,29 @@ pub(super) fn most(query: &str) -> Result<usize, String> {
     most.ok_or_else(|| format!("the query is {query:?}; write most=100, or no query for all digests"))
 }
 
-impl Digests {
+impl DigestsPage {
     /// Asks the workers for at most `most` digests, those on which most time was spent. Without workers, there are none.
     pub async fn of(state: &AdminState, most: usize) -> Result<Self, Unanswered> {
         let DigestReport { mut digests, other, evicted } = state.digests().await?;
         digests.truncate(most);
-        let described = move || Digests {
-            digests: digests.into_iter().map(Digest::from).collect(),
-            other: Sums::from(&other),
+        let described = move || DigestsPage {
+            digests: digests.into_iter().map(DigestLine::from).collect(),
+            other: DigestSums::from(&other),
             evicted,
         };
         Ok(spawn_blocking(described).await.unwrap_or_default())
     }
 }
 
-impl From<DigestTotals> for Digest {
+impl From<DigestTotals> for DigestLine {
     fn from(one: DigestTotals) -> Self {
-        let sums = Sums::from(&one.totals);
+        let sums = DigestSums::from(&one.totals);
         let DigestTotals { user, schema, id, text, .. } = one;
-        Digest { user, schema, digest: format!("0x{id:016x}"), digest_text: text, sums }
+        DigestLine { user, schema, digest: format!("0x{id:016x}"), digest_text: text, sums }
     }
 }
 
-impl From<&Totals> for Sums {
+impl From<&Totals> for DigestSums {
     fn from(totals: &Totals) -> Self {
         let quantile = |share| totals.latency.quantile(share).min(totals.max);
         let mut errors: BTreeMap<_, _> =
@@ -100,7 +100,7 @@ impl From<&Totals> for Sums {
         let pins = Pin::ALL.iter().zip(totals.pins).filter(|(_, n)| *n > 0);
         let disruptions = Disruption::ALL.iter().zip(totals.disruptions).filter(|(_, n)| *n > 0);
         let reasons = Why::ALL.iter().zip(totals.reasons).filter(|(_, n)| *n > 0);
-        Sums {
+        DigestSums {
             count: totals.count,
             sum_us: totals.sum,
             p50_us: quantile(0.5),

@@ -10,10 +10,10 @@ use serde::Serialize;
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use super::digests::Digests;
+use super::digests::DigestsPage;
 use super::points::{Point, Points};
 use super::seats::oldest_of_the_busiest;
-use super::sums::Sums;
+use super::sums::WorkerSums;
 use super::{AdminState, Report};
 use crate::config::{AdminAccess, Live};
 use crate::net::Origin;
@@ -34,7 +34,7 @@ const WAITING: usize = 4;
 const STALLED: u32 = 15;
 
 /// One reader.
-struct Reader {
+struct EventReader {
     of: Origin,
     /// The settings under which its request was allowed.
     allowed: Arc<Live>,
@@ -46,23 +46,23 @@ struct Reader {
 }
 
 /// What a new reader gets: its parts, and a receiver that fails when the connection must end.
-pub(super) type Seat = (mpsc::Receiver<Bytes>, oneshot::Receiver<()>);
+pub(super) type EventSeat = (mpsc::Receiver<Bytes>, oneshot::Receiver<()>);
 
 /// Lets readers in.
 #[derive(Debug, Clone)]
-pub(super) struct Events(mpsc::UnboundedSender<Reader>);
+pub(super) struct EventStream(mpsc::UnboundedSender<EventReader>);
 
 /// What changes all the time.
 #[derive(Serialize)]
 struct Now<'a> {
     report: Report,
     point: Option<&'a Point>,
-    sums: Sums,
+    sums: WorkerSums,
 }
 
 /// The effective configuration.
 #[derive(Serialize)]
-struct Config<'a> {
+struct ConfigEvent<'a> {
     text: &'a str,
 }
 
@@ -70,7 +70,7 @@ struct Board {
     state: AdminState,
     points: Points,
     /// Oldest first.
-    readers: VecDeque<Reader>,
+    readers: VecDeque<EventReader>,
     periods: u64,
     /// The settings under which the readers were let in.
     access: AdminAccess,
@@ -80,7 +80,7 @@ struct Board {
     greeting: Option<Bytes>,
 }
 
-impl Events {
+impl EventStream {
     /// Starts a task on the current runtime, which runs until all clones of the returned value are dropped, or until
     /// another process has the port: then readers have to ask that one.
     pub fn start(state: AdminState, mut leaving: watch::Receiver<()>) -> Self {
@@ -102,15 +102,15 @@ impl Events {
                 }
             }
         });
-        Events(asked)
+        EventStream(asked)
     }
 
     /// Lets a reader in, whose request was allowed.
-    pub fn read(&self, of: Origin, allowed: Arc<Live>) -> Seat {
+    pub fn read(&self, of: Origin, allowed: Arc<Live>) -> EventSeat {
         let (parts, taken) = mpsc::channel(WAITING);
         let (open, ended) = oneshot::channel();
         // Fails if the port is left: then both receivers fail, too.
-        let _ = self.0.send(Reader { of, allowed, parts, _open: open, missed: 0 });
+        let _ = self.0.send(EventReader { of, allowed, parts, _open: open, missed: 0 });
         (taken, ended)
     }
 }
@@ -131,7 +131,7 @@ impl Board {
     }
 
     /// Greets a new reader with everything that is known.
-    async fn welcome(&mut self, reader: Reader) {
+    async fn welcome(&mut self, reader: EventReader) {
         self.forbid();
         if reader.allowed.admin != self.access {
             // Allowed by a token that is not valid any more.
@@ -210,11 +210,11 @@ impl Board {
     }
 
     fn config(&self) -> Bytes {
-        event("config", &Config { text: &self.state.config.borrow().text })
+        event("config", &ConfigEvent { text: &self.state.config.borrow().text })
     }
 
     async fn collect_digests(&mut self) {
-        if let Ok(Ok(digests)) = timeout(PATIENCE, Digests::of(&self.state, DIGESTS)).await {
+        if let Ok(Ok(digests)) = timeout(PATIENCE, DigestsPage::of(&self.state, DIGESTS)).await {
             self.digests = event("digests", &digests);
         }
     }
@@ -242,7 +242,7 @@ mod tests {
         for _ in 0..2 {
             let (parts, taken) = mpsc::channel(WAITING);
             let (open, ended) = oneshot::channel();
-            board.welcome(Reader { of, allowed: allowed.clone(), parts, _open: open, missed: 0 }).await;
+            board.welcome(EventReader { of, allowed: allowed.clone(), parts, _open: open, missed: 0 }).await;
             seats.push((taken, ended));
         }
         let (mut lazy, mut reads) = (seats.remove(0), seats.remove(0));

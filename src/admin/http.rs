@@ -15,10 +15,10 @@ use tokio::task::yield_now;
 use tokio::time::timeout;
 
 use super::assets::asset;
-use super::events::Events;
+use super::events::EventStream;
 use super::pages::{Page, Pages};
 use super::stream::{Content, Large};
-use super::tap::{self, Lines, Places};
+use super::tap::{self, TapLines, TapPlaces};
 use super::{AdminState, browser, digests, readiness};
 use crate::config::{Live, Secret};
 use crate::net::Origin;
@@ -49,7 +49,7 @@ type Answer = Response<Content>;
 
 /// How a request was transported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Channel {
+pub(super) enum HttpChannel {
     /// Without TLS, on a port without a certificate.
     Open,
     /// Without TLS, on a port with a certificate: only the probes' paths are allowed.
@@ -60,7 +60,7 @@ pub(super) enum Channel {
 
 /// The connection of a request.
 pub(super) struct Visit {
-    pub channel: Channel,
+    pub channel: HttpChannel,
     /// Where the connection comes from.
     pub of: Origin,
     /// Lets the connection stay for longer than an answer may take.
@@ -80,11 +80,11 @@ pub(super) struct Stay {
 pub(super) struct Routes {
     state: AdminState,
     pages: Pages,
-    events: Events,
+    events: EventStream,
     /// Lets only one text be explained at a time, so that probes are served in between.
     turn: Arc<Semaphore>,
     /// The places of the readers of `/tap`.
-    taps: Arc<Places>,
+    taps: Arc<TapPlaces>,
     /// A permit for each reader of a page that may have megabytes.
     larges: Arc<Semaphore>,
     /// Fails when another process has the port.
@@ -96,7 +96,7 @@ impl Routes {
     pub fn start(state: AdminState, leaving: watch::Receiver<()>) -> Self {
         Routes {
             pages: Pages::start(state.clone()),
-            events: Events::start(state.clone(), leaving.clone()),
+            events: EventStream::start(state.clone(), leaving.clone()),
             state,
             leaving,
             turn: Arc::new(Semaphore::new(1)),
@@ -207,7 +207,7 @@ impl Routes {
     }
 
     /// Returns the settings under which a request is allowed, or its refusal. Probes are always allowed.
-    fn permitted<B>(&self, request: &Request<B>, channel: Channel) -> Result<Arc<Live>, Box<Answer>> {
+    fn permitted<B>(&self, request: &Request<B>, channel: HttpChannel) -> Result<Arc<Live>, Box<Answer>> {
         let live = self.state.live.borrow().clone();
         match refused(request, channel, live.admin.token.as_ref()) {
             Some(refused) => Err(Box::new(refused)),
@@ -237,7 +237,7 @@ impl Routes {
         }
         // Whoever reaches the port may read what has no literals.
         let literals = live.admin.token.is_some();
-        let lines = Content::Lines(Box::new(Lines::new(batches, deadline, literals)));
+        let lines = Content::Lines(Box::new(TapLines::new(batches, deadline, literals)));
         with_head(Response::new(lines), JSON_LINES)
     }
 
@@ -275,12 +275,12 @@ impl Routes {
 }
 
 /// Returns the refusal of a request; None if the request is allowed.
-fn refused<B>(request: &Request<B>, channel: Channel, token: Option<&Secret>) -> Option<Answer> {
+fn refused<B>(request: &Request<B>, channel: HttpChannel, token: Option<&Secret>) -> Option<Answer> {
     let path = request.uri().path();
     if matches!(path, "/livez" | "/readyz") {
         return None;
     }
-    if channel == Channel::Plain {
+    if channel == HttpChannel::Plain {
         let text = "this port wants HTTPS for everything but /livez and /readyz\n";
         return Some(respond(StatusCode::FORBIDDEN, TEXT, text));
     }

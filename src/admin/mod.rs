@@ -50,7 +50,7 @@ pub use report::{
 #[cfg(feature = "console")]
 pub(crate) use seats::Seats;
 #[cfg(feature = "console")]
-pub(crate) use sessions::{Session, sessions};
+pub(crate) use sessions::{SessionLine, sessions};
 pub use tap::{TapLine, Waited};
 
 use std::collections::VecDeque;
@@ -74,7 +74,7 @@ use crate::discovery::{Drainer, WatchState};
 use crate::monitor::Passing;
 use crate::net::{AcceptorsCell, MemoryBudget};
 use crate::sql::RoutineCatalogue;
-use crate::telemetry::stream::{Batch, Filter};
+use crate::telemetry::stream::{Filter, TapBatch};
 use crate::telemetry::traces::TraceCounts;
 use crate::telemetry::{
     AuditSender, DigestReport, DriverFamilies, Lifecycle, ProcessFamilies, Pulse, ReloadFamilies,
@@ -95,7 +95,7 @@ pub enum Question {
     /// What did the statements of each digest do?
     Digests(oneshot::Sender<DigestReport>),
     /// Which statements end that this filter admits?
-    Tap(Filter, oneshot::Sender<mpsc::Receiver<Batch>>),
+    Tap(Filter, oneshot::Sender<mpsc::Receiver<TapBatch>>),
     /// Forget what was counted by digest.
     ForgetDigests,
     /// Which sessions are there?
@@ -328,7 +328,7 @@ impl AdminState {
     }
 
     /// Returns the statements that a filter admits, as they end. None while there are no workers.
-    async fn tap(&self, filter: Filter) -> Option<mpsc::Receiver<Batch>> {
+    async fn tap(&self, filter: Filter) -> Option<mpsc::Receiver<TapBatch>> {
         let (reply, answer) = oneshot::channel();
         self.questions.as_ref()?.send(Question::Tap(filter, reply)).ok()?;
         answer.await.ok()

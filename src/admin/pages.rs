@@ -10,8 +10,8 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::task::spawn_blocking;
 use tokio::time::{Instant, sleep};
 
-use super::digests::Digests;
-use super::sessions::Sessions;
+use super::digests::DigestsPage;
+use super::sessions::SessionsPage;
 use super::{AdminState, Unanswered};
 
 /// A page that takes time to write.
@@ -29,11 +29,11 @@ pub(super) enum Page {
 }
 
 /// The status and the content of a page.
-pub(super) type Written = (StatusCode, Bytes);
+pub(super) type WrittenPage = (StatusCode, Bytes);
 
 /// Requests pages from the task that writes them.
 #[derive(Debug, Clone)]
-pub(super) struct Pages(mpsc::UnboundedSender<(Page, oneshot::Sender<Written>)>);
+pub(super) struct Pages(mpsc::UnboundedSender<(Page, oneshot::Sender<WrittenPage>)>);
 
 /// The pause after a page is this many times as long as writing the page took, so that the thread can serve probes.
 const PAUSE: u32 = 4;
@@ -50,7 +50,7 @@ impl Pages {
     }
 
     /// Returns a page that was written after this call.
-    pub async fn get(&self, page: Page) -> Written {
+    pub async fn get(&self, page: Page) -> WrittenPage {
         let (reply, answer) = oneshot::channel();
         // Neither can fail: the primary runs as long as `self` exists.
         let _ = self.0.send((page, reply));
@@ -58,7 +58,10 @@ impl Pages {
     }
 }
 
-async fn write(state: AdminState, mut waiting: mpsc::UnboundedReceiver<(Page, oneshot::Sender<Written>)>) {
+async fn write(
+    state: AdminState,
+    mut waiting: mpsc::UnboundedReceiver<(Page, oneshot::Sender<WrittenPage>)>,
+) {
     while let Some(first) = waiting.recv().await {
         let mut all = vec![first];
         while let Ok(next) = waiting.try_recv() {
@@ -76,7 +79,7 @@ async fn write(state: AdminState, mut waiting: mpsc::UnboundedReceiver<(Page, on
     }
 }
 
-async fn render(state: &AdminState, page: Page) -> Written {
+async fn render(state: &AdminState, page: Page) -> WrittenPage {
     match page {
         Page::Metrics => match state.exposition().await {
             Ok(text) => (StatusCode::OK, text.into()),
@@ -91,13 +94,13 @@ async fn render(state: &AdminState, page: Page) -> Written {
             Ok(text) => (StatusCode::OK, (text + "\n").into()),
             Err(_) => failed("the topology cannot be written\n"),
         },
-        Page::Digests(most) => large(Digests::of(state, most).await).await,
-        Page::Sessions => large(Sessions::of(state).await).await,
+        Page::Digests(most) => large(DigestsPage::of(state, most).await).await,
+        Page::Sessions => large(SessionsPage::of(state).await).await,
     }
 }
 
 /// Writes megabytes, while the thread goes on to serve probes.
-async fn large(content: Result<impl Serialize + Send + 'static, Unanswered>) -> Written {
+async fn large(content: Result<impl Serialize + Send + 'static, Unanswered>) -> WrittenPage {
     let content = match content {
         Ok(content) => content,
         Err(error) => return (StatusCode::SERVICE_UNAVAILABLE, format!("{error}\n").into()),
@@ -108,6 +111,6 @@ async fn large(content: Result<impl Serialize + Send + 'static, Unanswered>) -> 
     }
 }
 
-fn failed(why: &'static str) -> Written {
+fn failed(why: &'static str) -> WrittenPage {
     (StatusCode::INTERNAL_SERVER_ERROR, Bytes::from_static(why.as_bytes()))
 }

@@ -37,7 +37,7 @@ pub(super) struct Point {
 
 /// Sums of the workers' counts at one moment.
 #[derive(Debug, Clone, Copy, Default)]
-struct Counts {
+struct PointCounts {
     primary: u64,
     replica: u64,
     errors: u64,
@@ -50,26 +50,26 @@ struct Counts {
 #[derive(Debug)]
 pub(super) struct Points {
     workers: Vec<Arc<WorkerMetrics>>,
-    last: (Instant, Counts),
+    last: (Instant, PointCounts),
     kept: VecDeque<Point>,
 }
 
 impl Points {
     /// Begins with the counts of now.
     pub fn new(workers: Vec<Arc<WorkerMetrics>>) -> Self {
-        let last = (Instant::now(), Counts::read(&workers));
+        let last = (Instant::now(), PointCounts::read(&workers));
         Points { workers, last, kept: VecDeque::with_capacity(KEPT) }
     }
 
     /// Adds a point for the time since the last call.
     pub fn add(&mut self) {
-        let (now, counts) = (Instant::now(), Counts::read(&self.workers));
+        let (now, counts) = (Instant::now(), PointCounts::read(&self.workers));
         let (then, before) = std::mem::replace(&mut self.last, (now, counts));
         let seconds = now.duration_since(then).as_secs_f64();
         if seconds <= 0.0 {
             return;
         }
-        let rate = |of: fn(&Counts) -> u64| {
+        let rate = |of: fn(&PointCounts) -> u64| {
             let more = of(&counts).wrapping_sub(of(&before));
             (more as f64 / seconds * 10.0).round() / 10.0
         };
@@ -108,9 +108,9 @@ impl Points {
     }
 }
 
-impl Counts {
+impl PointCounts {
     fn read(workers: &[Arc<WorkerMetrics>]) -> Self {
-        let mut counts = Counts::default();
+        let mut counts = PointCounts::default();
         for worker in workers {
             for &kind in StatementKind::ALL {
                 for &why in Why::ALL {

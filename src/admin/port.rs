@@ -24,7 +24,7 @@ use tokio_rustls::server::TlsStream;
 
 use super::AdminState;
 use super::certificate::Certificate;
-use super::http::{Channel, Routes, Stay, Visit};
+use super::http::{HttpChannel, Routes, Stay, Visit};
 use super::seats::Seats;
 use crate::net::{Origin, Peer};
 
@@ -53,8 +53,8 @@ struct Service {
 }
 
 /// How a connection is transported, whose it is, and how it becomes that of a reader.
-struct Line {
-    channel: Channel,
+struct PortLine {
+    channel: HttpChannel,
     of: Origin,
     stays: oneshot::Sender<Stay>,
 }
@@ -89,9 +89,9 @@ pub async fn serve(listener: TcpListener, state: AdminState) {
 
 async fn connection(stream: TcpStream, of: Origin, tls: Option<Arc<ServerConfig>>, service: Service) {
     let (stays, staying) = oneshot::channel();
-    let line = |channel| Line { channel, of, stays };
+    let line = |channel| PortLine { channel, of, stays };
     let served = async move {
-        let Some(tls) = tls else { return http(stream, line(Channel::Open), service.routes).await };
+        let Some(tls) = tls else { return http(stream, line(HttpChannel::Open), service.routes).await };
         let handshake = async {
             let mut first = [0];
             match stream.peek(&mut first).await {
@@ -101,10 +101,10 @@ async fn connection(stream: TcpStream, of: Origin, tls: Option<Arc<ServerConfig>
             }
         };
         match timeout(HEAD_LIMIT, handshake).await {
-            Ok(Some(Ok(Ok(stream)))) => http(stream, line(Channel::Encrypted), service.routes).await,
+            Ok(Some(Ok(Ok(stream)))) => http(stream, line(HttpChannel::Encrypted), service.routes).await,
             Ok(Some(Ok(Err(error)))) => tracing::debug!(%error, "HTTP: a TLS handshake failed"),
             // Probes need not be encrypted: their answers are not secret.
-            Ok(Some(Err(stream))) => http(stream, line(Channel::Plain), service.routes).await,
+            Ok(Some(Err(stream))) => http(stream, line(HttpChannel::Plain), service.routes).await,
             Ok(None) | Err(_) => {}
         }
     };
@@ -146,11 +146,11 @@ async fn accept(
     handshake.await
 }
 
-fn http<S>(stream: S, line: Line, routes: Routes) -> impl Future<Output = ()>
+fn http<S>(stream: S, line: PortLine, routes: Routes) -> impl Future<Output = ()>
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let Line { channel, of, stays } = line;
+    let PortLine { channel, of, stays } = line;
     // Taken by the only request of the connection.
     let stays = Cell::new(Some(stays));
     let service = service_fn(move |request: Request<Incoming>| {

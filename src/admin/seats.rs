@@ -12,13 +12,13 @@ pub(crate) struct Seats {
     /// The most connections at a time.
     most: usize,
     /// The connections, oldest first.
-    taken: VecDeque<Seat>,
+    taken: VecDeque<ReaderSeat>,
     /// How many connections each address has. Stored instead of counted when needed: many connections can be accepted
     /// in a row, and a probe waits behind them.
     held: HashMap<Origin, usize>,
 }
 
-struct Seat {
+struct ReaderSeat {
     of: Origin,
     task: AbortHandle,
 }
@@ -45,7 +45,7 @@ impl Seats {
     /// Gives a seat to a connection.
     pub fn take(&mut self, of: Origin, task: AbortHandle) {
         *self.held.entry(of).or_default() += 1;
-        self.taken.push_back(Seat { of, task });
+        self.taken.push_back(ReaderSeat { of, task });
     }
 
     /// Ends the oldest connection of the address that has the most connections, and returns that address. A new
@@ -58,7 +58,7 @@ impl Seats {
         Some(seat.of)
     }
 
-    fn free(&mut self, at: usize) -> Option<Seat> {
+    fn free(&mut self, at: usize) -> Option<ReaderSeat> {
         let seat = self.taken.remove(at)?;
         if let Some(held) = self.held.get_mut(&seat.of) {
             *held -= 1;

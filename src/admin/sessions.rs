@@ -11,7 +11,7 @@ use crate::worker::SessionReport;
 
 /// A session, with the names of its servers.
 #[derive(Debug, Serialize)]
-pub(crate) struct Session {
+pub(crate) struct SessionLine {
     /// The connection id that the client was greeted with.
     pub id: u32,
     /// The index of the worker.
@@ -50,11 +50,11 @@ pub(crate) struct Session {
     pub unexplained_replica: Option<&'static str>,
 }
 
-impl Session {
+impl SessionLine {
     fn of(report: SessionReport, snapshot: &Snapshot) -> Self {
         let name = |id: Option<ServerId>| Some(snapshot.server(id?)?.name.to_string());
         let bits = Role::BOTH.iter().fold(0, |bits, role| bits | report.pins.of(*role));
-        Session {
+        SessionLine {
             id: report.id,
             worker: report.worker,
             user: report.user.map(|user| user.to_string()),
@@ -82,12 +82,12 @@ impl Session {
 }
 
 /// Returns all sessions, in the order of their ids. Without workers, there are none.
-pub(crate) async fn sessions(state: &AdminState) -> Result<Vec<Session>, Unanswered> {
+pub(crate) async fn sessions(state: &AdminState) -> Result<Vec<SessionLine>, Unanswered> {
     let mut reports = state.sessions().await?;
     let snapshot = state.snapshot.borrow().clone();
     let named = move || {
         reports.sort_unstable_by_key(|report| report.id);
-        reports.into_iter().map(|report| Session::of(report, &snapshot)).collect()
+        reports.into_iter().map(|report| SessionLine::of(report, &snapshot)).collect()
     };
     // Thousands of sessions take their time.
     Ok(spawn_blocking(named).await.unwrap_or_default())
@@ -95,13 +95,13 @@ pub(crate) async fn sessions(state: &AdminState) -> Result<Vec<Session>, Unanswe
 
 /// The whole page.
 #[derive(Serialize)]
-pub(super) struct Sessions {
-    sessions: Vec<Session>,
+pub(super) struct SessionsPage {
+    sessions: Vec<SessionLine>,
 }
 
-impl Sessions {
+impl SessionsPage {
     /// Asks the workers.
     pub async fn of(state: &AdminState) -> Result<Self, Unanswered> {
-        Ok(Sessions { sessions: sessions(state).await? })
+        Ok(SessionsPage { sessions: sessions(state).await? })
     }
 }

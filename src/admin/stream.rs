@@ -8,7 +8,7 @@ use http_body_util::Full;
 use hyper::body::{Body, Bytes, Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, mpsc};
 
-use super::tap::Lines;
+use super::tap::TapLines;
 
 /// The body of an answer.
 pub(super) enum Content {
@@ -19,7 +19,7 @@ pub(super) enum Content {
     /// One that may have megabytes.
     Large(Large),
     /// The statements of `/tap`.
-    Lines(Box<Lines>),
+    Lines(Box<TapLines>),
 }
 
 /// A page that may have megabytes, and the permit of its reader: the permit is kept until all but the last part is sent.

@@ -8,12 +8,12 @@ use crate::terms::{Disruption, FalseReport, Fresh, Pin, Role, StatementKind, Why
 
 /// The sums over all workers since the start.
 #[derive(Debug, Serialize)]
-pub(super) struct Sums {
+pub(super) struct WorkerSums {
     /// Why statements on split ports went to their target; only reasons that occurred.
-    reasons: Vec<Reason>,
+    reasons: Vec<ReasonSum>,
     /// What kept sessions on their connections; only pins that occurred.
     pins: Vec<Pinned>,
-    waits: Waits,
+    waits: WaitSums,
     /// What changes of the primary did to sessions, by effect; only effects that occurred.
     disruptions: Vec<(&'static str, u64)>,
     /// Answers of replicas that were refused, by what they reported; only what occurred.
@@ -21,7 +21,7 @@ pub(super) struct Sums {
 }
 
 #[derive(Debug, Serialize)]
-struct Reason {
+struct ReasonSum {
     target: &'static str,
     reason: &'static str,
     words: &'static str,
@@ -40,7 +40,7 @@ struct Pinned {
 
 /// What statements wait for.
 #[derive(Debug, Serialize)]
-struct Waits {
+struct WaitSums {
     /// Statements waiting now: for a primary, for a server connection, for a replica that is fresh enough.
     #[serde(rename = "writer")]
     primary: u64,
@@ -57,7 +57,7 @@ struct Waits {
 
 impl AdminState {
     /// Returns the sums of now.
-    pub(super) fn sums(&self) -> Sums {
+    pub(super) fn sums(&self) -> WorkerSums {
         let mut reasons = Vec::new();
         for role in Role::BOTH {
             for &why in Why::ALL.iter().filter(|&&why| why != Why::Port) {
@@ -65,7 +65,7 @@ impl AdminState {
                 let count = kinds.map(|&kind| self.sum(|w| w.placed.at(kind, role, why))).sum();
                 if count > 0 {
                     let (target, reason, words) = (role.target(), why.as_str(), why.words());
-                    reasons.push(Reason { target, reason, words, count });
+                    reasons.push(ReasonSum { target, reason, words, count });
                 }
             }
         }
@@ -80,7 +80,7 @@ impl AdminState {
             |&effect: &Disruption| (effect.as_str(), self.sum(|w| cell_of(&w.disruptions, effect as usize)));
         let reported =
             |&what: &FalseReport| (what.as_str(), self.sum(|w| cell_of(&w.false_reports, what as usize)));
-        Sums {
+        WorkerSums {
             reasons,
             pins: Pin::ALL.iter().map(pinned).filter(|pinned| pinned.count > 0).collect(),
             waits: self.waits(),
@@ -93,7 +93,7 @@ impl AdminState {
         self.workers.iter().map(|worker| cell(worker).get()).fold(0, u64::wrapping_add)
     }
 
-    fn waits(&self) -> Waits {
+    fn waits(&self) -> WaitSums {
         let levels = || 0..FreshCells::LEVELS.len();
         let fresh = |&outcome: &Fresh| {
             (outcome.as_str(), levels().map(|level| self.sum(|w| w.fresh_reads.at(level, outcome))).sum())
@@ -104,7 +104,7 @@ impl AdminState {
             position_waits += buckets.iter().sum::<u64>();
             position_us += us;
         }
-        Waits {
+        WaitSums {
             primary: self.sum(|w| &w.waiting_for_primary),
             connection: self.sum(|w| &w.waiting_for_connection),
             replica: self.sum(|w| &w.waiting_for_replica),

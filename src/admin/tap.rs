@@ -15,7 +15,7 @@ use tokio::time::{Instant, Interval, MissedTickBehavior, interval, sleep_until};
 use super::seats::oldest_of_the_busiest;
 use crate::config::{AdminAccess, Live};
 use crate::net::Origin;
-use crate::telemetry::stream::{Batch, Errors, Event, Filter, LEVELS, rfc_time};
+use crate::telemetry::stream::{Errors, Event, Filter, LEVELS, TapBatch, rfc_time};
 use crate::terms::{Disruption, Pin, Role, Why};
 
 /// The most readers at a time.
@@ -131,15 +131,15 @@ impl<'a> From<&'a Event> for TapLine<'a> {
 }
 
 /// Fails when another reader takes the place.
-pub(super) type Place = oneshot::Receiver<()>;
+pub(super) type TapPlace = oneshot::Receiver<()>;
 
 /// The places of the readers, the oldest first.
 #[derive(Debug, Default)]
-pub(super) struct Places(watch::Sender<VecDeque<(Origin, oneshot::Sender<()>)>>);
+pub(super) struct TapPlaces(watch::Sender<VecDeque<(Origin, oneshot::Sender<()>)>>);
 
-impl Places {
+impl TapPlaces {
     /// Takes a place; if there is none, that of the oldest reader of the address that has the most.
-    pub fn take(&self, of: Origin) -> Place {
+    pub fn take(&self, of: Origin) -> TapPlace {
         let (taken, place) = oneshot::channel();
         self.0.send_modify(|places| {
             places.retain(|(_, reader)| !reader.is_closed());
@@ -165,7 +165,7 @@ pub(super) fn deadline(
     access: &AdminAccess,
     mut live: watch::Receiver<Arc<Live>>,
     mut leaving: watch::Receiver<()>,
-    place: Place,
+    place: TapPlace,
 ) -> (Deadline, oneshot::Receiver<()>) {
     let deadline = Deadline::new(watch::Sender::new(Instant::now() + PATIENCE));
     let (mut stays, until) = oneshot::channel();
@@ -199,8 +199,8 @@ async fn over(deadline: &Deadline) {
 }
 
 /// The body of an answer to `/tap`.
-pub(super) struct Lines {
-    batches: mpsc::Receiver<Batch>,
+pub(super) struct TapLines {
+    batches: mpsc::Receiver<TapBatch>,
     waiting: VecDeque<Event>,
     dropped: u64,
     heartbeat: Interval,
@@ -209,12 +209,12 @@ pub(super) struct Lines {
     literals: bool,
 }
 
-impl Lines {
+impl TapLines {
     /// Writes these statements, with literals or without. Whenever the reader takes something, `deadline` moves on.
-    pub fn new(batches: mpsc::Receiver<Batch>, deadline: Deadline, literals: bool) -> Self {
+    pub fn new(batches: mpsc::Receiver<TapBatch>, deadline: Deadline, literals: bool) -> Self {
         let mut heartbeat = interval(HEARTBEAT);
         heartbeat.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        Lines { batches, waiting: VecDeque::new(), dropped: 0, heartbeat, deadline, literals }
+        TapLines { batches, waiting: VecDeque::new(), dropped: 0, heartbeat, deadline, literals }
     }
 
     /// Returns the next lines. None: the proxy ends.
@@ -374,13 +374,13 @@ mod tests {
     async fn a_reader_gets_lines_in_parts_and_has_time_while_it_reads() {
         let (batches, receiver) = mpsc::channel(1);
         let deadline = Deadline::new(watch::Sender::new(Instant::now() + Duration::from_secs(30)));
-        let mut lines = Lines::new(receiver, deadline.clone(), false);
+        let mut lines = TapLines::new(receiver, deadline.clone(), false);
         let began = Instant::now();
         let mut next = async || poll_fn(|cx| lines.poll_next(cx)).await;
         assert_eq!(next().await.unwrap(), "\n", "so that the reader gets the head of the answer");
         assert_eq!((next().await.unwrap(), began.elapsed()), ("\n".into(), HEARTBEAT));
         let events = (0..AT_A_TIME + 10).map(|_| event("app")).collect();
-        batches.send(Batch { events, dropped: 5 }).await.unwrap();
+        batches.send(TapBatch { events, dropped: 5 }).await.unwrap();
         let count = |bytes: Bytes| bytes.iter().filter(|byte| **byte == b'\n').count();
         assert_eq!(count(next().await.unwrap()), AT_A_TIME);
         let last = next().await.unwrap();
@@ -396,10 +396,10 @@ mod tests {
     #[test]
     fn one_address_cannot_keep_others_from_reading() {
         let of = |n| Origin::of(std::net::IpAddr::from([10, 0, 0, n]));
-        let places = Places::default();
+        let places = TapPlaces::default();
         let mut mine: Vec<_> = (0..MOST_TAPS - 1).map(|_| places.take(of(1))).collect();
         let mut other = places.take(of(2));
-        let ended = |place: &mut Place| place.try_recv() == Err(oneshot::error::TryRecvError::Closed);
+        let ended = |place: &mut TapPlace| place.try_recv() == Err(oneshot::error::TryRecvError::Closed);
         assert!(!mine.iter_mut().any(ended) && !ended(&mut other));
         let _third = places.take(of(3));
         assert!(ended(&mut mine[0]), "the oldest of the address that has the most");
@@ -415,7 +415,7 @@ mod tests {
         for literals in [false, true] {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
             let _in = runtime.enter();
-            let mut lines = Lines::new(mpsc::channel(1).1, deadline.clone(), literals);
+            let mut lines = TapLines::new(mpsc::channel(1).1, deadline.clone(), literals);
             lines.waiting = VecDeque::from([Event { text: Some("SELECT 'mine'".into()), ..event("app") }]);
             let line = String::from_utf8(lines.next_lines().to_vec()).unwrap();
             assert_eq!(line.contains("mine"), literals, "{line}");

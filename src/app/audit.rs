@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use self::file::Output;
+use self::file::AuditOutput;
 use crate::config::{AuditSettings, Live};
 use crate::telemetry::{AuditCounts, AuditMessage, AuditSender};
 
@@ -36,7 +36,7 @@ impl Audit {
     pub fn start(live: watch::Receiver<Arc<Live>>) -> io::Result<Self> {
         let (sender, messages) = AuditSender::new();
         let counts = sender.counts().clone();
-        let write = move || Writer::new(counts, live).run(&messages);
+        let write = move || AuditWriter::new(counts, live).run(&messages);
         std::thread::Builder::new().name("audit".to_owned()).spawn(write)?;
         Ok(Audit(sender))
     }
@@ -61,22 +61,22 @@ impl Drop for Audit {
 }
 
 /// What the thread has.
-struct Writer {
+struct AuditWriter {
     counts: Arc<AuditCounts>,
     live: watch::Receiver<Arc<Live>>,
     settings: AuditSettings,
-    output: Output,
+    output: AuditOutput,
     /// Lost events that the log has reported, and when it did.
     reported: (u64, Option<Instant>),
     /// Why the last event could not be written.
     error: Option<io::Error>,
 }
 
-impl Writer {
+impl AuditWriter {
     fn new(counts: Arc<AuditCounts>, mut live: watch::Receiver<Arc<Live>>) -> Self {
         let settings = live.borrow_and_update().audit.clone();
         let (output, error) = opened(&settings);
-        Writer { counts, live, settings, output, reported: (0, None), error }
+        AuditWriter { counts, live, settings, output, reported: (0, None), error }
     }
 
     /// Writes events until all senders are gone.
@@ -140,9 +140,9 @@ impl Writer {
     }
 }
 
-fn opened(settings: &AuditSettings) -> (Output, Option<io::Error>) {
-    match Output::open(settings) {
+fn opened(settings: &AuditSettings) -> (AuditOutput, Option<io::Error>) {
+    match AuditOutput::open(settings) {
         Ok(output) => (output, None),
-        Err(error) => (Output::Failed, Some(error)),
+        Err(error) => (AuditOutput::Failed, Some(error)),
     }
 }

@@ -73,13 +73,13 @@ fn warn(path: &Path, text: &str) {
 }
 
 /// A server to connect to.
-struct Server {
+struct CheckedServer {
     name: Arc<str>,
     address: Arc<str>,
     tls_names: Arc<[Arc<str>]>,
 }
 
-impl Server {
+impl CheckedServer {
     fn shown(&self) -> String {
         match self.name == self.address {
             true => self.name.to_string(),
@@ -88,11 +88,11 @@ impl Server {
     }
 }
 
-fn servers(config: &Config, addresses: &[String]) -> Result<Vec<Server>, AppError> {
+fn servers(config: &Config, addresses: &[String]) -> Result<Vec<CheckedServer>, AppError> {
     if !addresses.is_empty() {
         let named = |address: &String| {
             let address: Arc<str> = address.as_str().into();
-            Server { name: address.clone(), address, tls_names: Arc::default() }
+            CheckedServer { name: address.clone(), address, tls_names: Arc::default() }
         };
         return Ok(addresses.iter().map(named).collect());
     }
@@ -101,7 +101,7 @@ fn servers(config: &Config, addresses: &[String]) -> Result<Vec<Server>, AppErro
             "--connect: the servers come from Kubernetes; write whom to ask, as in --connect db-0.db:3306";
         return Err(AppError::Target(text.to_owned()));
     }
-    let configured = config.live.servers.iter().map(|server| Server {
+    let configured = config.live.servers.iter().map(|server| CheckedServer {
         name: server.name.clone(),
         address: server.address.clone(),
         tls_names: server.tls_name.iter().cloned().collect(),
@@ -111,17 +111,17 @@ fn servers(config: &Config, addresses: &[String]) -> Result<Vec<Server>, AppErro
 
 /// What was found on the servers.
 #[derive(Default)]
-struct Found {
+struct CheckFound {
     failures: Vec<String>,
     warnings: Vec<String>,
 }
 
-async fn ask(config: &Config, servers: &[Server]) -> Result<Found, AppError> {
+async fn ask(config: &Config, servers: &[CheckedServer]) -> Result<CheckFound, AppError> {
     let runtime = SystemRuntime::default();
     let tls = TlsClient::new(&config.live.servers_tls);
     runtime.servers_tls.set(tls.map_err(|error| AppError::Target(format!("servers_tls: {error}")))?);
     let connector = BackendConnector::new(runtime, Arc::default());
-    let mut found = Found::default();
+    let mut found = CheckFound::default();
     let mut passing = Vec::new();
     let mut accounts = Vec::new();
     for (what, account, name, password) in all_accounts(config) {

@@ -9,7 +9,7 @@ use super::AppError;
 
 /// What `pointsman demo` does.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::Subcommand)]
-pub(super) enum Step {
+pub(super) enum DemoStep {
     /// In another terminal: change the primary of the running demo.
     Failover {
         /// Kill the primary, and promote a replica; otherwise the change is planned.
@@ -24,7 +24,7 @@ fn places(folder: &Path) -> [PathBuf; 3] {
 }
 
 /// Becomes the script of the demo. Returns only if there is none.
-pub(super) fn demo(step: Option<Step>) -> AppError {
+pub(super) fn demo(step: Option<DemoStep>) -> AppError {
     let program = match std::env::current_exe() {
         Ok(program) => program,
         Err(error) => return AppError::Io(error),
@@ -38,7 +38,7 @@ pub(super) fn demo(step: Option<Step>) -> AppError {
             program.display()
         ));
     };
-    let kill = matches!(step, Some(Step::Failover { kill: true }));
+    let kill = matches!(step, Some(DemoStep::Failover { kill: true }));
     let mut command = Command::new("bash");
     command.arg(found).env("POINTSMAN", &program).env("KILL", if kill { "1" } else { "" });
     AppError::Io(command.exec())

@@ -9,25 +9,25 @@ use crate::discovery::{PodEvent, PodEvents};
 use crate::topology::{PrimaryChange, Snapshot};
 
 /// Creates the Events.
-pub(super) struct Events {
+pub(super) struct PrimaryEvents {
     posted: PodEvents,
     /// The settings, which say whether Events are wanted.
     live: watch::Receiver<Arc<Live>>,
     /// The last primary, kept because its pod may be gone when its loss is seen.
-    primary: Option<Primary>,
+    primary: Option<PrimaryPod>,
 }
 
 #[derive(Clone)]
-struct Primary {
+struct PrimaryPod {
     /// The name of the primary's pod.
     name: Arc<str>,
     /// The uid of the primary's pod.
     uid: Arc<str>,
 }
 
-impl Events {
+impl PrimaryEvents {
     pub fn new(posted: PodEvents, live: watch::Receiver<Arc<Live>>) -> Self {
-        Events { posted, live, primary: None }
+        PrimaryEvents { posted, live, primary: None }
     }
 
     /// Posts an Event for a change, without waiting. The first primary that a starting proxy finds is not a change.
@@ -36,7 +36,7 @@ impl Events {
         if let Some(to) = &change.to {
             let server = snapshot.servers.iter().find(|server| server.name == *to);
             let uid = server.map(|server| server.uid.clone()).unwrap_or_default();
-            self.primary = Some(Primary { name: to.clone(), uid });
+            self.primary = Some(PrimaryPod { name: to.clone(), uid });
         }
         let (Some(before), Some(now)) = (before, &self.primary) else { return };
         if self.live.borrow().notify.events {
@@ -46,7 +46,7 @@ impl Events {
 }
 
 /// Builds the Event. `about` is the new primary, or the primary that was lost.
-fn event(change: &PrimaryChange, before: &str, about: &Primary) -> PodEvent {
+fn event(change: &PrimaryChange, before: &str, about: &PrimaryPod) -> PodEvent {
     let PrimaryChange { generation, reason, .. } = change;
     let name = &about.name;
     let (word, what) = match &change.to {

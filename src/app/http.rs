@@ -16,16 +16,16 @@ use tokio::task::AbortHandle;
 use tokio_rustls::TlsConnector;
 
 /// An error for a person or the log.
-pub(super) type Error = Box<dyn std::error::Error + Send + Sync>;
+pub(super) type HttpError = Box<dyn std::error::Error + Send + Sync>;
 
 /// How to encrypt a connection, and whose certificate the other end must have.
 #[derive(Clone)]
-pub(super) struct Tls {
+pub(super) struct HttpTls {
     connector: TlsConnector,
     name: ServerName<'static>,
 }
 
-impl Tls {
+impl HttpTls {
     /// Trusts the CA certificates of a PEM file. The other end's certificate must be for `name`. The error says what is
     /// wrong.
     pub fn new(ca_file: &PathBuf, name: &str) -> Result<Self, String> {
@@ -65,20 +65,20 @@ impl Tls {
             .map_err(|e| e.to_string())?
             .with_root_certificates(roots)
             .with_no_client_auth();
-        Ok(Tls { connector: Arc::new(config).into(), name })
+        Ok(HttpTls { connector: Arc::new(config).into(), name })
     }
 }
 
 /// Sends a request, and returns the status of the answer and its body, of at most `limit` bytes. Has no time limit.
 pub(super) async fn send<B>(
     authority: &str,
-    tls: Option<&Tls>,
+    tls: Option<&HttpTls>,
     request: Request<B>,
     limit: usize,
-) -> Result<(StatusCode, Result<Bytes, Error>), Error>
+) -> Result<(StatusCode, Result<Bytes, HttpError>), HttpError>
 where
     B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Error>,
+    B::Error: Into<HttpError>,
 {
     let mut answer = open(authority, tls, request).await?;
     let body = Limited::new(&mut answer.body, limit).collect().await;
@@ -86,20 +86,20 @@ where
 }
 
 /// An answer whose body is read as it comes.
-pub(super) struct Answer {
+pub(super) struct HttpAnswer {
     status: StatusCode,
     body: Incoming,
-    _driver: Driver,
+    _driver: ConnectionTask,
 }
 
-impl Answer {
+impl HttpAnswer {
     /// Returns the status.
     pub fn status(&self) -> StatusCode {
         self.status
     }
 
     /// Returns the next part of the body. None: the body has ended.
-    pub async fn next(&mut self) -> Result<Option<Bytes>, Error> {
+    pub async fn next(&mut self) -> Result<Option<Bytes>, HttpError> {
         while let Some(frame) = self.body.frame().await {
             if let Ok(data) = frame?.into_data() {
                 return Ok(Some(data));
@@ -110,19 +110,23 @@ impl Answer {
 }
 
 /// The task that drives a connection. The connection ends with this value.
-struct Driver(AbortHandle);
+struct ConnectionTask(AbortHandle);
 
-impl Drop for Driver {
+impl Drop for ConnectionTask {
     fn drop(&mut self) {
         self.0.abort();
     }
 }
 
 /// Sends a request, and returns the answer once its head is there. Has no time limit.
-pub(super) async fn open<B>(authority: &str, tls: Option<&Tls>, request: Request<B>) -> Result<Answer, Error>
+pub(super) async fn open<B>(
+    authority: &str,
+    tls: Option<&HttpTls>,
+    request: Request<B>,
+) -> Result<HttpAnswer, HttpError>
 where
     B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Error>,
+    B::Error: Into<HttpError>,
 {
     let stream = TcpStream::connect(authority).await?;
     match tls {
@@ -135,15 +139,15 @@ where
     }
 }
 
-async fn begin<S, B>(stream: S, request: Request<B>) -> Result<Answer, Error>
+async fn begin<S, B>(stream: S, request: Request<B>) -> Result<HttpAnswer, HttpError>
 where
     S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     B: Body<Data = Bytes> + Send + 'static,
-    B::Error: Into<Error>,
+    B::Error: Into<HttpError>,
 {
     let (mut sender, connection) = client::conn::http1::handshake(TokioIo::new(stream)).await?;
     // What breaks the connection shows in the answer.
-    let driver = Driver(tokio::spawn(async move { drop(connection.await) }).abort_handle());
+    let driver = ConnectionTask(tokio::spawn(async move { drop(connection.await) }).abort_handle());
     let (head, body) = sender.send_request(request).await?.into_parts();
-    Ok(Answer { status: head.status, body, _driver: driver })
+    Ok(HttpAnswer { status: head.status, body, _driver: driver })
 }

@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep_until};
 
-use super::events::Events;
+use super::events::PrimaryEvents;
 use super::webhook::Webhooks;
 use crate::admin::{ChangeCost, ChangeCosts};
 use crate::telemetry::WorkerMetrics;
@@ -28,11 +28,11 @@ pub(super) struct Notices {
     pub costs: watch::Sender<ChangeCosts>,
     pub webhooks: Webhooks,
     /// None if the servers are not pods.
-    pub events: Option<Events>,
+    pub events: Option<PrimaryEvents>,
 }
 
 /// A change whose cost is not counted yet.
-struct Open {
+struct OpenChange {
     /// The counts before the change.
     before: ChangeCost,
     /// When the primary was lost; None if it was replaced without a gap.
@@ -48,7 +48,7 @@ impl Notices {
         seconds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut last: Option<PrimaryChange> = None;
         let mut quiet = ChangeCost::counted(&self.workers);
-        let mut open: Option<Open> = None;
+        let mut open: Option<OpenChange> = None;
         loop {
             let count_at = open.as_ref().and_then(|open| open.done.as_ref()).map(|(_, at)| *at);
             tokio::select! {
@@ -82,10 +82,10 @@ impl Notices {
         }
     }
 
-    fn changed(&self, change: &PrimaryChange, open: &mut Option<Open>, quiet: ChangeCost) {
+    fn changed(&self, change: &PrimaryChange, open: &mut Option<OpenChange>, quiet: ChangeCost) {
         let Some(_) = &change.to else {
             self.webhooks.post(notice("writer_lost", change));
-            let begun = open.get_or_insert(Open { before: quiet, lost_at_ms: None, done: None });
+            let begun = open.get_or_insert(OpenChange { before: quiet, lost_at_ms: None, done: None });
             begun.lost_at_ms.get_or_insert(change.at_ms);
             return;
         };
@@ -94,12 +94,12 @@ impl Notices {
             // The first primary after the start is not a change.
             return;
         }
-        let begun = open.get_or_insert(Open { before: quiet, lost_at_ms: None, done: None });
+        let begun = open.get_or_insert(OpenChange { before: quiet, lost_at_ms: None, done: None });
         begun.done = Some((change.clone(), Instant::now() + SETTLED));
     }
 
-    fn settled(&self, open: Option<Open>) {
-        let Some(Open { before, lost_at_ms, done: Some((change, _)) }) = open else { return };
+    fn settled(&self, open: Option<OpenChange>) {
+        let Some(OpenChange { before, lost_at_ms, done: Some((change, _)) }) = open else { return };
         let without = lost_at_ms.map_or(0, |lost| change.at_ms.saturating_sub(lost));
         let cost = ChangeCost::counted(&self.workers).since(before, without);
         tracing::info!(

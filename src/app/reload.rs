@@ -32,7 +32,7 @@ pub(super) enum Trigger {
 }
 
 /// What a reload changed, or why the file was refused.
-type Outcome = Result<String, String>;
+type ReloadOutcome = Result<String, String>;
 
 /// The running configuration and its sources.
 pub(super) struct Reloader {
@@ -46,7 +46,7 @@ pub(super) struct Reloader {
     /// Why the file was refused last; None once a file was accepted.
     refused: Option<String>,
     /// Requests of the console to reload.
-    asked: mpsc::UnboundedReceiver<oneshot::Sender<Outcome>>,
+    asked: mpsc::UnboundedReceiver<oneshot::Sender<ReloadOutcome>>,
     /// Where the events of the audit log go.
     audit: Option<AuditSender>,
 }
@@ -186,7 +186,7 @@ impl Reloader {
 
     /// Sets where the console asks for a reload.
     #[cfg(feature = "console")]
-    pub fn asked_by(&mut self, asked: mpsc::UnboundedReceiver<oneshot::Sender<Outcome>>) {
+    pub fn asked_by(&mut self, asked: mpsc::UnboundedReceiver<oneshot::Sender<ReloadOutcome>>) {
         self.asked = asked;
     }
 
@@ -239,7 +239,7 @@ impl Reloader {
     }
 
     /// Reloads the file, and says what changed.
-    fn reload_for_console(&mut self) -> Outcome {
+    fn reload_for_console(&mut self) -> ReloadOutcome {
         let before = self.live.borrow().clone();
         self.reload(Trigger::Console);
         if let Some(error) = &self.refused {

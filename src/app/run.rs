@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::admin_port::AdminPort;
 use super::audit::Audit;
 use super::defect::end_on_panic;
-use super::events::Events;
+use super::events::PrimaryEvents;
 use super::notice::Notices;
 use super::reload::{Reloader, Secrets};
 use super::served::Served;
@@ -295,10 +295,10 @@ fn watch_kubernetes(
 
 /// Starts the sender of Events for pods; None without Kubernetes. Started even if Events are not wanted, because a
 /// reload may turn them on.
-fn pod_events(discovery: &Discovery, live: &watch::Receiver<Arc<Live>>) -> Option<Events> {
+fn pod_events(discovery: &Discovery, live: &watch::Receiver<Arc<Live>>) -> Option<PrimaryEvents> {
     let Discovery::Kubernetes(pods) = discovery else { return None };
     let posted = PodEvents::start(pods.namespace.clone(), Access::Infer, host_name());
-    Some(Events::new(posted, live.clone()))
+    Some(PrimaryEvents::new(posted, live.clone()))
 }
 
 /// Handles SIGTERM and SIGINT: the first drains the proxy, the second ends it at once.

@@ -6,14 +6,14 @@ use tokio::sync::mpsc;
 use tokio::time::{Instant, timeout};
 
 use super::plain::plain;
-use crate::telemetry::stream::{Batch, Event};
+use crate::telemetry::stream::{Event, TapBatch};
 
 /// The most lines in a second.
 const MOST: u32 = 100;
 const SECOND: Duration = Duration::from_secs(1);
 
 /// Limits the lines of the log.
-struct Lines {
+struct SlowLines {
     /// When the second under way began.
     since: Instant,
     /// The lines in it.
@@ -22,9 +22,9 @@ struct Lines {
     left_out: u64,
 }
 
-impl Lines {
+impl SlowLines {
     fn new() -> Self {
-        Lines { since: Instant::now(), written: 0, left_out: 0 }
+        SlowLines { since: Instant::now(), written: 0, left_out: 0 }
     }
 
     /// Returns how many statements were left out before this one. None: this one is left out, too.
@@ -42,8 +42,8 @@ impl Lines {
 }
 
 /// Logs the statements until the workers have ended.
-pub(super) async fn log(mut batches: mpsc::Receiver<Batch>) {
-    let mut lines = Lines::new();
+pub(super) async fn log(mut batches: mpsc::Receiver<TapBatch>) {
+    let mut lines = SlowLines::new();
     loop {
         match timeout(SECOND, batches.recv()).await {
             Ok(None) => return,
@@ -96,7 +96,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn more_statements_than_people_can_read_are_counted() {
-        let mut lines = Lines::new();
+        let mut lines = SlowLines::new();
         let written = (0..250).filter(|_| lines.next().is_some()).count();
         assert_eq!((written, lines.left_out), (100, 150));
         tokio::time::advance(SECOND).await;

@@ -24,11 +24,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 const MAX_ANSWER_BYTES: usize = 16 << 20;
 
 /// The HTTP port to ask, and the credentials for it.
-pub(super) struct Target {
+pub(super) struct StatusTarget {
     /// `host:port`
     authority: String,
     /// None for `http://`.
-    tls: Option<http::Tls>,
+    tls: Option<http::HttpTls>,
     /// The Authorization header; None without a token.
     right: Option<HeaderValue>,
 }
@@ -53,7 +53,7 @@ pub(super) struct Where {
     pub token_env: Option<String>,
 }
 
-impl Target {
+impl StatusTarget {
     /// Reads the options. The error says what is wrong with the command line.
     pub fn of(place: &Where) -> Result<Self, AppError> {
         let (https, authority) =
@@ -68,15 +68,15 @@ impl Target {
             (true, Some(ca_file)) => {
                 let host = authority.rsplit_once(':').map_or(&*authority, |(host, _)| host);
                 let name = place.tls_name.as_deref().unwrap_or(host);
-                Some(http::Tls::new(ca_file, name).map_err(AppError::Target)?)
+                Some(http::HttpTls::new(ca_file, name).map_err(AppError::Target)?)
             }
         };
         let right = token(place)?.map(|token| header(&token)).transpose()?;
-        Ok(Target { authority, tls, right })
+        Ok(StatusTarget { authority, tls, right })
     }
 
     /// Returns a request for a path.
-    pub fn request(&self, path: &str) -> Result<Request<Empty<Bytes>>, http::Error> {
+    pub fn request(&self, path: &str) -> Result<Request<Empty<Bytes>>, http::HttpError> {
         let mut request = Request::get(path).header(HOST, &self.authority);
         if let Some(right) = &self.right {
             request = request.header(AUTHORIZATION, right);
@@ -90,7 +90,7 @@ impl Target {
     }
 
     /// Returns how to encrypt the connection; None for `http://`.
-    pub fn tls(&self) -> Option<&http::Tls> {
+    pub fn tls(&self) -> Option<&http::HttpTls> {
         self.tls.as_ref()
     }
 
@@ -129,7 +129,7 @@ fn token(place: &Where) -> Result<Option<String>, AppError> {
 }
 
 /// Shows the proxy at `target`. With `watch`, `note` is shown below the tables.
-pub(super) fn status(target: &Target, watch: bool, note: &str) -> Result<ExitCode, AppError> {
+pub(super) fn status(target: &StatusTarget, watch: bool, note: &str) -> Result<ExitCode, AppError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         if watch {
@@ -146,7 +146,7 @@ pub(super) fn status(target: &Target, watch: bool, note: &str) -> Result<ExitCod
     })
 }
 
-async fn once(target: &Target) -> Result<ExitCode, AppError> {
+async fn once(target: &StatusTarget) -> Result<ExitCode, AppError> {
     let first = fetch(target).await;
     // Rates need two reports.
     tokio::time::sleep(REFRESH).await;
@@ -162,7 +162,7 @@ async fn once(target: &Target) -> Result<ExitCode, AppError> {
     }
 }
 
-async fn watch_forever(target: &Target, note: &str) -> Result<(), AppError> {
+async fn watch_forever(target: &StatusTarget, note: &str) -> Result<(), AppError> {
     let in_place = std::io::stdout().is_terminal();
     let mut last = None;
     if in_place {
@@ -209,7 +209,7 @@ pub(super) fn authority(url: &str) -> Result<(bool, String), &'static str> {
 }
 
 /// Returns the proxy's report, or why there is none.
-pub(super) async fn fetch(target: &Target) -> Result<Report, String> {
+pub(super) async fn fetch(target: &StatusTarget) -> Result<Report, String> {
     match timeout(PATIENCE, get(target, "/topology")).await {
         Ok(result) => result.map_err(|error| error.to_string()),
         Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
@@ -217,7 +217,10 @@ pub(super) async fn fetch(target: &Target) -> Result<Report, String> {
 }
 
 /// Returns the answer to a path, which is JSON. Has no time limit.
-pub(super) async fn get<T: DeserializeOwned>(target: &Target, path: &str) -> Result<T, http::Error> {
+pub(super) async fn get<T: DeserializeOwned>(
+    target: &StatusTarget,
+    path: &str,
+) -> Result<T, http::HttpError> {
     let request = target.request(path)?;
     let (status, body) =
         http::send(&target.authority, target.tls.as_ref(), request, MAX_ANSWER_BYTES).await?;

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::plain::plain;
-use super::status::{Target, Where};
+use super::status::{StatusTarget, Where};
 use super::{AppError, complain, http, load};
 use crate::admin::TapLine;
 use crate::config::Config;
@@ -24,7 +24,7 @@ const LONGEST_ERROR: usize = 64 << 10;
 
 /// The options of the command line about statements.
 #[derive(Debug, clap::Args)]
-pub(super) struct Wanted {
+pub(super) struct TapWanted {
     /// Only statements of this account.
     #[arg(long, value_name = "NAME")]
     user: Option<String>,
@@ -54,7 +54,7 @@ pub(super) struct Wanted {
     sample: Option<u32>,
 }
 
-impl Wanted {
+impl TapWanted {
     /// Returns the query of the URL.
     fn query(&self) -> String {
         let min_us = self.min_ms.map(|ms| format!("{:.0}", (ms * 1000.0).max(0.0)));
@@ -89,10 +89,10 @@ fn encoded(text: &str) -> String {
 }
 
 /// Returns where the HTTP port is and what is needed to read it: by the options, completed from a configuration file.
-pub(super) fn target(place: Where, config: Option<&Path>) -> Result<Target, AppError> {
-    let Some(path) = config else { return Target::of(&place) };
+pub(super) fn target(place: Where, config: Option<&Path>) -> Result<StatusTarget, AppError> {
+    let Some(path) = config else { return StatusTarget::of(&place) };
     let config = load(path)?;
-    let mut target = Target::of(&Where { url: url(&config)?, ..place })?;
+    let mut target = StatusTarget::of(&Where { url: url(&config)?, ..place })?;
     if let Some(token) = &config.live.admin.token {
         target.set_token(token.expose())?;
     }
@@ -110,7 +110,7 @@ fn url(config: &Config) -> Result<String, AppError> {
 }
 
 /// How the stream ended.
-enum End {
+enum TapEnd {
     /// The proxy ended it.
     Proxy(String),
     /// Nobody reads the output any more.
@@ -118,7 +118,7 @@ enum End {
 }
 
 /// Shows the statements of the proxy at `target`.
-pub(super) fn tap(target: &Target, wanted: &Wanted, json: bool) -> Result<ExitCode, AppError> {
+pub(super) fn tap(target: &StatusTarget, wanted: &TapWanted, json: bool) -> Result<ExitCode, AppError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     let query = wanted.query();
     runtime.block_on(async {
@@ -127,8 +127,8 @@ pub(super) fn tap(target: &Target, wanted: &Wanted, json: bool) -> Result<ExitCo
             _ = tokio::signal::ctrl_c() => return Ok(ExitCode::SUCCESS),
         };
         match end {
-            Ok(End::Output) => Ok(ExitCode::SUCCESS),
-            Ok(End::Proxy(why)) => {
+            Ok(TapEnd::Output) => Ok(ExitCode::SUCCESS),
+            Ok(TapEnd::Proxy(why)) => {
                 complain(why);
                 Ok(ExitCode::FAILURE)
             }
@@ -140,7 +140,7 @@ pub(super) fn tap(target: &Target, wanted: &Wanted, json: bool) -> Result<ExitCo
     })
 }
 
-async fn follow(target: &Target, query: &str, json: bool) -> Result<End, http::Error> {
+async fn follow(target: &StatusTarget, query: &str, json: bool) -> Result<TapEnd, http::HttpError> {
     let request = target.request(&format!("/tap?{query}"))?;
     let opened = timeout(PATIENCE, http::open(target.authority(), target.tls(), request)).await;
     let mut answer = opened.map_err(|_| format!("no answer within {} s", PATIENCE.as_secs()))??;
@@ -150,24 +150,24 @@ async fn follow(target: &Target, query: &str, json: bool) -> Result<End, http::E
             text.extend_from_slice(&part);
         }
         let why = String::from_utf8_lossy(&text).trim_end().to_owned();
-        return Ok(End::Proxy(format!("/tap answers {}: {why}", answer.status())));
+        return Ok(TapEnd::Proxy(format!("/tap answers {}: {why}", answer.status())));
     }
     complain(format!("statements of {}, until Ctrl-C:", target.authority()));
-    let mut lines = Lines::default();
+    let mut lines = ShownLines::default();
     loop {
         match answer.next().await {
             Ok(Some(part)) => {
                 let text = lines.add(&part, json);
                 if let Err(error) = print(&text) {
                     return if error.kind() == ErrorKind::BrokenPipe {
-                        Ok(End::Output)
+                        Ok(TapEnd::Output)
                     } else {
                         Err(error.into())
                     };
                 }
             }
-            Ok(None) => return Ok(End::Proxy(target.silent("it ended the stream"))),
-            Err(error) => return Ok(End::Proxy(target.silent(&format!("it went away ({error})")))),
+            Ok(None) => return Ok(TapEnd::Proxy(target.silent("it ended the stream"))),
+            Err(error) => return Ok(TapEnd::Proxy(target.silent(&format!("it went away ({error})")))),
         }
     }
 }
@@ -179,9 +179,9 @@ fn print(text: &str) -> io::Result<()> {
 
 /// Cuts what comes into lines.
 #[derive(Default)]
-struct Lines(Vec<u8>);
+struct ShownLines(Vec<u8>);
 
-impl Lines {
+impl ShownLines {
     /// Adds a part of the stream, and returns the whole lines in it, as JSON or for people.
     fn add(&mut self, part: &[u8], json: bool) -> String {
         self.0.extend_from_slice(part);
@@ -266,7 +266,7 @@ mod tests {
     fn lines_come_in_any_pieces() {
         let text = format!("\n{LINE}\n\n{LINE}\n");
         for size in [1, 7, 1000] {
-            let mut lines = Lines::default();
+            let mut lines = ShownLines::default();
             let out: String = text.as_bytes().chunks(size).map(|part| lines.add(part, true)).collect();
             assert_eq!(out, format!("{LINE}\n{LINE}\n"));
         }
@@ -274,7 +274,7 @@ mod tests {
 
     #[test]
     fn options_are_a_query() {
-        let wanted = Wanted {
+        let wanted = TapWanted {
             user: Some("a&b".to_owned()),
             schema: None,
             digest: Some("0x2a".to_owned()),

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use super::reload::{Reloader, Secrets, Trigger};
 use super::served::Served;
-use super::status::{Target, Where, authority, fetch, frame};
+use super::status::{StatusTarget, Where, authority, fetch, frame};
 use super::table::render;
 use super::*;
 use crate::admin::{
@@ -55,24 +55,24 @@ fn the_command_line_is_consistent() {
     assert!(Cli::try_parse_from(["pointsman", "run"]).is_err(), "--config is needed");
     let cli = Cli::try_parse_from(["pointsman", "status", "--watch"]).unwrap();
     assert!(
-        matches!(cli.command, Command::Status { place, watch: true, note: None } if place.url == "http://127.0.0.1:9090")
+        matches!(cli.command, CliCommand::Status { place, watch: true, note: None } if place.url == "http://127.0.0.1:9090")
     );
 }
 
 #[test]
 fn explain_answers_and_bad_configurations_end_with_2() {
-    let explain = execute(Command::Explain { sql: "select 1".to_owned() }).unwrap();
+    let explain = execute(CliCommand::Explain { sql: "select 1".to_owned() }).unwrap();
     assert_eq!(format!("{explain:?}"), format!("{:?}", ExitCode::SUCCESS));
     let folder = Folder::new("exit");
     folder.write("pw", "x");
     let bad = folder.write("bad.toml", "worker = 1\nworkers = -1\n");
-    let error = execute(Command::Check { config: bad.clone(), connect: None }).unwrap_err();
+    let error = execute(CliCommand::Check { config: bad.clone(), connect: None }).unwrap_err();
     let text = error.to_string();
     let at = bad.display();
     assert!(text.starts_with(&format!("{at}: ")), "{text}");
     assert!(text.contains(&format!("\n{at}: line 2: workers: is -1; ")), "{text}");
     assert_eq!(format!("{:?}", error.exit_code()), format!("{:?}", ExitCode::from(2)));
-    let error = execute(Command::Run { config: folder.0.join("none") }).unwrap_err();
+    let error = execute(CliCommand::Run { config: folder.0.join("none") }).unwrap_err();
     assert!(error.to_string().starts_with("cannot read "), "{error}");
 }
 
@@ -272,8 +272,14 @@ fn urls() {
     assert!(authority("http://x/topology").is_err());
 }
 
-fn target(url: &str, ca_file: Option<PathBuf>) -> Result<Target, AppError> {
-    Target::of(&Where { url: url.to_owned(), ca_file, tls_name: None, token_file: None, token_env: None })
+fn target(url: &str, ca_file: Option<PathBuf>) -> Result<StatusTarget, AppError> {
+    StatusTarget::of(&Where {
+        url: url.to_owned(),
+        ca_file,
+        tls_name: None,
+        token_file: None,
+        token_env: None,
+    })
 }
 
 #[test]

@@ -16,9 +16,9 @@ use ratatui::{DefaultTerminal, Terminal};
 use tokio::sync::mpsc;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use self::model::{Digests, Model, Sample, Then};
+use self::model::{Model, Sample, Then, TopDigests};
 use super::AppError;
-use super::status::{Target, Where, get};
+use super::status::{StatusTarget, Where, get};
 
 /// How often the proxy is asked.
 const REFRESH: Duration = Duration::from_secs(1);
@@ -26,7 +26,7 @@ const REFRESH: Duration = Duration::from_secs(1);
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Shows the proxy at `target` until a key ends it.
-pub(super) fn top(target: &Target) -> Result<ExitCode, AppError> {
+pub(super) fn top(target: &StatusTarget) -> Result<ExitCode, AppError> {
     if !io::stdout().is_terminal() || !io::stdin().is_terminal() {
         let text = "pointsman top needs a terminal; pointsman status and /digests are for scripts";
         return Err(AppError::Target(text.to_owned()));
@@ -43,7 +43,7 @@ pub(super) fn top(target: &Target) -> Result<ExitCode, AppError> {
 pub async fn top_screen(url: &str, width: u16, height: u16) -> Result<String, AppError> {
     let place =
         Where { url: url.to_owned(), ca_file: None, tls_name: None, token_file: None, token_env: None };
-    let target = Target::of(&place)?;
+    let target = StatusTarget::of(&place)?;
     let (samples, mut sampled) = mpsc::channel(1);
     let mut model = Model::default();
     let read = async {
@@ -60,7 +60,7 @@ pub async fn top_screen(url: &str, width: u16, height: u16) -> Result<String, Ap
     Ok(terminal.backend().to_string())
 }
 
-async fn watch(target: &Target, terminal: &mut DefaultTerminal) -> io::Result<()> {
+async fn watch(target: &StatusTarget, terminal: &mut DefaultTerminal) -> io::Result<()> {
     let (samples, mut sampled) = mpsc::channel(1);
     let polling = poll(target, samples);
     tokio::pin!(polling);
@@ -83,17 +83,17 @@ async fn watch(target: &Target, terminal: &mut DefaultTerminal) -> io::Result<()
 const DIGESTS: &str = "/digests?most=1000";
 
 /// Asks the proxy again and again.
-async fn poll(target: &Target, samples: mpsc::Sender<Result<Sample, String>>) {
+async fn poll(target: &StatusTarget, samples: mpsc::Sender<Result<Sample, String>>) {
     let mut pace = interval(REFRESH);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         pace.tick().await;
         let both = async {
-            let digests: Digests = get(target, DIGESTS).await?;
+            let digests: TopDigests = get(target, DIGESTS).await?;
             Ok(Sample::of(get(target, "/topology").await?, digests))
         };
         let sample = match timeout(PATIENCE, both).await {
-            Ok(sample) => sample.map_err(|error: super::http::Error| error.to_string()),
+            Ok(sample) => sample.map_err(|error: super::http::HttpError| error.to_string()),
             Err(_) => Err(format!("no answer within {} s", PATIENCE.as_secs())),
         };
         if samples.send(sample.map_err(|reason| target.silent(&reason))).await.is_err() {

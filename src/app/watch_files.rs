@@ -13,12 +13,12 @@ const EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub struct FileWatch {
     files: Vec<PathBuf>,
-    seen: Fingerprint,
+    seen: FileState,
 }
 
 /// The content of files, as a hash.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Fingerprint {
+struct FileState {
     hash: u64,
     /// True if one of the files cannot be read.
     lacks: bool,
@@ -59,12 +59,12 @@ impl FileWatch {
     }
 }
 
-fn fingerprint(files: &[PathBuf]) -> Fingerprint {
+fn fingerprint(files: &[PathBuf]) -> FileState {
     let (mut hasher, mut lacks) = (DefaultHasher::new(), false);
     for path in files {
         let content = std::fs::read(path).ok();
         lacks |= content.is_none();
         (path, content).hash(&mut hasher);
     }
-    Fingerprint { hash: hasher.finish(), lacks }
+    FileState { hash: hasher.finish(), lacks }
 }

@@ -83,7 +83,7 @@ async fn deliver(mut notices: mpsc::Receiver<Value>, live: watch::Receiver<Arc<L
     }
 }
 
-async fn post(webhook: &Webhook, body: Bytes) -> Result<(), http::Error> {
+async fn post(webhook: &Webhook, body: Bytes) -> Result<(), http::HttpError> {
     let request = Request::post(&*webhook.path)
         .header(HOST, &*webhook.authority)
         .header(CONTENT_TYPE, "application/json")

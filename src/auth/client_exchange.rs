@@ -63,7 +63,7 @@ pub struct ClientExchange<'a> {
 pub struct Pending<'a> {
     exchange: ClientExchange<'a>,
     plugin: AccountPlugin,
-    phase: Phase,
+    phase: AuthPhase,
     switches: u8,
     exposed: Option<Exposure>,
     /// The nonce by which the server proves its certificate: of the greeting, or of the last mysql_native_password.
@@ -73,7 +73,7 @@ pub struct Pending<'a> {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum AuthPhase {
     /// The scramble of this nonce was sent.
     Scramble(Nonce),
     /// The server was asked for its public key; the password is masked with this nonce.
@@ -120,7 +120,7 @@ impl<'a> ClientExchange<'a> {
             }
             Known::Sha1(single) => (Plugin::NativePassword, scramble_single(single, &nonce).to_vec()),
         };
-        let (plugin, phase) = (AccountPlugin::Scramble(plugin), Phase::Scramble(nonce));
+        let (plugin, phase) = (AccountPlugin::Scramble(plugin), AuthPhase::Scramble(nonce));
         let pending = Pending {
             exchange: self,
             plugin,
@@ -153,7 +153,9 @@ impl<'a> Pending<'a> {
     /// the password; [`AuthError::Question`] for a dialog that does not begin with the password;
     /// [`AuthError::Unexpected`] for too many requests, or a request in the middle of an exchange.
     pub fn auth_switch(self, plugin: &[u8], data: &[u8]) -> Result<ClientStep<'a>, AuthError> {
-        if self.switches == MAX_SWITCHES || matches!(self.phase, Phase::PublicKey(_) | Phase::ExtSalt(_)) {
+        if self.switches == MAX_SWITCHES
+            || matches!(self.phase, AuthPhase::PublicKey(_) | AuthPhase::ExtSalt(_))
+        {
             return Err(self.unexpected("an auth switch request"));
         }
         let unsupported = || AuthError::Unsupported(String::from_utf8_lossy(plugin).into_owned());
@@ -169,7 +171,7 @@ impl<'a> Pending<'a> {
             Known::Sha1(single) if self.plugin == AccountPlugin::Scramble(Plugin::NativePassword) => {
                 let nonce = nonce_from(name, data)?;
                 let response = scramble_single(single, &nonce).to_vec();
-                return Ok(ClientStep::Send(response.into(), self.in_phase(Phase::Scramble(nonce))));
+                return Ok(ClientStep::Send(response.into(), self.in_phase(AuthPhase::Scramble(nonce))));
             }
             Known::Sha1(_) => return Err(AuthError::OnlyHash(name)),
         };
@@ -178,17 +180,17 @@ impl<'a> Pending<'a> {
                 let nonce = nonce_from(name, data)?;
                 let response = plugin.scramble(password, &nonce);
                 let proof_nonce = if plugin == Plugin::NativePassword { nonce } else { self.proof_nonce };
-                let next = Self { proof_nonce, ..self.in_phase(Phase::Scramble(nonce)) };
+                let next = Self { proof_nonce, ..self.in_phase(AuthPhase::Scramble(nonce)) };
                 Ok(ClientStep::Send(response.into(), next))
             }
             AccountPlugin::Ed25519 => {
                 let challenge: ed25519::Challenge = challenge_from(name, data)?;
                 let signature = ed25519::sign(password, &challenge).to_vec();
-                Ok(ClientStep::Send(signature.into(), self.in_phase(Phase::Verdict)))
+                Ok(ClientStep::Send(signature.into(), self.in_phase(AuthPhase::Verdict)))
             }
             AccountPlugin::Parsec => {
                 let scramble = challenge_from(name, data)?;
-                Ok(ClientStep::Send(Vec::new().into(), self.in_phase(Phase::ExtSalt(scramble))))
+                Ok(ClientStep::Send(Vec::new().into(), self.in_phase(AuthPhase::ExtSalt(scramble))))
             }
             AccountPlugin::Sha256 => {
                 let nonce = nonce_from(name, data)?;
@@ -215,22 +217,24 @@ impl<'a> Pending<'a> {
     pub fn more_data(self, data: &[u8]) -> Result<ClientStep<'a>, AuthError> {
         use AccountPlugin::{Dialog, Scramble};
         match (self.plugin, self.phase, data) {
-            (Scramble(Plugin::CachingSha2), Phase::Scramble(_), [FAST_AUTH_SUCCESS]) => {
-                Ok(ClientStep::WaitForVerdict(self.in_phase(Phase::Verdict)))
+            (Scramble(Plugin::CachingSha2), AuthPhase::Scramble(_), [FAST_AUTH_SUCCESS]) => {
+                Ok(ClientStep::WaitForVerdict(self.in_phase(AuthPhase::Verdict)))
             }
-            (Scramble(Plugin::CachingSha2), Phase::Scramble(nonce), [FULL_AUTHENTICATION]) => {
+            (Scramble(Plugin::CachingSha2), AuthPhase::Scramble(nonce), [FULL_AUTHENTICATION]) => {
                 self.password("caching_sha2_password, full exchange", nonce)
             }
-            (_, Phase::PublicKey(nonce), pem) => self.encrypted(nonce, pem),
-            (_, Phase::ExtSalt(scramble), salt) => self.signed(scramble, salt),
-            (Dialog, Phase::Verdict, question) => Err(AuthError::Question(Question::parse(question)?.text)),
+            (_, AuthPhase::PublicKey(nonce), pem) => self.encrypted(nonce, pem),
+            (_, AuthPhase::ExtSalt(scramble), salt) => self.signed(scramble, salt),
+            (Dialog, AuthPhase::Verdict, question) => {
+                Err(AuthError::Question(Question::parse(question)?.text))
+            }
             _ => Err(self.unexpected("more data")),
         }
     }
 
     /// Sends the password as the channel demands. `why` names the plugin and its exchange, for errors.
     fn password(self, why: &'static str, nonce: Nonce) -> Result<ClientStep<'a>, AuthError> {
-        let request = ClientStep::RequestPublicKey(self.in_phase(Phase::PublicKey(nonce)));
+        let request = ClientStep::RequestPublicKey(self.in_phase(AuthPhase::PublicKey(nonce)));
         match self.exchange.channel {
             Channel::Verified => self.clear(),
             // To sha256_password a unix socket is not safe.
@@ -258,7 +262,7 @@ impl<'a> Pending<'a> {
     }
 
     fn clear(self) -> Result<ClientStep<'a>, AuthError> {
-        Ok(ClientStep::Send(clear_password(self.known_password()?), self.in_phase(Phase::Verdict)))
+        Ok(ClientStep::Send(clear_password(self.known_password()?), self.in_phase(AuthPhase::Verdict)))
     }
 
     fn encrypted(self, nonce: Nonce, pem: &[u8]) -> Result<ClientStep<'a>, AuthError> {
@@ -267,17 +271,17 @@ impl<'a> Pending<'a> {
             Channel::Local => self.exposed,
             _ => Some(Exposure::UnverifiedKey),
         };
-        Ok(ClientStep::Send(cipher.into(), Self { exposed, ..self.in_phase(Phase::Verdict) }))
+        Ok(ClientStep::Send(cipher.into(), Self { exposed, ..self.in_phase(AuthPhase::Verdict) }))
     }
 
     fn signed(self, scramble: Scramble, salt: &[u8]) -> Result<ClientStep<'a>, AuthError> {
         let salt = ExtSalt::parse(salt)?;
         let answer = parsec::answer(self.known_password()?, &salt, &scramble, &random()?)?;
-        let next = Self { salt: Some(salt), ..self.in_phase(Phase::Verdict) };
+        let next = Self { salt: Some(salt), ..self.in_phase(AuthPhase::Verdict) };
         Ok(ClientStep::Send(answer.to_vec().into(), next))
     }
 
-    fn in_phase(self, phase: Phase) -> Self {
+    fn in_phase(self, phase: AuthPhase) -> Self {
         Self { phase, ..self }
     }
 

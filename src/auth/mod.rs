@@ -20,7 +20,9 @@ pub use client_exchange::{Channel, ClientExchange, ClientStep, Exposure, Known, 
 pub use own_key::OwnKey;
 pub use passed::{BothLegs, FromServer, PassError, PassedLogin, readable};
 pub use pem::public_key_der;
-pub use server_exchange::{Asked, Asking, Expected, Finishing, Proof, ServerExchange, Step, Switched};
+pub use server_exchange::{
+    AskedByServer, Asking, AuthStep, ExpectedPacket, Finishing, PasswordProof, ServerExchange, Switched,
+};
 pub use signature_exchange::{AwaitingSignature, SignatureExchange, SignaturePlugin, SignatureStep};
 
 /// Length of a nonce in bytes, without the NUL that ends it on the wire (`SCRAMBLE_LENGTH`).

@@ -19,7 +19,7 @@ pub const EXT_SALT_LEN: usize = 2 + SALT_LEN;
 /// Length in bytes of the client's answer: its scramble and the signature.
 pub const ANSWER_LEN: usize = SCRAMBLE_LEN + SIGNATURE_LEN;
 /// What the server stores of a password, with the extended salt.
-pub type PublicKey = [u8; 32];
+pub type ParsecKey = [u8; 32];
 
 const SALT_LEN: usize = 18;
 const SIGNATURE_LEN: usize = 64;
@@ -83,7 +83,7 @@ impl ExtSalt {
 ///
 /// # Errors
 /// [`AuthError::Crypto`] if the cryptographic library fails.
-pub fn public_key(password: &[u8], salt: &ExtSalt) -> Result<PublicKey, AuthError> {
+pub fn public_key(password: &[u8], salt: &ExtSalt) -> Result<ParsecKey, AuthError> {
     let pair = salt.key_pair(password)?;
     pair.public_key().as_ref().try_into().map_err(|_| AuthError::Crypto)
 }
@@ -107,7 +107,7 @@ pub fn answer(
 }
 
 /// Checks a client's answer with the stored public key.
-pub fn verify(answer: &[u8], server: &Scramble, public_key: &PublicKey) -> bool {
+pub fn verify(answer: &[u8], server: &Scramble, public_key: &ParsecKey) -> bool {
     let Some((client, signature)) = answer.split_first_chunk() else { return false };
     UnparsedPublicKey::new(&ED25519, public_key).verify(&signed(server, client), signature).is_ok()
 }

@@ -16,7 +16,7 @@ const CLEAR_PASSWORD: &[u8] = b"mysql_clear_password";
 
 /// What the proxy knows of an account, to check a client's answer against.
 #[derive(Clone, Copy)]
-pub enum Expected<'a> {
+pub enum ExpectedPacket<'a> {
     /// The password.
     Password(&'a [u8]),
     /// What a server stores for mysql_native_password: no other plugin will do.
@@ -36,21 +36,21 @@ pub struct ServerExchange<'a> {
     greeted: Plugin,
     native: bool,
     private: bool,
-    secret: Secret<'a>,
+    secret: AuthSecret<'a>,
 }
 
 /// What the answer is checked against.
 #[derive(Clone, Copy)]
-struct Secret<'a> {
+struct AuthSecret<'a> {
     nonce: Nonce,
-    expected: Expected<'a>,
+    expected: ExpectedPacket<'a>,
     /// Whether a wrong answer of caching_sha2_password is followed by the request for the password.
     asks: bool,
 }
 
 /// What a client has proved.
 #[derive(Clone, PartialEq, Eq)]
-pub enum Proof {
+pub enum PasswordProof {
     /// That it knows the expected password.
     Password,
     /// That it knows the password of the expected hash. This is the password's SHA-1, which its answer reveals.
@@ -58,7 +58,7 @@ pub enum Proof {
 }
 
 /// What to do next.
-pub enum Step<'a> {
+pub enum AuthStep<'a> {
     /// Send an auth switch request with `plugin()` and `nonce()`, and pass the client's packet to `respond`.
     AuthSwitch(Switched<'a>),
     /// Have the client sign a challenge: continue with [`SignatureExchange`](super::SignatureExchange) and this password.
@@ -75,7 +75,7 @@ pub enum Step<'a> {
     /// The client says that this is its password: only a server can tell.
     Check(Zeroizing<Vec<u8>>),
     /// The client is authenticated: send OK.
-    Accept(Proof),
+    Accept(PasswordProof),
     /// Wrong password or no such user, between which the client must see no difference: send ERROR 1045.
     Reject,
     /// The client supports only mysql_native_password, which is not allowed here: send ERROR 1251.
@@ -86,7 +86,7 @@ pub enum Step<'a> {
 #[derive(Clone, Copy)]
 pub struct Switched<'a> {
     plugin: Plugin,
-    secret: Secret<'a>,
+    secret: AuthSecret<'a>,
 }
 
 /// The state after the last AuthMoreData.
@@ -102,7 +102,7 @@ pub struct Asking {
 }
 
 /// What a client answered to the request for its password.
-pub enum Asked {
+pub enum AskedByServer {
     /// The password.
     Password(Zeroizing<Vec<u8>>),
     /// The client wants the public key first: send AuthMoreData with it, and pass the next packet to `answer`.
@@ -114,8 +114,8 @@ pub enum Asked {
 impl<'a> ServerExchange<'a> {
     /// Begins an exchange. `greeted` and `nonce` are those of the greeting (for COM_CHANGE_USER: of
     /// this connection's greeting).
-    pub fn new(greeted: Plugin, nonce: Nonce, expected: Expected<'a>) -> Self {
-        Self { greeted, native: true, private: false, secret: Secret { nonce, expected, asks: false } }
+    pub fn new(greeted: Plugin, nonce: Nonce, expected: ExpectedPacket<'a>) -> Self {
+        Self { greeted, native: true, private: false, secret: AuthSecret { nonce, expected, asks: false } }
     }
 
     /// Disallows mysql_native_password: a client that begins with it is asked to switch.
@@ -143,24 +143,24 @@ impl<'a> ServerExchange<'a> {
     /// An empty answer of a client that names its plugin need not mean an empty password:
     /// libmysqlclient and libmariadb send an empty answer if the greeting was for another plugin,
     /// and at the start of COM_CHANGE_USER. Then they wait for a switch request to the named plugin.
-    pub fn respond(self, plugin: Option<&[u8]>, response: &[u8]) -> Step<'a> {
+    pub fn respond(self, plugin: Option<&[u8]>, response: &[u8]) -> AuthStep<'a> {
         let secret = self.secret;
         let Some(name) = plugin else {
             return match self.native {
                 true => secret.check(Plugin::NativePassword, response),
-                false => Step::NotSupported,
+                false => AuthStep::NotSupported,
             };
         };
         if name == CLEAR_PASSWORD && self.private && !response.is_empty() {
             return secret.check_password(response.strip_suffix(&[0]).unwrap_or(response));
         }
         if let (Some(plugin), Some(password)) = (SignaturePlugin::from_name(name), self.can_verify()) {
-            return Step::Sign(plugin, password);
+            return AuthStep::Sign(plugin, password);
         }
         let wanted = self.wanted(Plugin::from_name(name));
         match Plugin::from_name(name) {
             Some(plugin) if plugin == wanted && !response.is_empty() => secret.check(plugin, response),
-            _ => Step::AuthSwitch(Switched { plugin: wanted, secret }),
+            _ => AuthStep::AuthSwitch(Switched { plugin: wanted, secret }),
         }
     }
 
@@ -168,8 +168,8 @@ impl<'a> ServerExchange<'a> {
     /// None: that of an account which does not exist.
     fn can_verify(&self) -> Option<Option<&'a [u8]>> {
         match self.secret.expected {
-            Expected::Password(password) if self.native && !password.is_empty() => Some(Some(password)),
-            Expected::Nobody if self.native => Some(None),
+            ExpectedPacket::Password(password) if self.native && !password.is_empty() => Some(Some(password)),
+            ExpectedPacket::Nobody if self.native => Some(None),
             _ => None,
         }
     }
@@ -177,9 +177,11 @@ impl<'a> ServerExchange<'a> {
     /// Returns the plugin that the client must use: the one that it begins with, if that will do.
     fn wanted(self, begun: Option<Plugin>) -> Plugin {
         let plugin = match self.secret.expected {
-            Expected::DoubleSha1(_) => Plugin::NativePassword,
-            Expected::AskServer(_) => Plugin::CachingSha2,
-            Expected::Password(_) | Expected::Anything | Expected::Nobody => begun.unwrap_or(self.greeted),
+            ExpectedPacket::DoubleSha1(_) => Plugin::NativePassword,
+            ExpectedPacket::AskServer(_) => Plugin::CachingSha2,
+            ExpectedPacket::Password(_) | ExpectedPacket::Anything | ExpectedPacket::Nobody => {
+                begun.unwrap_or(self.greeted)
+            }
         };
         if self.native { plugin } else { Plugin::CachingSha2 }
     }
@@ -197,15 +199,15 @@ impl<'a> Switched<'a> {
     }
 
     /// Handles the client's packet after the auth switch request. Never returns another switch.
-    pub fn respond(self, response: &[u8]) -> Step<'a> {
+    pub fn respond(self, response: &[u8]) -> AuthStep<'a> {
         self.secret.check(self.plugin, response)
     }
 }
 
 impl Finishing {
     /// Returns the step after the AuthMoreData.
-    pub fn finish<'a>(self) -> Step<'a> {
-        Step::Accept(Proof::Password)
+    pub fn finish<'a>(self) -> AuthStep<'a> {
+        AuthStep::Accept(PasswordProof::Password)
     }
 }
 
@@ -215,47 +217,47 @@ impl Asking {
 
     /// Handles the client's packet. `private`: nobody can listen to the connection, so that the client sends its password
     /// as it is. Otherwise a password that is not encrypted is not read.
-    pub fn answer(self, packet: &[u8], private: bool) -> Asked {
+    pub fn answer(self, packet: &[u8], private: bool) -> AskedByServer {
         if private {
             return match packet.strip_suffix(&[0]) {
-                Some(password) => Asked::Password(Zeroizing::new(password.to_vec())),
-                None => Asked::Malformed,
+                Some(password) => AskedByServer::Password(Zeroizing::new(password.to_vec())),
+                None => AskedByServer::Malformed,
             };
         }
-        let Some(key) = OwnKey::of_process() else { return Asked::Malformed };
+        let Some(key) = OwnKey::of_process() else { return AskedByServer::Malformed };
         if packet == [REQUEST_PUBLIC_KEY] && !self.has_key {
-            return Asked::Key(key, Self { has_key: true, ..self });
+            return AskedByServer::Key(key, Self { has_key: true, ..self });
         }
-        key.password(packet, &self.nonce).map_or(Asked::Malformed, Asked::Password)
+        key.password(packet, &self.nonce).map_or(AskedByServer::Malformed, AskedByServer::Password)
     }
 }
 
-impl<'a> Secret<'a> {
-    fn check(self, plugin: Plugin, response: &[u8]) -> Step<'a> {
+impl<'a> AuthSecret<'a> {
+    fn check(self, plugin: Plugin, response: &[u8]) -> AuthStep<'a> {
         match (self.expected, plugin) {
-            (Expected::Password(password), _) => self.compare(plugin, response, Some(password)),
+            (ExpectedPacket::Password(password), _) => self.compare(plugin, response, Some(password)),
             // Clients expect what follows an empty password, or the right one.
-            (Expected::Anything, Plugin::CachingSha2) if !matches!(response, [] | [0]) => {
-                Step::MoreData { data: vec![FAST_AUTH_SUCCESS], then: Finishing(()) }
+            (ExpectedPacket::Anything, Plugin::CachingSha2) if !matches!(response, [] | [0]) => {
+                AuthStep::MoreData { data: vec![FAST_AUTH_SUCCESS], then: Finishing(()) }
             }
-            (Expected::Anything, _) => Step::Accept(Proof::Password),
-            (Expected::DoubleSha1(stored), Plugin::NativePassword) => {
+            (ExpectedPacket::Anything, _) => AuthStep::Accept(PasswordProof::Password),
+            (ExpectedPacket::DoubleSha1(stored), Plugin::NativePassword) => {
                 match native_password::verify(response, &self.nonce, stored) {
-                    Some(single) => Step::Accept(Proof::Sha1(Zeroizing::new(single))),
-                    None => Step::Reject,
+                    Some(single) => AuthStep::Accept(PasswordProof::Sha1(Zeroizing::new(single))),
+                    None => AuthStep::Reject,
                 }
             }
-            (Expected::AskServer(learned), Plugin::CachingSha2) => {
+            (ExpectedPacket::AskServer(learned), Plugin::CachingSha2) => {
                 // An empty password cannot be checked by a challenge: a server stores none, or the client sends none.
                 let step = self.compare(plugin, response, learned.filter(|learned| !learned.is_empty()));
-                if matches!(response, [] | [0]) { Step::Check(Zeroizing::default()) } else { step }
+                if matches!(response, [] | [0]) { AuthStep::Check(Zeroizing::default()) } else { step }
             }
             _ => self.compare(plugin, response, None),
         }
     }
 
     /// Compares an answer with that of a password; None runs as with a wrong one.
-    fn compare(self, plugin: Plugin, response: &[u8], known: Option<&[u8]>) -> Step<'a> {
+    fn compare(self, plugin: Plugin, response: &[u8], known: Option<&[u8]>) -> AuthStep<'a> {
         let password = known.unwrap_or(NOBODY);
         let right = match plugin {
             Plugin::NativePassword => native_password::verify_password(response, &self.nonce, password),
@@ -263,38 +265,40 @@ impl<'a> Secret<'a> {
         };
         // `&` evaluates both sides, so the hashes are computed for a missing user, too.
         if !(right & known.is_some()) {
-            let asks = self.asks || matches!(self.expected, Expected::AskServer(_));
+            let asks = self.asks || matches!(self.expected, ExpectedPacket::AskServer(_));
             return match asks && plugin == Plugin::CachingSha2 {
-                true => Step::AskPassword(Asking { nonce: self.nonce, has_key: false }),
-                false => Step::Reject,
+                true => AuthStep::AskPassword(Asking { nonce: self.nonce, has_key: false }),
+                false => AuthStep::Reject,
             };
         }
         // A server does not send FAST_AUTH_SUCCESS for an empty password.
         if plugin == Plugin::CachingSha2 && !password.is_empty() {
-            return Step::MoreData { data: vec![FAST_AUTH_SUCCESS], then: Finishing(()) };
+            return AuthStep::MoreData { data: vec![FAST_AUTH_SUCCESS], then: Finishing(()) };
         }
-        Step::Accept(Proof::Password)
+        AuthStep::Accept(PasswordProof::Password)
     }
 
     /// Checks a password that the client sent as it is.
-    fn check_password(self, given: &[u8]) -> Step<'a> {
+    fn check_password(self, given: &[u8]) -> AuthStep<'a> {
         let right = match self.expected {
-            Expected::Password(password) => same(given, password),
-            Expected::DoubleSha1(stored) => {
+            ExpectedPacket::Password(password) => same(given, password),
+            ExpectedPacket::DoubleSha1(stored) => {
                 return match same(&double_sha1(given), stored) {
-                    true => Step::Accept(Proof::Sha1(Zeroizing::new(native_password::sha1(given)))),
-                    false => Step::Reject,
+                    true => {
+                        AuthStep::Accept(PasswordProof::Sha1(Zeroizing::new(native_password::sha1(given))))
+                    }
+                    false => AuthStep::Reject,
                 };
             }
-            Expected::AskServer(_) => return Step::Check(Zeroizing::new(given.to_vec())),
-            Expected::Anything => true,
-            Expected::Nobody => false,
+            ExpectedPacket::AskServer(_) => return AuthStep::Check(Zeroizing::new(given.to_vec())),
+            ExpectedPacket::Anything => true,
+            ExpectedPacket::Nobody => false,
         };
-        if right { Step::Accept(Proof::Password) } else { Step::Reject }
+        if right { AuthStep::Accept(PasswordProof::Password) } else { AuthStep::Reject }
     }
 }
 
-impl std::fmt::Debug for Step<'_> {
+impl std::fmt::Debug for AuthStep<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::AuthSwitch(switched) => write!(f, "AuthSwitch({})", switched.plugin.name()),

@@ -67,17 +67,18 @@ mod primitives {
     #[test]
     fn who_begins_with_native_passwords_must_switch_where_they_are_not_allowed() {
         let exchange = || {
-            ServerExchange::new(Plugin::CachingSha2, NONCE, Expected::Password(b"secret")).without_native()
+            ServerExchange::new(Plugin::CachingSha2, NONCE, ExpectedPacket::Password(b"secret"))
+                .without_native()
         };
-        assert!(matches!(exchange().respond(None, b"12345678901234567890"), Step::NotSupported));
+        assert!(matches!(exchange().respond(None, b"12345678901234567890"), AuthStep::NotSupported));
         let native = native_password::scramble(b"secret", &NONCE);
         for answer in [&native[..], &b""[..]] {
-            let Step::AuthSwitch(switched) = exchange().respond(Some(b"mysql_native_password"), answer)
+            let AuthStep::AuthSwitch(switched) = exchange().respond(Some(b"mysql_native_password"), answer)
             else {
                 panic!("it was believed")
             };
             assert_eq!(switched.plugin(), Plugin::CachingSha2);
-            assert!(matches!(switched.respond(&native), Step::Reject));
+            assert!(matches!(switched.respond(&native), AuthStep::Reject));
         }
     }
 
@@ -436,20 +437,20 @@ mod towards_servers {
         #[test]
         fn both_sides_agree(password in "\\PC{0,60}", nonce: Nonce, native: bool, greeted_native: bool) {
             let of = |native| if native { Plugin::NativePassword } else { Plugin::CachingSha2 };
-            let server = ServerExchange::new(of(greeted_native), nonce, Expected::Password(password.as_bytes()));
+            let server = ServerExchange::new(of(greeted_native), nonce, ExpectedPacket::Password(password.as_bytes()));
             let client = ClientExchange::new(Known::Password(password.as_bytes()), Open);
             let (answer, pending) = client.greeted(of(native).name().as_bytes(), nonce);
             let mut step = server.respond(Some(pending.plugin().name().as_bytes()), &answer);
-            if let Step::AuthSwitch(switched) = step {
+            if let AuthStep::AuthSwitch(switched) = step {
                 let asked = switched.plugin().name().as_bytes();
                 let (answer, _) = sent(pending.auth_switch(asked, switched.nonce()));
                 step = switched.respond(&answer);
             }
-            if let Step::MoreData { data, then } = step {
+            if let AuthStep::MoreData { data, then } = step {
                 prop_assert!(matches!(pending.more_data(&data), Ok(ClientStep::WaitForVerdict(_))));
                 step = then.finish();
             }
-            prop_assert!(matches!(step, Step::Accept(_)));
+            prop_assert!(matches!(step, AuthStep::Accept(_)));
         }
 
         #[test]

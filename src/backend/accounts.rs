@@ -78,7 +78,7 @@ pub enum Accounts {
     #[default]
     Unknown,
     /// All accounts.
-    Known(Table),
+    Known(AccountTable),
 }
 
 /// What the tables had at the last read.
@@ -109,7 +109,7 @@ impl AccountReading {
 
 /// See [`Accounts`].
 #[derive(Clone, PartialEq, Eq)]
-pub struct Table {
+pub struct AccountTable {
     /// The kind of the server.
     pub flavor: Flavor,
     /// The host from which the server sees the proxy.
@@ -119,7 +119,7 @@ pub struct Table {
 }
 
 /// What a client of this name and address finds.
-pub enum Found<'a> {
+pub enum FoundAccount<'a> {
     /// The account that the server will use for the proxy's connection.
     Account(&'a Account),
     /// There is an account, but not for the client's address.
@@ -130,7 +130,7 @@ pub enum Found<'a> {
     Nobody,
 }
 
-impl Table {
+impl AccountTable {
     /// Creates a table of these accounts for a proxy that the server sees as `own_host`.
     pub fn new(flavor: Flavor, own_host: &str, accounts: Vec<(String, Account)>) -> Self {
         let mut by_user: HashMap<Box<str>, Vec<Account>> = HashMap::new();
@@ -138,7 +138,7 @@ impl Table {
             by_user.entry(user.into()).or_default().push(account);
         }
         by_user.values_mut().for_each(|all| all.sort_by_key(|account| account.host.rank()));
-        Table { flavor, own_host: own_host.into(), by_user }
+        AccountTable { flavor, own_host: own_host.into(), by_user }
     }
 
     /// Returns how many accounts there are.
@@ -181,14 +181,14 @@ impl Table {
     }
 
     /// Looks for the account of a user whose address the servers get in a PROXY header: only this address counts.
-    pub fn find_announced(&self, user: &str, client: IpAddr) -> Found<'_> {
-        let Some(accounts) = self.by_user.get(user) else { return Found::Nobody };
+    pub fn find_announced(&self, user: &str, client: IpAddr) -> FoundAccount<'_> {
+        let Some(accounts) = self.by_user.get(user) else { return FoundAccount::Nobody };
         let address = client.to_canonical().to_string();
         // A loopback address may be announced as the proxy's.
         let matches = |account: &&Account| {
             account.host.matches(&address) || (client.is_loopback() && account.host.matches(&self.own_host))
         };
-        accounts.iter().find(matches).map_or(Found::NotFromThere, Found::Account)
+        accounts.iter().find(matches).map_or(FoundAccount::NotFromThere, FoundAccount::Account)
     }
 
     /// Looks for the account of this name. `client` is the client's address. None: only the proxy's address counts, as for
@@ -196,8 +196,8 @@ impl Table {
     ///
     /// The server sees the proxy's address, so its account for the proxy decides. But a client must have been able to log
     /// in directly, too, and with the same password.
-    pub fn find(&self, user: &str, client: Option<IpAddr>) -> Found<'_> {
-        let Some(accounts) = self.by_user.get(user) else { return Found::Nobody };
+    pub fn find(&self, user: &str, client: Option<IpAddr>) -> FoundAccount<'_> {
+        let Some(accounts) = self.by_user.get(user) else { return FoundAccount::Nobody };
         let own = accounts.iter().find(|account| account.host.matches(&self.own_host));
         let client = match client.filter(|address| !address.is_loopback()) {
             Some(address) => {
@@ -208,10 +208,10 @@ impl Table {
         };
         match (own, client) {
             (Some(own), Some(client)) if own.ways == client.ways => {
-                Found::Account(if client.locked { client } else { own })
+                FoundAccount::Account(if client.locked { client } else { own })
             }
-            (None, None) | (Some(_), None) => Found::NotFromThere,
-            (_, Some(_)) => Found::NotThroughProxy,
+            (None, None) | (Some(_), None) => FoundAccount::NotFromThere,
+            (_, Some(_)) => FoundAccount::NotThroughProxy,
         }
     }
 }

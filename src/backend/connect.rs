@@ -224,7 +224,7 @@ async fn log_in<R: Runtime>(
     let factors = Capabilities::MULTI_FACTOR_AUTHENTICATION;
     let introduction = introduction.for_names(&[login.user.as_bytes()]);
     let reached = reach(runtime, target, class, factors, &introduction, tls, greeted).await?;
-    let Reached { mut stream, mut buf, greeting, seq, capabilities, collation, mut encrypted, local } =
+    let ReachedServer { mut stream, mut buf, greeting, seq, capabilities, collation, mut encrypted, local } =
         reached;
     let exchange = ClientExchange::new(known, channel(local, encrypted));
     // Before its proof a server gets no password in clear text.
@@ -260,7 +260,7 @@ async fn log_in<R: Runtime>(
 }
 
 /// A server that has greeted the proxy, and that waits for the handshake response.
-pub(super) struct Reached<S> {
+pub(super) struct ReachedServer<S> {
     pub(super) stream: S,
     pub(super) buf: Buf,
     pub(super) greeting: Greeting,
@@ -284,7 +284,7 @@ pub(super) async fn reach<R: Runtime>(
     introduction: &Introduction<'_>,
     tls: &TlsClient,
     greeted: &mut bool,
-) -> Result<Reached<R::Stream>, ConnectError> {
+) -> Result<ReachedServer<R::Stream>, ConnectError> {
     let endpoint: Endpoint = target.address.parse()?;
     let mut stream = runtime.connect(&endpoint).await?;
     if let Some(announced) = introduction.announced {
@@ -322,7 +322,7 @@ pub(super) async fn reach<R: Runtime>(
         stream = secured;
         encrypted = Some(how);
     }
-    Ok(Reached { stream, buf, greeting, seq, capabilities, collation, encrypted, local })
+    Ok(ReachedServer { stream, buf, greeting, seq, capabilities, collation, encrypted, local })
 }
 
 /// Returns the properties of a connection to a server that greeted so.

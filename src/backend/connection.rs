@@ -63,9 +63,9 @@ pub struct About {
 
 /// Counts an open connection in the metrics, until dropped.
 #[derive(Debug)]
-struct Open(Arc<WorkerMetrics>);
+struct OpenStatements(Arc<WorkerMetrics>);
 
-impl Drop for Open {
+impl Drop for OpenStatements {
     fn drop(&mut self) {
         self.0.server_connections.sub(1);
     }
@@ -125,7 +125,7 @@ enum Expect {
     /// An error that the statement raises.
     Raised,
     /// A result set of one column. This packet of it is the next one.
-    Rows(Question, u8),
+    Rows(SentQuestion, u8),
 }
 
 /// A connection as its server knows it.
@@ -146,7 +146,7 @@ impl ServerThread {
 
 /// What a query of the proxy's own, in front of a statement, is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Question {
+enum SentQuestion {
     /// Its row is the active role.
     Role,
     /// It has no rows, and makes FOUND_ROWS() 0.
@@ -242,7 +242,7 @@ pub struct Connection<S> {
     /// How the connection is encrypted; None: it is not.
     pub encrypted: Option<Box<Encrypted>>,
     /// The place in the pool's limits and metrics, released when the connection is dropped.
-    permit: Option<(Permit, Open)>,
+    permit: Option<(Permit, OpenStatements)>,
 }
 
 impl About {
@@ -316,7 +316,7 @@ impl<S: Stream> Connection<S> {
     pub(super) fn hold(&mut self, mut permit: Permit, metrics: &Arc<WorkerMetrics>) {
         permit.opened();
         metrics.server_connections.add(1);
-        self.permit = Some((permit, Open(metrics.clone())));
+        self.permit = Some((permit, OpenStatements(metrics.clone())));
     }
 
     /// True if the server may have closed the connection, or may close it at this moment, because no command came for so long.
@@ -515,7 +515,7 @@ impl<S: Stream> Connection<S> {
     /// an earlier one, with its FOUND_ROWS().)
     pub fn forget_found_rows(&mut self, out: &mut Vec<u8>) {
         self.counted_another = false;
-        self.query_in_front(b"SELECT NULL FROM DUAL WHERE FALSE", Expect::Rows(Question::NoRows, 0), out);
+        self.query_in_front(b"SELECT NULL FROM DUAL WHERE FALSE", Expect::Rows(SentQuestion::NoRows, 0), out);
     }
 
     /// Appends the begin of a transaction that only reads.

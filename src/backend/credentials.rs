@@ -57,7 +57,7 @@ impl std::fmt::Debug for Credential {
 
 /// Where an account's credential comes from. If the origin changes, the account gets another credential.
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Origin {
+enum CredentialOrigin {
     /// The configuration has this password.
     Configured(Secret),
     /// The servers' account tables have a password with this stamp (see `Account::stamp`).
@@ -68,7 +68,7 @@ enum Origin {
 
 #[derive(Debug)]
 struct Current {
-    origin: Origin,
+    origin: CredentialOrigin,
     credential: Credential,
     generation: u64,
 }
@@ -118,12 +118,12 @@ impl Credentials {
         let mut current = self.current.borrow_mut();
         let before = current.len();
         let password = |name: &Arc<str>| users.get(name).and_then(|user| user.password.as_ref());
-        let is_configured = |entry: &Current| matches!(entry.origin, Origin::Configured(_));
+        let is_configured = |entry: &Current| matches!(entry.origin, CredentialOrigin::Configured(_));
         current.retain(|name, entry| !is_configured(entry) || password(name).is_some());
         let mut renewal = Renewal { accounts: Vec::new(), has_ended_one: current.len() < before };
         for (name, user) in users {
             let Some(password) = &user.password else { continue };
-            let origin = Origin::Configured(password.clone());
+            let origin = CredentialOrigin::Configured(password.clone());
             let known = current.get(name);
             if known.is_some_and(|entry| entry.origin == origin) {
                 continue;
@@ -135,7 +135,7 @@ impl Credentials {
         renewal
     }
 
-    fn another(&self, origin: Origin, credential: Credential) -> Current {
+    fn another(&self, origin: CredentialOrigin, credential: Credential) -> Current {
         let generation = self.generations.get() + 1;
         self.generations.set(generation);
         Current { origin, credential, generation }
@@ -146,10 +146,10 @@ impl Credentials {
     pub fn proven(&self, user: &str, by: Proven, credential: Credential) -> Option<(Login, bool)> {
         let mut current = self.current.borrow_mut();
         let origin = match (by, &credential) {
-            (Proven::Account(stamp), _) => Origin::Account(stamp),
-            (Proven::Learned, Credential::Password(password)) => Origin::Learned(password.clone()),
+            (Proven::Account(stamp), _) => CredentialOrigin::Account(stamp),
+            (Proven::Learned, Credential::Password(password)) => CredentialOrigin::Learned(password.clone()),
             // A hash is only known from a table.
-            (Proven::Learned, Credential::Sha1(_) | Credential::OfClient) => Origin::Account(0),
+            (Proven::Learned, Credential::Sha1(_) | Credential::OfClient) => CredentialOrigin::Account(0),
         };
         let mut ended = false;
         match current.get_mut(user) {
@@ -178,7 +178,9 @@ impl Credentials {
             return false;
         }
         let used = with_sessions();
-        current.retain(|name, entry| matches!(entry.origin, Origin::Configured(_)) || used.contains(name));
+        current.retain(|name, entry| {
+            matches!(entry.origin, CredentialOrigin::Configured(_)) || used.contains(name)
+        });
         self.kept.set(current.len());
         current.len() < before
     }
@@ -193,8 +195,10 @@ impl Credentials {
 
     /// Returns the configured password of an account as a login.
     pub fn configured(&self, user: &str) -> Option<Login> {
-        let is_configured =
-            matches!(self.current.borrow().get(user), Some(Current { origin: Origin::Configured(_), .. }));
+        let is_configured = matches!(
+            self.current.borrow().get(user),
+            Some(Current { origin: CredentialOrigin::Configured(_), .. })
+        );
         if is_configured { self.login(user) } else { None }
     }
 

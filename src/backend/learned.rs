@@ -20,7 +20,7 @@ const MAX: usize = 10_000;
 
 /// See the module.
 #[derive(Debug, Default)]
-pub struct Learned(RefCell<HashMap<Box<str>, Entry>>);
+pub struct Learned(RefCell<HashMap<Box<str>, LearnedEntry>>);
 
 /// News for the other workers.
 #[derive(Debug, Clone)]
@@ -36,7 +36,7 @@ pub struct Lesson {
 }
 
 #[derive(Debug, Clone)]
-struct Entry {
+struct LearnedEntry {
     credential: Credential,
     /// The stamp of the account that the password is for (see `Account::stamp`); None: the account is in no table.
     stamp: Option<u64>,
@@ -72,7 +72,7 @@ impl Learned {
             let oldest = all.iter().min_by_key(|(_, entry)| entry.confirmed).map(|(user, _)| user.clone());
             oldest.and_then(|user| all.remove(&user));
         }
-        all.insert(user, Entry { credential, stamp, confirmed: Instant::now() });
+        all.insert(user, LearnedEntry { credential, stamp, confirmed: Instant::now() });
     }
 }
 

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use super::connect::{
-    MAX_LOGIN_PACKET, MAX_PACKET, Reached, ZSTD_LEVEL, about, algorithm, channel, may_be_the_header, reach,
-    send,
+    MAX_LOGIN_PACKET, MAX_PACKET, ReachedServer, ZSTD_LEVEL, about, algorithm, channel, may_be_the_header,
+    reach, send,
 };
 use super::{About, Class, ConnectError, Connection, Introduction, ServerError, Target};
 use crate::auth::Channel;
@@ -74,7 +74,7 @@ impl<S: Stream> Passing<S> {
                 Err(error) => return Err(error),
             }
         };
-        let Reached { stream, buf, greeting, seq, capabilities, collation, encrypted, local } = reached;
+        let ReachedServer { stream, buf, greeting, seq, capabilities, collation, encrypted, local } = reached;
         let attributes = attributes_for_server(introduction.attributes);
         let mut response = Vec::new();
         HandshakeResponse {

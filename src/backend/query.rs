@@ -46,9 +46,9 @@ impl From<PacketError> for QueryError {
 
 /// Remembers an ERR packet, and the head of a COM_STMT_PREPARE's answer.
 #[derive(Default)]
-struct Refusal(Option<ServerError>, Option<PrepareOk>);
+struct QueryRefusal(Option<ServerError>, Option<PrepareOk>);
 
-impl Observer for Refusal {
+impl Observer for QueryRefusal {
     fn err(&mut self, err: &crate::wire::ErrPacket<'_>, _first: bool) -> OnErr {
         self.0 = Some(err.into());
         OnErr::Swallow
@@ -167,14 +167,16 @@ impl<S: Stream> Connection<S> {
             out = back;
         }
         match self.ask(out, ResponseShape::Prepare).await?.1 {
-            Refusal(Some(err), _) => Err(err.into()),
-            Refusal(None, Some(ok)) => Ok(ok),
-            Refusal(None, None) => Err(ProtocolError::Truncated("the answer to COM_STMT_PREPARE").into()),
+            QueryRefusal(Some(err), _) => Err(err.into()),
+            QueryRefusal(None, Some(ok)) => Ok(ok),
+            QueryRefusal(None, None) => {
+                Err(ProtocolError::Truncated("the answer to COM_STMT_PREPARE").into())
+            }
         }
     }
 
     /// Sends one command and collects its answer, as a client with DEPRECATE_EOF gets it.
-    async fn ask(&mut self, out: Buf, shape: ResponseShape) -> Result<(Vec<u8>, Refusal), QueryError> {
+    async fn ask(&mut self, out: Buf, shape: ResponseShape) -> Result<(Vec<u8>, QueryRefusal), QueryError> {
         self.stream.write_all(out).await.0?;
         self.answer(&mut Buf::with_room(4096), shape).await
     }
@@ -184,11 +186,11 @@ impl<S: Stream> Connection<S> {
         &mut self,
         buf: &mut Buf,
         shape: ResponseShape,
-    ) -> Result<(Vec<u8>, Refusal), QueryError> {
+    ) -> Result<(Vec<u8>, QueryRefusal), QueryError> {
         let legs = Legs::new(self.about.capabilities, Capabilities::DEPRECATE_EOF);
         let mut walker = ResponseWalker::new(shape, legs, 1, self.status);
         let (mut edits, mut answer) = (Edits::default(), Vec::new());
-        let mut refusal = Refusal::default();
+        let mut refusal = QueryRefusal::default();
         loop {
             let (used, walked) = walker.feed(buf.filled_mut(), &mut edits, &mut refusal)?;
             edits.apply(buf.filled(), |b| answer.extend_from_slice(b));
@@ -322,7 +324,7 @@ impl<'a> Iterator for Values<'a> {
 /// Splits whole packets of DEPRECATE_EOF results into values.
 fn result_sets(answer: &[u8]) -> Result<Vec<ResultSet>, ProtocolError> {
     let mut sets = Vec::new();
-    let mut packets = Packets(answer);
+    let mut packets = ResultPackets(answer);
     while let Some(packet) = packets.next() {
         if packet.first() == Some(&0) {
             continue;
@@ -358,9 +360,9 @@ fn result_sets(answer: &[u8]) -> Result<Vec<ResultSet>, ProtocolError> {
 }
 
 /// Payloads of whole packets, one after another.
-struct Packets<'a>(&'a [u8]);
+struct ResultPackets<'a>(&'a [u8]);
 
-impl<'a> Iterator for Packets<'a> {
+impl<'a> Iterator for ResultPackets<'a> {
     type Item = &'a [u8];
 
     fn next(&mut self) -> Option<&'a [u8]> {

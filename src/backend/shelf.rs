@@ -57,7 +57,7 @@ type Seated<S> = (Box<Connection<S>>, Seat<S>);
 
 /// One place: for a parked connection, one in use, or none.
 #[derive(Debug)]
-struct Slot {
+struct ShelfSlot {
     /// The number of the seat that this place belongs to; 0 if to none.
     epoch: u64,
     /// The id of the session that has the connection, or had it last.
@@ -74,7 +74,7 @@ struct Slot {
 }
 
 /// The places of a shelf, with the connections that are parked there.
-type Places<S> = Slots<Slot, Box<Connection<S>>>;
+type ShelfPlaces<S> = Slots<ShelfSlot, Box<Connection<S>>>;
 
 /// See the module.
 #[derive(Debug)]
@@ -84,7 +84,7 @@ pub struct Shelf<S: Stream> {
     /// Whether the password that the shelf's connections were opened with is still valid.
     pub standing: Cell<Standing>,
     /// The pool's clock gives the times of the parked connections.
-    slots: RefCell<Places<S>>,
+    slots: RefCell<ShelfPlaces<S>>,
     /// No claimed connection that is parked here was opened in an earlier generation than this one.
     earliest: Cell<u64>,
     /// The renewal count of all connections that are parked here without a claim; None: they may have several.
@@ -130,7 +130,7 @@ impl<S: Stream> Shelf<S> {
         self.opening.get() < most || self.progress.get().is_none_or(|last| last.elapsed() >= STALLED)
     }
 
-    fn ends_opening(&self, slot: &mut Slot) {
+    fn ends_opening(&self, slot: &mut ShelfSlot) {
         if std::mem::take(&mut slot.opening) {
             self.opening.set(self.opening.get().saturating_sub(1));
         }
@@ -161,7 +161,7 @@ impl<S: Stream> Shelf<S> {
 
     fn place(self: &Rc<Self>, owner: u32, thread_id: u32, opening: bool) -> Seat<S> {
         let epoch = self.next_epoch();
-        let slot = Slot { epoch, owner, thread_id, passing: false, opening, second: 0 };
+        let slot = ShelfSlot { epoch, owner, thread_id, passing: false, opening, second: 0 };
         let mut slots = self.slots.borrow_mut();
         let index = match self.free.borrow_mut().pop() {
             Some(index) => {
@@ -205,7 +205,7 @@ impl<S: Stream> Shelf<S> {
     /// not fit.
     fn stealable(
         &self,
-        slots: &Places<S>,
+        slots: &ShelfPlaces<S>,
         steals: Steals,
         fits: impl Fn(&Connection<S>) -> bool,
     ) -> Option<usize> {
@@ -233,7 +233,7 @@ impl<S: Stream> Shelf<S> {
     }
 
     /// Takes the connection parked in this slot, whose former seat is worth nothing from now on.
-    fn take_at(self: &Rc<Self>, slots: &mut Places<S>, index: usize) -> Option<Seated<S>> {
+    fn take_at(self: &Rc<Self>, slots: &mut ShelfPlaces<S>, index: usize) -> Option<Seated<S>> {
         let connection = slots.take(index)?;
         let epoch = self.next_epoch();
         slots.get_mut(index)?.epoch = epoch;
@@ -333,7 +333,7 @@ impl<S: Stream> Shelf<S> {
     }
 
     /// Drops the connection parked in this slot, and frees the slot.
-    fn close(&self, slots: &mut Places<S>, index: usize) {
+    fn close(&self, slots: &mut ShelfPlaces<S>, index: usize) {
         drop(slots.take(index));
         if let Some(slot) = slots.get_mut(index) {
             slot.epoch = 0;

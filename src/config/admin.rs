@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::reader::Section;
 use super::secret::{Account, Secret};
 use super::tls::{self, Identity};
-use super::values::{Use, check_address, is_variable};
+use super::values::{AddressUse, check_address, is_variable};
 
 /// `admin.http`
 pub(super) const ADMIN_HTTP: &str = "0.0.0.0:9090";
@@ -96,7 +96,7 @@ fn console(s: &Section<'_>) -> (Option<String>, ConsoleAccess) {
         s.get("address");
         return (None, access);
     }
-    let (address, _) = s.address("address", ADMIN_CONSOLE, Use::BindTcp);
+    let (address, _) = s.address("address", ADMIN_CONSOLE, AddressUse::BindTcp);
     if access.users.is_empty() {
         let text =
             "names nobody, so nobody could log in; write [[admin.console.users]] with name and password";
@@ -110,7 +110,7 @@ fn http(s: &Section<'_>) -> Option<String> {
     if text == "off" {
         return None;
     }
-    if let Err(wrong) = check_address(&text, Use::BindTcp) {
+    if let Err(wrong) = check_address(&text, AddressUse::BindTcp) {
         let text = format!("{text:?} {wrong}; write \"{}\", or \"off\"", ADMIN_HTTP);
         s.problem(Some(line), "http", text);
     }

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use toml::de::DeValue;
 
 use super::choice::Choice;
-use super::reader::{Found, Section};
+use super::reader::{FoundValue, Section};
 use super::values::no_duplicates;
 use super::written::quoted;
 
@@ -259,7 +259,7 @@ fn label_text(s: &Section<'_>, key: &'static str, example: &str) -> Arc<str> {
 }
 
 fn port(s: &Section<'_>) -> Option<PodPort> {
-    let Found { value, .. } = s.get("port")?;
+    let FoundValue { value, .. } = s.get("port")?;
     if let DeValue::String(_) = value {
         return Some(PodPort::Name(label_text(s, "port", "mysql")));
     }

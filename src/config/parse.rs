@@ -16,12 +16,12 @@ use super::error::ConfigError;
 use super::fingerprint::Fingerprint;
 use super::level::Level;
 use super::networks::Networks;
-use super::reader::{Reader, Section};
+use super::reader::{FileReader, Section};
 use super::secret::Account;
 use super::statements::StatementLog;
 use super::traces::TraceSettings;
 use super::types::*;
-use super::values::{Use, is_log_filter, no_duplicates};
+use super::values::{AddressUse, is_log_filter, no_duplicates};
 use super::{admin, clients_tls, defaults, kubernetes, tls};
 
 /// The shortest duration for settings for which 0 makes no sense.
@@ -44,21 +44,21 @@ impl Config {
 
     /// Reads the text of a file in the folder `base_dir`.
     pub fn parse(text: &str, base_dir: &Path) -> Result<Config, ConfigError> {
-        read(&Reader::new(text, base_dir, &|name| std::env::var(name).ok()))
+        read(&FileReader::new(text, base_dir, &|name| std::env::var(name).ok()))
     }
 
     #[cfg(test)]
     pub(super) fn parse_with(
         text: &str,
         base_dir: &Path,
-        env: super::reader::Env<'_>,
+        env: super::reader::Environment<'_>,
     ) -> Result<Config, ConfigError> {
-        read(&Reader::new(text, base_dir, env))
+        read(&FileReader::new(text, base_dir, env))
     }
 }
 
 /// Reads a whole document.
-pub(super) fn read(reader: &Reader<'_>) -> Result<Config, ConfigError> {
+pub(super) fn read(reader: &FileReader<'_>) -> Result<Config, ConfigError> {
     let (fixed, live) = reader.document(|root| {
         let (discovery, servers) = root.table("discovery", discovery);
         let Listeners { listeners, listener_levels, listener_tls } = listeners(root);
@@ -121,7 +121,7 @@ struct Listeners {
 fn listeners(root: &Section<'_>) -> Listeners {
     let read = root.tables("listeners", |s| {
         let (name, name_line) = s.name("rw");
-        let (address, line) = s.address("address", "0.0.0.0:3306", Use::Bind);
+        let (address, line) = s.address("address", "0.0.0.0:3306", AddressUse::Bind);
         if s.get("mode").is_none() {
             s.problem(s.line, "mode", "is missing; write mode = \"split\", \"primary\" or \"replica\"");
         }
@@ -216,7 +216,7 @@ fn discovery(s: &Section<'_>) -> (Discovery, Vec<StaticServer>) {
 fn servers(s: &Section<'_>) -> Vec<StaticServer> {
     let read = s.tables("servers", |s| {
         let (name, name_line) = s.name("db-0");
-        let (address, line) = s.address("address", "db-0.example:3306", Use::Connect);
+        let (address, line) = s.address("address", "db-0.example:3306", AddressUse::Connect);
         let weight = s.count_up_to("weight", 0, HEAVIEST).unwrap_or(defaults::WEIGHT);
         let drain = s.flag("drain").unwrap_or(false);
         let (zone, tls_name) = (s.zone(), tls::tls_name(s));

@@ -12,15 +12,15 @@ use super::error::{ConfigError, Problem};
 use super::secret::SecretUse;
 
 /// Looks up an environment variable. A parameter, so that tests need not change the environment of the process.
-pub(super) type Env<'a> = &'a dyn Fn(&str) -> Option<String>;
+pub(super) type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 /// One document being read.
-pub(super) struct Reader<'a> {
+pub(super) struct FileReader<'a> {
     /// The whole file.
     pub text: &'a str,
     /// The folder to which `password_file` is relative.
     pub base_dir: &'a Path,
-    pub env: Env<'a>,
+    pub env: Environment<'a>,
     problems: RefCell<Vec<Problem>>,
     unknown: RefCell<Vec<Unknown>>,
     known: RefCell<BTreeSet<String>>,
@@ -32,14 +32,14 @@ pub(super) struct Reader<'a> {
 type SecretAt = (SecretUse, usize, String);
 
 /// A value and its line.
-pub(super) struct Found<'a> {
+pub(super) struct FoundValue<'a> {
     pub value: &'a DeValue<'a>,
     pub line: usize,
 }
 
-impl<'a> Reader<'a> {
-    pub fn new(text: &'a str, base_dir: &'a Path, env: Env<'a>) -> Self {
-        Reader {
+impl<'a> FileReader<'a> {
+    pub fn new(text: &'a str, base_dir: &'a Path, env: Environment<'a>) -> Self {
+        FileReader {
             text,
             base_dir,
             env,
@@ -124,7 +124,7 @@ impl<'a> Reader<'a> {
 
 /// One table of the document; a missing table reads as an empty one.
 pub(super) struct Section<'a> {
-    pub reader: &'a Reader<'a>,
+    pub reader: &'a FileReader<'a>,
     /// The full path of the table; empty for the root.
     path: String,
     /// The line of the table's header.
@@ -135,7 +135,7 @@ pub(super) struct Section<'a> {
 
 impl<'a> Section<'a> {
     fn new(
-        reader: &'a Reader<'a>,
+        reader: &'a FileReader<'a>,
         path: String,
         line: Option<usize>,
         table: Option<&'a DeTable<'a>>,
@@ -149,14 +149,14 @@ impl<'a> Section<'a> {
     }
 
     /// Returns the value of a key, and makes the key known.
-    pub fn get(&self, key: &'static str) -> Option<Found<'a>> {
+    pub fn get(&self, key: &'static str) -> Option<FoundValue<'a>> {
         let mut asked = self.asked.borrow_mut();
         if !asked.contains(&key) {
             asked.push(key);
         }
         self.reader.known.borrow_mut().insert(self.path_of(key));
         let (at, value) = self.table?.iter().find(|(name, _)| name.get_ref() == key)?;
-        Some(Found { value: value.get_ref(), line: self.reader.line(&at.span()) })
+        Some(FoundValue { value: value.get_ref(), line: self.reader.line(&at.span()) })
     }
 
     /// Notes that a key is wrong.
@@ -169,7 +169,7 @@ impl<'a> Section<'a> {
         let path = self.path_of(key);
         let (line, table) = match self.get(key) {
             None => (None, None),
-            Some(Found { value: DeValue::Table(table), line }) => (Some(line), Some(table)),
+            Some(FoundValue { value: DeValue::Table(table), line }) => (Some(line), Some(table)),
             Some(found) => {
                 let text = format!("must be a table; write [{path}] and its keys below");
                 self.problem(Some(found.line), key, text);

@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 use std::path::Path;
 use std::time::Duration;
 
-use super::reader::Reader;
-use super::values::{Use, check_address, format_duration, parse_duration};
+use super::reader::FileReader;
+use super::values::{AddressUse, check_address, format_duration, parse_duration};
 use super::*;
 
 mod clients_tls;
@@ -122,7 +122,7 @@ fn the_documented_file_states_the_defaults() {
 
 #[test]
 fn the_documented_file_names_every_key_and_no_other() {
-    let reader = Reader::new(DOCUMENTED, Path::new(""), &|_| None);
+    let reader = FileReader::new(DOCUMENTED, Path::new(""), &|_| None);
     parse::read(&reader).unwrap();
     let mut stated = BTreeSet::new();
     let mut table = String::new();
@@ -498,11 +498,11 @@ fn durations_read_and_print() {
 #[test]
 fn addresses() {
     for good in ["127.0.0.1:3306", "db-0.db.prod.svc:3306", "[::1]:3306", "[::]:1", "unix:/run/mysqld.sock"] {
-        assert_eq!(check_address(good, Use::Connect), Ok(()), "{good}");
+        assert_eq!(check_address(good, AddressUse::Connect), Ok(()), "{good}");
     }
-    assert_eq!(check_address("0.0.0.0:0", Use::Bind), Ok(()));
-    assert_eq!(check_address("0.0.0.0:0", Use::Connect), Err("has port 0"));
-    assert!(check_address("unix:/x", Use::BindTcp).is_err());
+    assert_eq!(check_address("0.0.0.0:0", AddressUse::Bind), Ok(()));
+    assert_eq!(check_address("0.0.0.0:0", AddressUse::Connect), Err("has port 0"));
+    assert!(check_address("unix:/x", AddressUse::BindTcp).is_err());
     let long = format!("unix:/{}", "x".repeat(107));
     for bad in [
         "",
@@ -521,7 +521,7 @@ fn addresses() {
         "unix:@x",
         &long,
     ] {
-        assert!(check_address(bad, Use::Connect).is_err(), "{bad}");
+        assert!(check_address(bad, AddressUse::Connect).is_err(), "{bad}");
     }
 }
 

@@ -13,7 +13,7 @@ use zeroize::Zeroizing;
 
 use super::choice::Choice;
 use super::networks::Networks;
-use super::reader::{Found, Section};
+use super::reader::{FoundValue, Section};
 use super::secret::{Account, Secret, SecretRef, SecretUse};
 
 /// The longest duration. Longer ones are mistakes, and could overflow clocks.
@@ -21,7 +21,7 @@ const LONGEST: Duration = Duration::from_secs(365 * 24 * 3600);
 
 /// What an address may be used for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Use {
+pub(super) enum AddressUse {
     /// To listen; port 0 means any free port.
     Bind,
     /// To connect; port 0 is an error.
@@ -33,7 +33,7 @@ pub(super) enum Use {
 impl Section<'_> {
     /// Reads a string and its line; None if absent, or if the value is not a string, for which a problem is noted.
     pub fn text(&self, key: &'static str) -> Option<(String, usize)> {
-        let Found { value, line } = self.get(key)?;
+        let FoundValue { value, line } = self.get(key)?;
         match value.as_str() {
             Some(text) => Some((text.to_owned(), line)),
             None => {
@@ -106,7 +106,7 @@ impl Section<'_> {
     where
         T: TryFrom<u64> + PartialOrd + Display + Copy,
     {
-        let Found { value, line } = self.get(key)?;
+        let FoundValue { value, line } = self.get(key)?;
         let number = match value {
             DeValue::Integer(i) => u64::from_str_radix(i.as_str(), i.radix()).ok(),
             _ => None,
@@ -127,7 +127,7 @@ impl Section<'_> {
 
     /// Reads `true` or `false`.
     pub fn flag(&self, key: &'static str) -> Option<bool> {
-        let Found { value, line } = self.get(key)?;
+        let FoundValue { value, line } = self.get(key)?;
         let flag = value.as_bool();
         if flag.is_none() {
             self.problem(Some(line), key, format!("is {}; write true or false", shown(value)));
@@ -137,7 +137,7 @@ impl Section<'_> {
 
     /// Reads a list of strings, or a single string; none may be empty.
     pub fn texts(&self, key: &'static str, example: &str) -> Option<Vec<Arc<str>>> {
-        let Found { value, line } = self.get(key)?;
+        let FoundValue { value, line } = self.get(key)?;
         let text = |value: &DeValue<'_>| value.as_str().filter(|text| !text.is_empty()).map(Arc::from);
         let texts = match value {
             DeValue::Array(items) => items.iter().map(|item| text(item.get_ref())).collect(),
@@ -159,7 +159,7 @@ impl Section<'_> {
 
     /// Reads a duration of at least `least`.
     pub fn duration(&self, key: &'static str, default: Duration, least: Duration) -> Duration {
-        let Some(Found { value, line }) = self.get(key) else { return default };
+        let Some(FoundValue { value, line }) = self.get(key) else { return default };
         let example = format_duration(default.max(least));
         let Some(duration) = value.as_str().and_then(parse_duration) else {
             let text = format!(
@@ -183,7 +183,7 @@ impl Section<'_> {
 
     /// Reads a number of bytes, up to 1 GiB.
     pub fn size(&self, key: &'static str, default: usize) -> usize {
-        let Some(Found { value, line }) = self.get(key) else { return default };
+        let Some(FoundValue { value, line }) = self.get(key) else { return default };
         value.as_str().and_then(|text| parse_size(text, 1 << 30)).unwrap_or_else(|| {
             let example = format_size(default);
             let text = format!(
@@ -198,7 +198,7 @@ impl Section<'_> {
     /// Reads a number of bytes, at least 32 MiB; None if it is not given.
     pub fn memory(&self, key: &'static str) -> Option<usize> {
         const LEAST: usize = 32 << 20;
-        let Found { value, line } = self.get(key)?;
+        let FoundValue { value, line } = self.get(key)?;
         let bytes =
             value.as_str().and_then(|text| parse_size(text, usize::MAX)).filter(|bytes| *bytes >= LEAST);
         if bytes.is_none() {
@@ -212,7 +212,7 @@ impl Section<'_> {
     }
 
     /// Reads an address that must be present; returns "" if it is missing.
-    pub fn address(&self, key: &'static str, example: &str, purpose: Use) -> (String, Option<usize>) {
+    pub fn address(&self, key: &'static str, example: &str, purpose: AddressUse) -> (String, Option<usize>) {
         let (text, line) = self.required_text(key, example);
         if !text.is_empty()
             && let Err(wrong) = check_address(&text, purpose)
@@ -401,10 +401,10 @@ pub(super) fn format_size(bytes: usize) -> String {
 }
 
 /// Checks an address: `host:port`, `[v6]:port`, `unix:/path`.
-pub(super) fn check_address(text: &str, purpose: Use) -> Result<(), &'static str> {
+pub(super) fn check_address(text: &str, purpose: AddressUse) -> Result<(), &'static str> {
     if let Some(path) = text.strip_prefix("unix:") {
         return match purpose {
-            Use::BindTcp => Err("is a unix socket, and this needs TCP"),
+            AddressUse::BindTcp => Err("is a unix socket, and this needs TCP"),
             // The kernel's sockaddr_un has 108 bytes, including the NUL at the end.
             _ if path.len() > 107 => Err("has a path of more than 107 bytes"),
             _ if !path.starts_with('/') => Err("has no absolute path after unix:"),
@@ -426,7 +426,7 @@ pub(super) fn check_address(text: &str, purpose: Use) -> Result<(), &'static str
     }
     let digits = port.chars().all(|c| c.is_ascii_digit());
     match port.parse::<u16>() {
-        Ok(0) if purpose == Use::Connect => Err("has port 0"),
+        Ok(0) if purpose == AddressUse::Connect => Err("has port 0"),
         Ok(_) if digits => Ok(()),
         _ => Err("has no port from 1 to 65535 after the last colon"),
     }

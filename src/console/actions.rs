@@ -7,7 +7,7 @@ use std::sync::Arc;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Console;
-use super::outcome::{Refusal, Rows};
+use super::outcome::{ConsoleError, Rows};
 use crate::config::{AuditEvents, is_log_filter};
 use crate::telemetry::{AuditRecord, LogFilter};
 use crate::terms::AuditKind;
@@ -77,7 +77,11 @@ impl Action {
 }
 
 /// Executes an action, and returns what it did.
-pub(super) async fn execute(console: &Console, author: &Author, action: Action) -> Result<Rows, Refusal> {
+pub(super) async fn execute(
+    console: &Console,
+    author: &Author,
+    action: Action,
+) -> Result<Rows, ConsoleError> {
     let statement = action.statement();
     let (account, peer) = (&*author.account, author.peer);
     if let Action::SetLogLevel(_) = action {
@@ -95,7 +99,7 @@ pub(super) async fn execute(console: &Console, author: &Author, action: Action) 
         }
         Err(error) => {
             tracing::info!(target: "audit", account, %peer, action = statement, error, "console: action failed");
-            Err(Refusal::new(ER_UNKNOWN_ERROR, error))
+            Err(ConsoleError::new(ER_UNKNOWN_ERROR, error))
         }
     }
 }

@@ -106,7 +106,7 @@ fn like(context: &Context<'_>, escape: Option<char>, over: &AtomicBool) -> rusql
 
 /// A part of a pattern.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Part {
+enum PatternPart {
     /// `%`
     Any,
     /// `_`
@@ -119,15 +119,15 @@ fn small(c: char) -> char {
     c.to_lowercase().next().unwrap_or(c)
 }
 
-fn parts(pattern: &str, escape: Option<char>) -> Vec<Part> {
+fn parts(pattern: &str, escape: Option<char>) -> Vec<PatternPart> {
     let mut chars = pattern.chars();
     let mut parts = Vec::new();
     while let Some(c) = chars.next() {
         parts.push(match c {
-            c if Some(c) == escape => Part::Char(small(chars.next().unwrap_or(c))),
-            '%' => Part::Any,
-            '_' => Part::One,
-            c => Part::Char(small(c)),
+            c if Some(c) == escape => PatternPart::Char(small(chars.next().unwrap_or(c))),
+            '%' => PatternPart::Any,
+            '_' => PatternPart::One,
+            c => PatternPart::Char(small(c)),
         });
     }
     parts
@@ -135,23 +135,23 @@ fn parts(pattern: &str, escape: Option<char>) -> Vec<Part> {
 
 /// Matches without regard to case. After a mismatch only the last `%` takes one character more, so the time is at most the
 /// product of the lengths.
-fn matches(parts: &[Part], text: &str, over: &AtomicBool) -> rusqlite::Result<bool> {
+fn matches(parts: &[PatternPart], text: &str, over: &AtomicBool) -> rusqlite::Result<bool> {
     let (mut pattern, mut rest) = (parts, text);
-    let mut retry: Option<(&[Part], &str)> = None;
+    let mut retry: Option<(&[PatternPart], &str)> = None;
     loop {
         let mut chars = rest.chars();
         match (pattern.split_first(), chars.next()) {
-            (Some((Part::Any, behind)), _) => {
+            (Some((PatternPart::Any, behind)), _) => {
                 retry = Some((behind, rest));
                 pattern = behind;
                 continue;
             }
             (None, None) => return Ok(true),
-            (Some((Part::One, behind)), Some(_)) => {
+            (Some((PatternPart::One, behind)), Some(_)) => {
                 (pattern, rest) = (behind, chars.as_str());
                 continue;
             }
-            (Some((Part::Char(wanted), behind)), Some(c)) if small(c) == *wanted => {
+            (Some((PatternPart::Char(wanted), behind)), Some(c)) if small(c) == *wanted => {
                 (pattern, rest) = (behind, chars.as_str());
                 continue;
             }

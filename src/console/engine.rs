@@ -13,8 +13,8 @@ use rusqlite::types::Value;
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 use super::bounded::{self, LENGTH};
-use super::functions::{self, About};
-use super::outcome::{Refusal, Rows, bytes};
+use super::functions::{self, AboutClient};
+use super::outcome::{ConsoleError, Rows, bytes};
 use super::tables::{TABLES, VIEWS};
 
 /// The longest time of a query.
@@ -35,7 +35,7 @@ pub(super) const STATS: &str = "stats";
 type Read = (String, String);
 
 /// A query and its database, whose tables are not filled yet.
-pub(super) struct Prepared {
+pub(super) struct PreparedQuery {
     connection: Connection,
     query: String,
     /// True once the time of the query is over.
@@ -47,7 +47,7 @@ pub(super) struct Prepared {
 }
 
 /// Makes a database for a query, and finds the tables that the query reads.
-pub(super) fn prepare(query: String, about: About) -> Result<Prepared, Refusal> {
+pub(super) fn prepare(query: String, about: AboutClient) -> Result<PreparedQuery, ConsoleError> {
     let over = Arc::new(AtomicBool::new(false));
     let mut connection = database(about, &over).map_err(|error| internal(&error))?;
     let mut tables = BTreeSet::new();
@@ -62,12 +62,12 @@ pub(super) fn prepare(query: String, about: About) -> Result<Prepared, Refusal> 
                 .extend(TABLES.iter().map(|table| table.name).filter(|t| below.iter().any(|(_, b)| b == t)));
         }
     }
-    Ok(Prepared { connection, query, over, tables, copied })
+    Ok(PreparedQuery { connection, query, over, tables, copied })
 }
 
-impl Prepared {
+impl PreparedQuery {
     /// Adds rows to a table.
-    pub fn fill(&self, table: &str, rows: &[Vec<Value>]) -> Result<(), Refusal> {
+    pub fn fill(&self, table: &str, rows: &[Vec<Value>]) -> Result<(), ConsoleError> {
         let Some(first) = rows.first() else { return Ok(()) };
         let places = vec!["?"; first.len()].join(", ");
         let filled = (|| {
@@ -83,7 +83,7 @@ impl Prepared {
     }
 
     /// Runs the query. Its time begins now: the time for the data to come from the workers does not count.
-    pub fn run(mut self) -> Result<Rows, Refusal> {
+    pub fn run(mut self) -> Result<Rows, ConsoleError> {
         let over = self.over.clone();
         self.connection
             .progress_handler(INSTRUCTIONS, Some(move || over.load(Ordering::Relaxed)))
@@ -98,7 +98,7 @@ impl Prepared {
             }
         };
         let timer = std::thread::Builder::new().name("console-timer".to_owned()).spawn(timer);
-        timer.map_err(|error| Refusal::too_large(&format!("no thread for the query: {error}")))?;
+        timer.map_err(|error| ConsoleError::too_large(&format!("no thread for the query: {error}")))?;
         for view in &self.copied {
             let copy = format!("INSERT INTO {STATS}.{view} SELECT * FROM main.{view}");
             self.connection.execute(&copy, ()).map_err(|error| refusal(&error))?;
@@ -109,7 +109,7 @@ impl Prepared {
 }
 
 /// Reads all rows of the answer.
-fn collect(connection: &Connection, query: &str) -> Result<Rows, Refusal> {
+fn collect(connection: &Connection, query: &str) -> Result<Rows, ConsoleError> {
     let mut statement = connection.prepare(query).map_err(|error| refusal(&error))?;
     let columns: Vec<String> = statement.column_names().map(functions::shown).collect();
     let mut found = Rows { columns, ..Rows::default() };
@@ -119,12 +119,14 @@ fn collect(connection: &Connection, query: &str) -> Result<Rows, Refusal> {
         let mut values = Vec::with_capacity(found.columns.len());
         for at in 0..found.columns.len() {
             let value = row.get_ref(at).map_err(|error| refusal(&error))?;
-            values.push(Value::try_from(value).map_err(|_| Refusal::too_large("a value is no UTF-8 text"))?);
+            values.push(
+                Value::try_from(value).map_err(|_| ConsoleError::too_large("a value is no UTF-8 text"))?,
+            );
         }
         all += bytes(&values);
         if found.rows.len() >= ROWS || all > BYTES {
             let text = format!("the answer has more than {ROWS} rows or {} MiB; add LIMIT", BYTES >> 20);
-            return Err(Refusal::too_large(&text));
+            return Err(ConsoleError::too_large(&text));
         }
         found.rows.push(values);
     }
@@ -132,7 +134,7 @@ fn collect(connection: &Connection, query: &str) -> Result<Rows, Refusal> {
 }
 
 /// Returns an empty database with all tables and views.
-fn database(about: About, over: &Arc<AtomicBool>) -> rusqlite::Result<Connection> {
+fn database(about: AboutClient, over: &Arc<AtomicBool>) -> rusqlite::Result<Connection> {
     let flags =
         OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_MEMORY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_in_memory_with_flags(flags)?;
@@ -143,7 +145,7 @@ fn database(about: About, over: &Arc<AtomicBool>) -> rusqlite::Result<Connection
     functions::register(&connection, about)?;
     bounded::register(&connection, over)?;
     for table in TABLES {
-        let column = |c: &super::tables::Column| format!("{} {}", c.name, c.kind.as_str());
+        let column = |c: &super::tables::TableColumn| format!("{} {}", c.name, c.kind.as_str());
         let columns: Vec<_> = table.columns.iter().map(column).collect();
         connection.execute_batch(&format!("CREATE TABLE main.{} ({})", table.name, columns.join(", ")))?;
     }
@@ -160,7 +162,7 @@ fn database(about: About, over: &Arc<AtomicBool>) -> rusqlite::Result<Connection
 }
 
 /// Returns the tables and views that a query reads, and refuses what is not a query.
-fn reads(connection: &mut Connection, query: &str) -> Result<BTreeSet<Read>, Refusal> {
+fn reads(connection: &mut Connection, query: &str) -> Result<BTreeSet<Read>, ConsoleError> {
     let (send, receive) = mpsc::channel();
     let note = move |context: AuthContext<'_>| {
         if let AuthAction::Read { table_name, .. } = context.action {
@@ -191,26 +193,26 @@ fn permitted(context: AuthContext<'_>) -> Authorization {
 }
 
 /// An error of SQLite as an answer for the client.
-fn refusal(error: &rusqlite::Error) -> Refusal {
+fn refusal(error: &rusqlite::Error) -> ConsoleError {
     let text = match error {
         rusqlite::Error::SqliteFailure(_, Some(text)) => text.clone(),
         rusqlite::Error::SqlInputError { msg, .. } => msg.clone(),
         other => other.to_string(),
     };
     match error.sqlite_error_code() {
-        Some(ErrorCode::OperationInterrupted) => Refusal::interrupted(TIME),
+        Some(ErrorCode::OperationInterrupted) => ConsoleError::interrupted(TIME),
         Some(ErrorCode::OutOfMemory) => {
-            Refusal::too_large(&format!("the query needs more than {} MiB of memory", HEAP >> 20))
+            ConsoleError::too_large(&format!("the query needs more than {} MiB of memory", HEAP >> 20))
         }
-        Some(ErrorCode::TooBig) => Refusal::too_large("a value of the query is too long"),
-        Some(ErrorCode::AuthorizationForStatementDenied) => Refusal::read_only(),
-        _ if text.starts_with("no such table") => Refusal::no_table(&text),
-        _ => Refusal::syntax(text),
+        Some(ErrorCode::TooBig) => ConsoleError::too_large("a value of the query is too long"),
+        Some(ErrorCode::AuthorizationForStatementDenied) => ConsoleError::read_only(),
+        _ if text.starts_with("no such table") => ConsoleError::no_table(&text),
+        _ => ConsoleError::syntax(text),
     }
 }
 
 /// A failure that no query causes.
-fn internal(error: &rusqlite::Error) -> Refusal {
+fn internal(error: &rusqlite::Error) -> ConsoleError {
     tracing::error!(%error, "the console's database");
     refusal(error)
 }

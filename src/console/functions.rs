@@ -42,7 +42,7 @@ pub(super) const VARIABLES: &[(&str, &str)] = &[
 ];
 
 /// What the functions of a session return.
-pub(super) struct About {
+pub(super) struct AboutClient {
     pub schema: &'static str,
     /// `name@address`
     pub user: String,
@@ -95,10 +95,10 @@ pub(super) fn shown(column: &str) -> String {
 }
 
 /// Adds the functions to a database.
-pub(super) fn register(connection: &Connection, about: About) -> rusqlite::Result<()> {
+pub(super) fn register(connection: &Connection, about: AboutClient) -> rusqlite::Result<()> {
     let flags =
         FunctionFlags::SQLITE_UTF8 | FunctionFlags::SQLITE_DETERMINISTIC | FunctionFlags::SQLITE_INNOCUOUS;
-    let About { schema, user, id } = about;
+    let AboutClient { schema, user, id } = about;
     connection.create_scalar_function("version", 0, flags, |_| Ok(VERSION))?;
     connection.create_scalar_function("connection_id", 0, flags, move |_| Ok(id))?;
     for name in ["database", "schema"] {

@@ -8,7 +8,7 @@ use rusqlite::types::Value;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::time::timeout;
 
-use super::outcome::{Refusal, Rows};
+use super::outcome::{ConsoleError, Rows};
 use crate::wire::error_code::ER_NET_PACKET_TOO_LARGE;
 use crate::wire::{
     Capabilities, EofPacket, ErrPacket, OkPacket, PacketHeader, StatusFlags, Writer, frame, frame_with,
@@ -77,7 +77,7 @@ impl Link {
         if header.len > self.longest {
             self.seq = expected.wrapping_add(1);
             let text = format!("the packet is longer than {} bytes (max_allowed_packet)", self.longest);
-            let refusal = Refusal::new(ER_NET_PACKET_TOO_LARGE, text);
+            let refusal = ConsoleError::new(ER_NET_PACKET_TOO_LARGE, text);
             self.refuse(&refusal).await?;
             return Err(broken("a packet is too long"));
         }
@@ -121,8 +121,8 @@ impl Link {
     }
 
     /// Sends an ERR packet.
-    pub async fn refuse(&mut self, refusal: &Refusal) -> io::Result<()> {
-        let Refusal { code, sqlstate, text } = refusal;
+    pub async fn refuse(&mut self, refusal: &ConsoleError) -> io::Result<()> {
+        let ConsoleError { code, sqlstate, text } = refusal;
         self.put(|out| ErrPacket { code: *code, sqlstate: *sqlstate, message: text.as_bytes() }.encode(out));
         self.flush().await
     }

@@ -13,10 +13,10 @@ use tokio_rustls::TlsAcceptor;
 use super::SCHEMAS;
 use super::functions::{MAX_PACKET, VERSION};
 use super::link::Link;
-use super::outcome::Refusal;
-use super::places::{Place, Places};
+use super::outcome::ConsoleError;
+use super::places::{ConsolePlace, ConsolePlaces};
 use crate::admin::AdminState;
-use crate::auth::{self, Expected, Plugin, ServerExchange, Step};
+use crate::auth::{self, AuthStep, ExpectedPacket, Plugin, ServerExchange};
 use crate::config::{AuditEvents, ConsoleUser, Limits, Live};
 use crate::telemetry::{AuditOutcome, AuditRecord};
 use crate::terms::AuditKind;
@@ -37,7 +37,7 @@ pub(super) struct Entered {
     pub link: Link,
     pub user: ConsoleUser,
     pub schema: &'static str,
-    pub place: Place,
+    pub place: ConsolePlace,
     /// Counts the client for its address and account. While it lasts, wrong passwords of others at the address block
     /// neither.
     pub pass: Pass,
@@ -55,7 +55,7 @@ pub(super) struct Door {
     /// The connection id.
     pub id: u32,
     /// The places of clients.
-    pub places: Places,
+    pub places: ConsolePlaces,
     /// Counts wrong passwords; None if the address is blocked for them.
     pub pass: Option<Pass>,
 }
@@ -118,12 +118,12 @@ async fn converse(tcp: TcpStream, door: Door) -> io::Result<Option<Entered>> {
         (None, _) => {
             pass.failed(Fault::Password(response.user), &limits);
             let text = format!("Access denied for user '{name}'@'{}' (using password: YES)", peer.ip());
-            Err(Refusal::new(ER_ACCESS_DENIED_ERROR, text))
+            Err(ConsoleError::new(ER_ACCESS_DENIED_ERROR, text))
         }
-        (Some(_), None) => Err(Refusal::no_schema(&shown(response.schema.unwrap_or_default()))),
+        (Some(_), None) => Err(ConsoleError::no_schema(&shown(response.schema.unwrap_or_default()))),
         (Some(user), Some(schema)) => match places.take() {
             Some(place) => Ok((user, schema, place)),
-            None => Err(Refusal::too_many_clients()),
+            None => Err(ConsoleError::too_many_clients()),
         },
     };
     let mut record = AuditRecord::now(AuditKind::Login, id, &name, Some(peer));
@@ -150,9 +150,9 @@ async fn converse(tcp: TcpStream, door: Door) -> io::Result<Option<Entered>> {
 }
 
 /// ER_HOST_IS_BLOCKED
-fn blocked(host: IpAddr, live: &Live) -> Refusal {
+fn blocked(host: IpAddr, live: &Live) -> ConsoleError {
     let seconds = block_seconds(&live.limits);
-    Refusal::new(
+    ConsoleError::new(
         ER_HOST_IS_BLOCKED,
         format!(
             "Host '{host}' is blocked because of many connection errors \
@@ -193,8 +193,8 @@ async fn prove(
     limit: Duration,
 ) -> io::Result<bool> {
     let password = user.and_then(|user| user.password.as_ref()).filter(|password| !password.is_empty());
-    let expected =
-        password.map_or(Expected::Nobody, |password| Expected::Password(password.expose().as_bytes()));
+    let expected = password
+        .map_or(ExpectedPacket::Nobody, |password| ExpectedPacket::Password(password.expose().as_bytes()));
     let exchange = ServerExchange::new(Plugin::CachingSha2, nonce, expected);
     let named = response.capabilities.contains(Capabilities::PLUGIN_AUTH).then_some(response.auth_plugin);
     // A client that begins with another plugin is asked to switch.
@@ -205,12 +205,12 @@ async fn prove(
     let mut step = exchange.respond(plugin, answer);
     loop {
         step = match step {
-            Step::Accept(_) => return Ok(true),
-            Step::MoreData { data, then } => {
+            AuthStep::Accept(_) => return Ok(true),
+            AuthStep::MoreData { data, then } => {
                 link.put(|out| auth_more_data(out, &data));
                 then.finish()
             }
-            Step::AuthSwitch(switched) => {
+            AuthStep::AuthSwitch(switched) => {
                 let (name, nonce) = (switched.plugin().name().as_bytes(), *switched.nonce());
                 link.put(|out| AuthSwitchRequest { plugin: name, data: &nonce }.encode(out));
                 link.flush().await?;

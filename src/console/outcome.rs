@@ -20,7 +20,7 @@ pub(super) struct Rows {
 
 /// What a client gets.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) enum Outcome {
+pub(super) enum QueryOutcome {
     Rows(Rows),
     /// The OK packet: the statement has no effect here.
     Nothing,
@@ -28,7 +28,7 @@ pub(super) enum Outcome {
 
 /// Why a statement gets an error.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Refusal {
+pub(super) struct ConsoleError {
     /// The error code, one of MySQL's.
     pub code: u16,
     pub sqlstate: [u8; 5],
@@ -70,36 +70,36 @@ impl Rows {
     }
 }
 
-impl Refusal {
+impl ConsoleError {
     /// Makes an error with the SQLSTATE that the servers send with its code.
     pub fn new(code: u16, text: impl Into<String>) -> Self {
-        Refusal { code, sqlstate: error_code::sqlstate(code), text: text.into() }
+        ConsoleError { code, sqlstate: error_code::sqlstate(code), text: text.into() }
     }
 
     /// Returns this error.
     pub fn syntax(text: impl Into<String>) -> Self {
-        Refusal::new(ER_PARSE_ERROR, text)
+        ConsoleError::new(ER_PARSE_ERROR, text)
     }
 
     /// Returns this error.
     pub fn no_table(text: &str) -> Self {
-        Refusal::new(ER_NO_SUCH_TABLE, format!("{text}; SHOW TABLES lists the tables"))
+        ConsoleError::new(ER_NO_SUCH_TABLE, format!("{text}; SHOW TABLES lists the tables"))
     }
 
     /// Returns this error.
     pub fn no_schema(name: &str) -> Self {
         let text = format!("there is no database {name:?}; there are main and stats");
-        Refusal::new(ER_BAD_DB_ERROR, text)
+        ConsoleError::new(ER_BAD_DB_ERROR, text)
     }
 
     /// Returns this error.
     pub fn too_many_clients() -> Self {
-        Refusal::new(ER_CON_COUNT_ERROR, "the console has too many clients")
+        ConsoleError::new(ER_CON_COUNT_ERROR, "the console has too many clients")
     }
 
     /// Returns this error.
     pub fn lost_place() -> Self {
-        Refusal::new(
+        ConsoleError::new(
             ER_CLIENT_INTERACTION_TIMEOUT,
             "the console has too many clients, and this one was idle longest: log in again",
         )
@@ -107,7 +107,7 @@ impl Refusal {
 
     /// Returns this error.
     pub fn read_only() -> Self {
-        Refusal::new(
+        ConsoleError::new(
             ER_OPTION_PREVENTS_STATEMENT,
             format!("the console only reads, except for its actions: {ACTIONS}"),
         )
@@ -116,27 +116,29 @@ impl Refusal {
     /// Returns this error.
     pub fn interrupted(limit: Duration) -> Self {
         let text = format!("the query took longer than {} s and was ended", limit.as_secs());
-        Refusal::new(ER_QUERY_INTERRUPTED, text)
+        ConsoleError::new(ER_QUERY_INTERRUPTED, text)
     }
 
     /// Returns this error.
     pub fn too_large(text: &str) -> Self {
-        Refusal::new(ER_OUT_OF_RESOURCES, text)
+        ConsoleError::new(ER_OUT_OF_RESOURCES, text)
     }
 
     /// Returns this error.
     pub fn answers_wait() -> Self {
-        Refusal::too_large("other clients have not read their answers yet, which use all memory; try again")
+        ConsoleError::too_large(
+            "other clients have not read their answers yet, which use all memory; try again",
+        )
     }
 
     /// Returns this error.
     pub fn unknown_command() -> Self {
         let text = "the console has text queries, COM_PING, COM_INIT_DB and COM_RESET_CONNECTION only";
-        Refusal::new(ER_UNKNOWN_COM_ERROR, text)
+        ConsoleError::new(ER_UNKNOWN_COM_ERROR, text)
     }
 
     /// Returns this error.
     pub fn no_prepare() -> Self {
-        Refusal::new(ER_UNSUPPORTED_PS, "the console does not prepare statements; send them as text")
+        ConsoleError::new(ER_UNSUPPORTED_PS, "the console does not prepare statements; send them as text")
     }
 }

@@ -11,7 +11,7 @@ const CLIENTS: usize = 16;
 
 /// All places. Clones share them.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Places {
+pub(super) struct ConsolePlaces {
     /// The channel serves as a lock: nobody waits for its changes.
     taken: Arc<watch::Sender<Vec<Taken>>>,
 }
@@ -25,15 +25,15 @@ struct Taken {
 
 /// A client's place. Dropping it releases the place.
 #[derive(Debug)]
-pub(super) struct Place {
-    places: Places,
+pub(super) struct ConsolePlace {
+    places: ConsolePlaces,
     lost: Arc<Notify>,
 }
 
-impl Places {
+impl ConsolePlaces {
     /// Takes a place, if need be that of the client that has been idle longest. None: all clients have a statement under
     /// way.
-    pub fn take(&self) -> Option<Place> {
+    pub fn take(&self) -> Option<ConsolePlace> {
         let lost = Arc::new(Notify::new());
         let is_room = self.locked(|taken| {
             if taken.len() >= CLIENTS {
@@ -44,7 +44,7 @@ impl Places {
             taken.push(Taken { idle_since: None, lost: lost.clone() });
             true
         });
-        is_room.then(|| Place { places: self.clone(), lost })
+        is_room.then(|| ConsolePlace { places: self.clone(), lost })
     }
 
     fn locked<T: Default>(&self, change: impl FnOnce(&mut Vec<Taken>) -> T) -> T {
@@ -57,7 +57,7 @@ impl Places {
     }
 }
 
-impl Place {
+impl ConsolePlace {
     /// Says whether the client is idle from now on.
     pub fn idle(&self, idle: bool) {
         let idle_since = idle.then(Instant::now);
@@ -74,7 +74,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for ConsolePlace {
     fn drop(&mut self) {
         self.places.locked(|taken| taken.retain(|one| !Arc::ptr_eq(&one.lost, &self.lost)));
     }
@@ -88,7 +88,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_client_that_has_been_idle_longest_loses_its_place() {
-        let places = Places::default();
+        let places = ConsolePlaces::default();
         let mut clients: Vec<_> = (0..CLIENTS).map(|_| places.take().unwrap()).collect();
         assert!(places.take().is_none(), "all have a statement under way");
         for idle in [5, 3, 9] {

@@ -8,7 +8,7 @@ use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 use super::login::{Door, limits, login};
-use super::places::Places;
+use super::places::ConsolePlaces;
 use super::{Console, session};
 use crate::admin::{Certificate, Seats};
 use crate::config::ConsoleUser;
@@ -25,7 +25,7 @@ const PAUSE: Duration = Duration::from_millis(50);
 pub async fn serve(listener: TcpListener, console: Console) {
     let mut seats = Seats::new(STRANGERS);
     let mut certificate = Certificate::default();
-    let places = Places::default();
+    let places = ConsolePlaces::default();
     let (admission, mut users) = (Arc::new(Admission::default()), Vec::new());
     let open = watch::Sender::new(());
     let mut id = 0_u32;

@@ -8,7 +8,9 @@ use super::Console;
 use super::functions::VARIABLES;
 use super::outcome::bytes;
 use super::tables::{TABLES, VIEWS};
-use crate::admin::{PoolReport, PrimaryChangeReport, Report, ServerReport, Session, Unanswered, sessions};
+use crate::admin::{
+    PoolReport, PrimaryChangeReport, Report, ServerReport, SessionLine, Unanswered, sessions,
+};
 use crate::config::StaticServer;
 use crate::telemetry::{DigestReport, DigestTotals};
 use crate::terms::{Pin, Role};
@@ -163,7 +165,7 @@ fn servers(report: &Report, configured: &[StaticServer]) -> Vec<Row> {
     report.servers.iter().map(row).collect()
 }
 
-fn session(session: &Session) -> Row {
+fn session(session: &SessionLine) -> Row {
     let words = |word: &Option<String>| maybe(word.clone(), Value::Text);
     let (host, port) = host_and_port(&session.client);
     vec![

@@ -2,24 +2,24 @@
 
 /// The type of a column's values. Every column may be NULL.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
+pub(super) enum ColumnKind {
     Integer,
     Real,
     Text,
 }
 
 /// One column.
-pub(super) struct Column {
+pub(super) struct TableColumn {
     pub name: &'static str,
-    pub kind: Kind,
+    pub kind: ColumnKind,
     pub about: &'static str,
 }
 
 /// One table, which is filled when a statement names it.
-pub(super) struct Table {
+pub(super) struct ConsoleTable {
     pub name: &'static str,
     pub about: &'static str,
-    pub columns: &'static [Column],
+    pub columns: &'static [TableColumn],
 }
 
 /// A view over the tables, by a name that ProxySQL uses.
@@ -31,31 +31,31 @@ pub(super) struct View {
     pub select: &'static str,
 }
 
-impl Kind {
+impl ColumnKind {
     pub const fn as_str(self) -> &'static str {
         match self {
-            Kind::Integer => "INTEGER",
-            Kind::Real => "REAL",
-            Kind::Text => "TEXT",
+            ColumnKind::Integer => "INTEGER",
+            ColumnKind::Real => "REAL",
+            ColumnKind::Text => "TEXT",
         }
     }
 }
 
-const fn integer(name: &'static str, about: &'static str) -> Column {
-    Column { name, kind: Kind::Integer, about }
+const fn integer(name: &'static str, about: &'static str) -> TableColumn {
+    TableColumn { name, kind: ColumnKind::Integer, about }
 }
 
-const fn real(name: &'static str, about: &'static str) -> Column {
-    Column { name, kind: Kind::Real, about }
+const fn real(name: &'static str, about: &'static str) -> TableColumn {
+    TableColumn { name, kind: ColumnKind::Real, about }
 }
 
-const fn text(name: &'static str, about: &'static str) -> Column {
-    Column { name, kind: Kind::Text, about }
+const fn text(name: &'static str, about: &'static str) -> TableColumn {
+    TableColumn { name, kind: ColumnKind::Text, about }
 }
 
 /// Every table.
-pub(super) const TABLES: &[Table] = &[
-    Table {
+pub(super) const TABLES: &[ConsoleTable] = &[
+    ConsoleTable {
         name: "servers",
         about: "The servers, with the results of the last probes.",
         columns: &[
@@ -84,7 +84,7 @@ pub(super) const TABLES: &[Table] = &[
             text("last_error", "The error of the last probe that failed."),
         ],
     },
-    Table {
+    ConsoleTable {
         name: "sessions",
         about: "The clients' sessions.",
         columns: &[
@@ -108,7 +108,7 @@ pub(super) const TABLES: &[Table] = &[
             integer("worker", "The index of the worker."),
         ],
     },
-    Table {
+    ConsoleTable {
         name: "pools",
         about: "The connections to each server, over all workers, by account.",
         columns: &[
@@ -118,7 +118,7 @@ pub(super) const TABLES: &[Table] = &[
             integer("idle", "Connections that are parked and may serve another session."),
         ],
     },
-    Table {
+    ConsoleTable {
         name: "digests",
         about: "What the statements of each digest did. Times are in microseconds, points in time in seconds since 1970.",
         columns: &[
@@ -147,7 +147,7 @@ pub(super) const TABLES: &[Table] = &[
             real("last_seen", "When the last one arrived."),
         ],
     },
-    Table {
+    ConsoleTable {
         name: "errors",
         about: "The errors of each digest by code.",
         columns: &[
@@ -161,7 +161,7 @@ pub(super) const TABLES: &[Table] = &[
             real("last_seen", "When the last statement of the digest arrived."),
         ],
     },
-    Table {
+    ConsoleTable {
         name: "pins",
         about: "What keeps sessions on their server connections.",
         columns: &[
@@ -171,7 +171,7 @@ pub(super) const TABLES: &[Table] = &[
             real("held_seconds", "How long it kept sessions, counted when it ended."),
         ],
     },
-    Table {
+    ConsoleTable {
         name: "changes",
         about: "Changes of the primary, oldest first, and their effects on sessions.",
         columns: &[
@@ -195,7 +195,7 @@ pub(super) const TABLES: &[Table] = &[
             integer("state_lost", "Sessions that ended because they held state that cannot move."),
         ],
     },
-    Table {
+    ConsoleTable {
         name: "config",
         about: "The configuration in effect, with what came from Kubernetes. Secrets and the URL of the webhook are hidden.",
         columns: &[
@@ -206,7 +206,7 @@ pub(super) const TABLES: &[Table] = &[
             text("value", "The value."),
         ],
     },
-    Table {
+    ConsoleTable {
         name: "metrics",
         about: "The content of /metrics.",
         columns: &[
@@ -215,7 +215,7 @@ pub(super) const TABLES: &[Table] = &[
             real("value", "The value."),
         ],
     },
-    Table {
+    ConsoleTable {
         name: "tables",
         about: "All tables and views.",
         columns: &[
@@ -224,7 +224,7 @@ pub(super) const TABLES: &[Table] = &[
             text("about", "What it has."),
         ],
     },
-    Table {
+    ConsoleTable {
         name: "columns",
         about: "The columns of all tables and views.",
         columns: &[
@@ -234,7 +234,7 @@ pub(super) const TABLES: &[Table] = &[
             text("about", "What the column means; empty for views."),
         ],
     },
-    Table {
+    ConsoleTable {
         name: "variables",
         about: "What clients ask for when they connect. These are constants of the console.",
         columns: &[text("name", "The variable."), text("value", "Its value.")],

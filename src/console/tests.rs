@@ -3,23 +3,23 @@ use std::time::Duration;
 
 use super::actions::Action;
 use super::engine;
-use super::functions::{About, MAX_PACKET, VARIABLES};
+use super::functions::{AboutClient, MAX_PACKET, VARIABLES};
 use super::link::Link;
-use super::outcome::{Refusal, Rows};
+use super::outcome::{ConsoleError, Rows};
 use super::sources::{Filled, number, text};
-use super::statement::{Statement, recognise};
+use super::statement::{ConsoleStatement, recognise};
 use super::tables::{TABLES, VIEWS};
 use rusqlite::types::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::time::Instant;
 
-fn about() -> About {
-    About { schema: "main", user: "operator@10.0.0.1".to_owned(), id: 7 }
+fn about() -> AboutClient {
+    AboutClient { schema: "main", user: "operator@10.0.0.1".to_owned(), id: 7 }
 }
 
 /// Runs a statement over these rows of a table.
-fn run(sql: &str, filled: &[(&str, Vec<Vec<Value>>)]) -> Result<Rows, Refusal> {
-    let Statement::Query(query) = recognise(sql)? else { panic!("{sql} is no query") };
+fn run(sql: &str, filled: &[(&str, Vec<Vec<Value>>)]) -> Result<Rows, ConsoleError> {
+    let ConsoleStatement::Query(query) = recognise(sql)? else { panic!("{sql} is no query") };
     let prepared = engine::prepare(query, about())?;
     for (table, rows) in filled {
         assert!(prepared.tables.contains(table), "{sql} does not read {table}: {:?}", prepared.tables);
@@ -54,7 +54,7 @@ fn queries_filter_sort_group_and_join() {
 #[test]
 fn only_the_tables_that_a_query_reads_are_filled() {
     let of = |sql: &str| {
-        let Ok(Statement::Query(query)) = recognise(sql) else { panic!("{sql}") };
+        let Ok(ConsoleStatement::Query(query)) = recognise(sql) else { panic!("{sql}") };
         engine::prepare(query, about()).unwrap_or_else(|refusal| panic!("{sql}: {refusal:?}")).tables
     };
     assert!(of("SELECT 'servers'").is_empty());
@@ -257,7 +257,7 @@ fn functions_that_are_written_anew_compute_what_those_of_sqlite_do() {
 
 #[tokio::test]
 async fn time_for_the_data_to_come_does_not_count() {
-    let Ok(Statement::Query(query)) = recognise("SELECT count(*) FROM pins") else { panic!() };
+    let Ok(ConsoleStatement::Query(query)) = recognise("SELECT count(*) FROM pins") else { panic!() };
     let prepared = engine::prepare(query, about()).unwrap();
     tokio::time::sleep(engine::TIME).await;
     prepared.fill("pins", &vec![pins().remove(0); 5000]).unwrap();
@@ -316,10 +316,10 @@ fn what_clients_send_when_they_connect_is_answered() {
         "ROLLBACK;",
         "start transaction",
     ] {
-        assert_eq!(recognise(sql), Ok(Statement::Nothing), "{sql}");
+        assert_eq!(recognise(sql), Ok(ConsoleStatement::Nothing), "{sql}");
     }
     assert_eq!(recognise("SET mysql_threads = 4").unwrap_err().code, 1193);
-    assert_eq!(recognise("use `stats`;"), Ok(Statement::Use("stats".to_owned())));
+    assert_eq!(recognise("use `stats`;"), Ok(ConsoleStatement::Use("stats".to_owned())));
 }
 
 #[test]
@@ -341,7 +341,7 @@ fn show_statements() {
     assert_eq!(names(sql, "variables", variables()), [text("license")]);
     assert_eq!(run("SHOW DATABASES", &[]).unwrap().rows.len(), 2);
     assert_eq!(run("SHOW ERRORS", &[]).unwrap().rows.len(), 0);
-    assert_eq!(recognise("SHOW WARNINGS LIMIT 5"), Ok(Statement::Warnings));
+    assert_eq!(recognise("SHOW WARNINGS LIMIT 5"), Ok(ConsoleStatement::Warnings));
     assert_eq!(Rows::warned(&[]).rows.len(), 0);
     assert_eq!(Rows::warned(&["cut".to_owned()]).rows, [[text("Warning"), number(1105), text("cut")]]);
     assert_eq!(run("SHOW TABLES FROM nowhere", &[]).unwrap_err().code, 1049);
@@ -369,7 +369,7 @@ fn show_statements() {
 
 #[test]
 fn actions_are_recognised() {
-    let act = |action| Ok(Statement::Action(action));
+    let act = |action| Ok(ConsoleStatement::Action(action));
     assert_eq!(recognise("RELOAD;"), act(Action::Reload));
     assert_eq!(recognise("kill session 5"), act(Action::Kill { id: 5, connection: true }));
     assert_eq!(recognise("KILL CONNECTION 5"), act(Action::Kill { id: 5, connection: true }));

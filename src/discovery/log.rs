@@ -13,18 +13,18 @@ const REFILL: Duration = Duration::from_secs(10);
 
 /// Counts what was logged about each server.
 #[derive(Debug, Default)]
-pub(super) struct Log {
-    budgets: HashMap<ServerId, Budget>,
+pub(super) struct SnapshotLog {
+    budgets: HashMap<ServerId, LineBudget>,
 }
 
 #[derive(Debug)]
-struct Budget {
+struct LineBudget {
     left: u32,
     refilled: Instant,
     suppressed: u32,
 }
 
-impl Log {
+impl SnapshotLog {
     /// Logs what changed.
     pub fn changed(&mut self, before: &Snapshot, after: &Snapshot) {
         if before.primary != after.primary {
@@ -77,7 +77,7 @@ impl Log {
 
     fn budget(&mut self, server: &Server) -> Option<u32> {
         let now = Instant::now();
-        let full = Budget { left: BURST, refilled: now, suppressed: 0 };
+        let full = LineBudget { left: BURST, refilled: now, suppressed: 0 };
         self.budgets.entry(server.id).or_insert(full).take(now)
     }
 
@@ -99,7 +99,7 @@ impl Log {
     }
 }
 
-impl Budget {
+impl LineBudget {
     /// Returns None if the line must be suppressed; otherwise the number of lines suppressed since the last
     /// one.
     fn take(&mut self, now: Instant) -> Option<u32> {

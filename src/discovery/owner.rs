@@ -10,9 +10,9 @@ use tokio::task::{JoinHandle, spawn_local};
 use tokio::time::{Instant, sleep_until};
 
 use super::kubernetes::PodServers;
-use super::log::Log;
+use super::log::SnapshotLog;
 use crate::config::Live;
-use crate::monitor::{Connector, Kicker, Kicks, Orders, ProbePermit, Prober};
+use crate::monitor::{Connector, Kicker, Kicks, ProbeOrders, ProbePermit, Prober};
 use crate::topology::{
     Acknowledged, Discovered, Drain, Event, Maintenance, Server, ServerId, Snapshot, reduce,
 };
@@ -126,7 +126,7 @@ impl Acknowledgements {
 pub fn start_with<C: Connector>(source: Source, live: watch::Receiver<Arc<Live>>, connector: C) -> Started {
     let first = live.borrow().clone();
     let (events_in, events) = mpsc::channel(256);
-    let (orders, _) = watch::channel(Orders { monitor: first.monitor.clone(), urgent: true });
+    let (orders, _) = watch::channel(ProbeOrders { monitor: first.monitor.clone(), urgent: true });
     let (snapshots, seen) = watch::channel(Arc::new(Snapshot::empty()));
     let (kicks, kicks_seen) = watch::channel(Kicks::default());
     let acknowledged = Acknowledgements(events_in.clone());
@@ -142,8 +142,8 @@ pub fn start_with<C: Connector>(source: Source, live: watch::Receiver<Arc<Live>>
         monitors: HashMap::new(),
         events_in,
         drains_held: drainer.held.subscribe(),
-        clock: Clock::new(),
-        log: Log::default(),
+        clock: OwnerClock::new(),
+        log: SnapshotLog::default(),
         hurry_until: Some(Instant::now() + HURRY),
     };
     owner.configure(&first);
@@ -155,28 +155,28 @@ struct Owner<C: Connector> {
     connector: Rc<C>,
     source: Source,
     live: watch::Receiver<Arc<Live>>,
-    orders: watch::Sender<Orders>,
+    orders: watch::Sender<ProbeOrders>,
     snapshots: watch::Sender<Arc<Snapshot>>,
     kicks: watch::Sender<Kicks>,
-    monitors: HashMap<ServerId, Monitor>,
+    monitors: HashMap<ServerId, ServerMonitor>,
     /// The sender that each monitor gets a clone of.
     events_in: mpsc::Sender<Event>,
     /// True while orders to drain servers are refused.
     drains_held: watch::Receiver<bool>,
-    clock: Clock,
-    log: Log,
+    clock: OwnerClock,
+    log: SnapshotLog,
     /// Until when probes are urgent, while there is no primary.
     hurry_until: Option<Instant>,
 }
 
 /// A running monitor. Dropping it ends the task.
-struct Monitor {
+struct ServerMonitor {
     task: JoinHandle<()>,
     kick: Arc<ProbePermit>,
     tls_names: Arc<[Arc<str>]>,
 }
 
-impl Drop for Monitor {
+impl Drop for ServerMonitor {
     fn drop(&mut self) {
         self.task.abort();
     }
@@ -295,8 +295,9 @@ impl<C: Connector> Owner<C> {
     fn keep_monitors(&mut self, snapshot: &Snapshot) {
         let count = self.monitors.len();
         // If the names of a server's certificate change, its monitor starts again with a new connection.
-        let as_before =
-            |id: &ServerId, m: &mut Monitor| snapshot.server(*id).is_some_and(|s| s.tls_names == m.tls_names);
+        let as_before = |id: &ServerId, m: &mut ServerMonitor| {
+            snapshot.server(*id).is_some_and(|s| s.tls_names == m.tls_names)
+        };
         self.monitors.retain(as_before);
         let mut changed = count != self.monitors.len();
         for server in snapshot
@@ -316,7 +317,7 @@ impl<C: Connector> Owner<C> {
         }
     }
 
-    fn monitor(&self, server: &Server) -> Monitor {
+    fn monitor(&self, server: &Server) -> ServerMonitor {
         let kick = Arc::<ProbePermit>::default();
         let prober = Prober::new(
             server.id,
@@ -326,7 +327,7 @@ impl<C: Connector> Owner<C> {
             kick.clone(),
             self.events_in.clone(),
         );
-        Monitor { task: spawn_local(prober.run()), kick, tls_names: server.tls_names.clone() }
+        ServerMonitor { task: spawn_local(prober.run()), kick, tls_names: server.tls_names.clone() }
     }
 }
 
@@ -359,15 +360,15 @@ async fn next_pods(servers: &mut PodServers) -> Arc<Vec<Discovered>> {
 }
 
 /// Unix time derived from tokio's clock, so that tests can pause it.
-struct Clock {
+struct OwnerClock {
     at_start: Duration,
     started: Instant,
 }
 
-impl Clock {
+impl OwnerClock {
     fn new() -> Self {
         let at_start = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-        Clock { at_start, started: Instant::now() }
+        OwnerClock { at_start, started: Instant::now() }
     }
 
     fn now_ms(&self) -> u64 {

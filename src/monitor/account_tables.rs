@@ -11,9 +11,9 @@ use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout};
 
 use super::client::{Connection, Connector, Error, ResultSet, Target};
-use super::primary::{Primary, Source};
+use super::primary::{PrimarySource, PrimaryTerm};
 use super::statement;
-use crate::backend::accounts::{AccountReading, AccountRows, Accounts, Table};
+use crate::backend::accounts::{AccountReading, AccountRows, AccountTable, Accounts};
 use crate::config::{CredentialSource, Live};
 use crate::topology::{Flavor, Snapshot};
 
@@ -43,9 +43,9 @@ impl AccountTables {
     ) -> Self {
         let (publish, current) = watch::channel(AccountReading::default());
         let again = Arc::new(Notify::new());
-        let reader = Reader {
+        let reader = AccountReader {
             connector: Rc::new(connector),
-            source: Source { live, snapshot, again: again.clone(), floor: FLOOR },
+            source: PrimarySource { live, snapshot, again: again.clone(), floor: FLOOR },
             publish,
             connection: None,
             admins_refused: None,
@@ -73,20 +73,20 @@ pub async fn missing_grant<C: Connector>(connector: &C, target: &Target) -> Opti
     timeout(PATIENCE, reading).await.ok().flatten()
 }
 
-struct Reader<C: Connector> {
+struct AccountReader<C: Connector> {
     connector: Rc<C>,
-    source: Source,
+    source: PrimarySource,
     publish: watch::Sender<AccountReading>,
     /// The connection that stays open between two reads. Another primary, or another monitor account, needs another
     /// connection.
-    connection: Option<(Primary, Target, C::Connection)>,
+    connection: Option<(PrimaryTerm, Target, C::Connection)>,
     /// When the server last refused to say which accounts have CONNECTION_ADMIN.
     admins_refused: Option<Instant>,
     /// True if the last failure was logged.
     logged: bool,
 }
 
-impl<C: Connector> Reader<C> {
+impl<C: Connector> AccountReader<C> {
     async fn run(mut self) {
         loop {
             let wanted = self.source.live.wait_for(|live| live.credentials.has(CredentialSource::Accounts));
@@ -122,7 +122,7 @@ impl<C: Connector> Reader<C> {
     }
 
     /// Returns None if the primary is gone.
-    async fn read(&mut self, primary: Primary) -> Result<Option<Table>, (Error, Option<Flavor>)> {
+    async fn read(&mut self, primary: PrimaryTerm) -> Result<Option<AccountTable>, (Error, Option<Flavor>)> {
         let Some(target) = self.source.target(primary.0) else { return Ok(None) };
         let kept = self.connection.take().filter(|(of, at, _)| *of == primary && *at == target);
         let (mut flavor, mut admins_refused) = (None, None);
@@ -168,7 +168,7 @@ impl<C: Connector> Reader<C> {
 
     /// Logs a failed read, and returns the pause. The last reading still counts while the primary does not answer, which the
     /// probes report. If the monitor account may not read the tables, no reading counts any more.
-    fn failed(&mut self, primary: Primary, error: Error, flavor: Option<Flavor>) -> Duration {
+    fn failed(&mut self, primary: PrimaryTerm, error: Error, flavor: Option<Flavor>) -> Duration {
         let lost = matches!(error, Error::Lost(_));
         if lost {
             self.publish.send_modify(AccountReading::end);

@@ -16,7 +16,7 @@ use tokio::task::spawn_local;
 use tokio::time::{Instant, sleep, timeout};
 
 use super::client::{Connection, Connector, Error, Target};
-use super::primary::{Primary, wait_for_another, wait_for_primary};
+use super::primary::{PrimaryTerm, wait_for_another, wait_for_primary};
 use super::statement;
 use crate::backend::passes_read_only;
 use crate::config::{Live, Secret};
@@ -42,7 +42,8 @@ pub fn passing_accounts<C: Connector>(
     snapshot: watch::Receiver<Arc<Snapshot>>,
 ) -> watch::Receiver<Passing> {
     let (publish, current) = watch::channel(Passing::default());
-    let asker = Asker { connector: Rc::new(connector), live, snapshot, publish, answers: HashMap::new() };
+    let asker =
+        AccountAsker { connector: Rc::new(connector), live, snapshot, publish, answers: HashMap::new() };
     spawn_local(asker.run());
     current
 }
@@ -68,32 +69,32 @@ async fn first_column<C: Connection>(connection: &mut C, sql: &str) -> Result<Ve
 }
 
 /// The result for one account.
-struct Answer {
+struct AccountAnswer {
     /// None: its login was refused.
     passes: Option<bool>,
     /// The password that was used.
     password: Secret,
     /// The primary that was asked.
-    primary: Primary,
+    primary: PrimaryTerm,
     at: Instant,
 }
 
-impl Answer {
-    fn still_counts(&self, password: &Secret, primary: Primary) -> bool {
+impl AccountAnswer {
+    fn still_counts(&self, password: &Secret, primary: PrimaryTerm) -> bool {
         let lasts = if self.passes.is_some() { PERIOD } else { REFUSED };
         self.password == *password && self.primary == primary && self.at.elapsed() < lasts
     }
 }
 
-struct Asker<C> {
+struct AccountAsker<C> {
     connector: Rc<C>,
     live: watch::Receiver<Arc<Live>>,
     snapshot: watch::Receiver<Arc<Snapshot>>,
     publish: watch::Sender<Passing>,
-    answers: HashMap<Arc<str>, Answer>,
+    answers: HashMap<Arc<str>, AccountAnswer>,
 }
 
-impl<C: Connector> Asker<C> {
+impl<C: Connector> AccountAsker<C> {
     async fn run(mut self) {
         loop {
             let Some(primary) = self.primary().await else { return };
@@ -110,13 +111,13 @@ impl<C: Connector> Asker<C> {
 
     /// Waits until there is a primary and another server that could replace it. Returns None when the last
     /// receiver is gone.
-    async fn primary(&mut self) -> Option<Primary> {
+    async fn primary(&mut self) -> Option<PrimaryTerm> {
         wait_for_primary(&mut self.snapshot, &self.publish, |snapshot| snapshot.servers.len() > 1).await
     }
 
     /// Asks about all accounts whose answer is missing or too old. An error ends the round: the server is
     /// unreachable.
-    async fn ask_all(&mut self, live: &Live, primary: Primary) -> Result<(), Error> {
+    async fn ask_all(&mut self, live: &Live, primary: PrimaryTerm) -> Result<(), Error> {
         // Of a user without a password only the servers know it.
         let mut users: Vec<_> =
             live.users.values().filter_map(|user| Some((user, user.password.as_ref()?))).collect();
@@ -137,7 +138,7 @@ impl<C: Connector> Asker<C> {
                 }
             };
             let (password, at) = (password.clone(), Instant::now());
-            self.answers.insert(user.name.clone(), Answer { passes, password, primary, at });
+            self.answers.insert(user.name.clone(), AccountAnswer { passes, password, primary, at });
         }
         Ok(())
     }
@@ -164,7 +165,7 @@ impl<C: Connector> Asker<C> {
     }
 
     /// Waits until the accounts must be asked again. Returns false when the last receiver is gone.
-    async fn wait(&mut self, of: Primary, settings: &Live, pause: Duration) -> bool {
+    async fn wait(&mut self, of: PrimaryTerm, settings: &Live, pause: Duration) -> bool {
         let accounts_change = async {
             loop {
                 self.live.changed().await?;

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::client::{Closed, Connection, Connector, Encryption, Error, Greeting, ResultSet, Target};
-use super::name_watch::{Left, NameWatch};
+use super::name_watch::{LeftAddresses, NameWatch};
 use crate::backend::{
     self, Announced, Ceilings, ConnectError, Full, Introduction, Login, QueryError, WaitingMark, connect,
     own_class,
@@ -146,7 +146,7 @@ impl<S: Stream> Connection for BackendConnection<S> {
                 left = name.left() => left,
             };
             self.retire();
-            if left == Left::Own {
+            if left == LeftAddresses::Own {
                 return Closed::Moved;
             }
         }

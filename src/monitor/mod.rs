@@ -25,5 +25,5 @@ pub use backend::BackendConnector;
 pub use client::{Closed, Connection, Connector, Encryption, Error, Greeting, ResultSet, Row, Target};
 pub use kick::{Kicker, Kicks, ProbePermit};
 pub use passing_logins::PassingLogins;
-pub use probe::{Orders, Prober};
+pub use probe::{ProbeOrders, Prober};
 pub use routines::{MissingRight, Routines, missing_functions, missing_rights};

@@ -35,7 +35,7 @@ impl Drop for NameWatch {
 
 /// What the name does not lead to any more.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Left {
+pub(super) enum LeftAddresses {
     /// The address that the connection was opened to.
     Own,
     /// Another one.
@@ -56,7 +56,7 @@ impl NameWatch {
 
     /// Returns when the name does not lead to an address any more. A name that cannot be looked up still leads there. The
     /// future may be dropped at any time.
-    pub async fn left(&mut self) -> Left {
+    pub async fn left(&mut self) -> LeftAddresses {
         loop {
             if self.asking.is_none() {
                 sleep_until(self.due).await;
@@ -76,10 +76,10 @@ impl NameWatch {
             let now: Vec<_> = addresses.iter().map(SocketAddr::ip).collect();
             let before = std::mem::replace(&mut self.known, now);
             if !self.known.contains(&self.address) {
-                return Left::Own;
+                return LeftAddresses::Own;
             }
             if before.iter().any(|address| !self.known.contains(address)) {
-                return Left::Another;
+                return LeftAddresses::Another;
             }
         }
     }
@@ -96,12 +96,12 @@ mod tests {
         assert!(at("unix:/run/mysqld.sock", [127, 0, 0, 1]).is_none());
         assert!(NameWatch::of("localhost:3306", None).is_none());
         let began = Instant::now();
-        assert_eq!(at("localhost:3306", [10, 0, 0, 8]).unwrap().left().await, Left::Own);
+        assert_eq!(at("localhost:3306", [10, 0, 0, 8]).unwrap().left().await, LeftAddresses::Own);
         assert!(began.elapsed() >= PERIOD);
         let mut stays = at("localhost:3306", [127, 0, 0, 1]).unwrap();
         assert!(tokio::time::timeout(PERIOD * 3, stays.left()).await.is_err());
         stays.known.push(IpAddr::from([10, 0, 0, 9]));
-        assert_eq!(stays.left().await, Left::Another);
+        assert_eq!(stays.left().await, LeftAddresses::Another);
         let mut lost = at("nobody.invalid:3306", [10, 0, 0, 8]).unwrap();
         assert!(tokio::time::timeout(PERIOD * 3, lost.left()).await.is_err(), "no answer proves nothing");
     }

@@ -11,7 +11,7 @@ use crate::config::Live;
 use crate::topology::{ServerId, Snapshot};
 
 /// A primary, with its generation: another primary may give other answers, and so may the same server as a new generation.
-pub(super) type Primary = (ServerId, u64);
+pub(super) type PrimaryTerm = (ServerId, u64);
 
 /// Waits for a snapshot that has a primary and for which `suits` is true. Returns None when the last receiver of
 /// `publish` is gone.
@@ -19,7 +19,7 @@ pub(super) async fn wait_for_primary<T>(
     snapshot: &mut watch::Receiver<Arc<Snapshot>>,
     publish: &watch::Sender<T>,
     suits: impl Fn(&Snapshot) -> bool,
-) -> Option<Primary> {
+) -> Option<PrimaryTerm> {
     let found = tokio::select! {
         found = snapshot.wait_for(|snapshot| snapshot.primary.is_some() && suits(snapshot)) => found.ok()?,
         () = publish.closed() => return None,
@@ -33,13 +33,13 @@ pub(super) async fn wait_for_primary<T>(
 /// When no snapshots follow any more.
 pub(super) async fn wait_for_another(
     snapshot: &mut watch::Receiver<Arc<Snapshot>>,
-    than: Primary,
+    than: PrimaryTerm,
 ) -> Result<(), watch::error::RecvError> {
     snapshot.wait_for(|s| s.primary.is_some_and(|primary| (primary, s.generation) != than)).await.map(drop)
 }
 
 /// What a task needs that reads from the primary, under the monitor's account, whenever a read is due.
-pub(super) struct Source {
+pub(super) struct PrimarySource {
     pub(super) live: watch::Receiver<Arc<Live>>,
     pub(super) snapshot: watch::Receiver<Arc<Snapshot>>,
     /// Notified if a read is wanted soon.
@@ -48,9 +48,9 @@ pub(super) struct Source {
     pub(super) floor: Duration,
 }
 
-impl Source {
+impl PrimarySource {
     /// Waits until there is a primary. Returns None when the last receiver of `publish` is gone.
-    pub(super) async fn primary<T>(&mut self, publish: &watch::Sender<T>) -> Option<Primary> {
+    pub(super) async fn primary<T>(&mut self, publish: &watch::Sender<T>) -> Option<PrimaryTerm> {
         wait_for_primary(&mut self.snapshot, publish, |_| true).await
     }
 
@@ -59,7 +59,7 @@ impl Source {
     pub(super) async fn wait<T>(
         &mut self,
         publish: &watch::Sender<T>,
-        of: Primary,
+        of: PrimaryTerm,
         began: Instant,
         pause: Duration,
     ) -> bool {

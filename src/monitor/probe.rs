@@ -43,14 +43,14 @@ const PRIVILEGE_RETRY: Duration = Duration::from_secs(60);
 
 /// Settings for all probes; changes take effect at once.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Orders {
+pub struct ProbeOrders {
     /// `[monitor]`
     pub monitor: config::Monitor,
     /// True while there is no primary: probes run faster.
     pub urgent: bool,
 }
 
-impl Orders {
+impl ProbeOrders {
     fn period(&self) -> Duration {
         let interval = self.monitor.interval;
         if self.urgent { interval.min(URGENT_INTERVAL) } else { interval }
@@ -63,7 +63,7 @@ pub struct Prober<C: Connector> {
     server: ServerId,
     target: Target,
     connector: Rc<C>,
-    orders: watch::Receiver<Orders>,
+    orders: watch::Receiver<ProbeOrders>,
     kick: Arc<ProbePermit>,
     events: mpsc::Sender<Event>,
     /// When the last probe or attempt to connect began; the next one is due one period later.
@@ -88,7 +88,7 @@ pub struct Prober<C: Connector> {
 struct Over;
 
 /// Why probing on a connection ended.
-enum End {
+enum ProbeEnd {
     /// The connection was lost after it had answered. That alone does not prove that the server is down:
     /// reconnect.
     Lost(Error),
@@ -101,7 +101,7 @@ enum End {
 }
 
 /// How the wait between two probes ended.
-enum Next {
+enum NextProbe {
     Probe,
     Closed,
     Renew,
@@ -114,7 +114,7 @@ impl<C: Connector> Prober<C> {
         server: ServerId,
         (name, address, tls_names): (Arc<str>, Arc<str>, Arc<[Arc<str>]>),
         connector: Rc<C>,
-        orders: watch::Receiver<Orders>,
+        orders: watch::Receiver<ProbeOrders>,
         kick: Arc<ProbePermit>,
         events: mpsc::Sender<Event>,
     ) -> Self {
@@ -170,17 +170,17 @@ impl<C: Connector> Prober<C> {
             };
             patience = CONNECT_PATIENCE.0;
             match self.serve(connection).await? {
-                End::Lost(error) => {
+                ProbeEnd::Lost(error) => {
                     lost = Some(error);
                 }
-                End::Silent | End::Moved => {}
-                End::Errors => return self.pause().await,
+                ProbeEnd::Silent | ProbeEnd::Moved => {}
+                ProbeEnd::Errors => return self.pause().await,
             }
         }
     }
 
     /// Probes on one connection until it ends.
-    async fn serve(&mut self, mut connection: C::Connection) -> Result<End, Over> {
+    async fn serve(&mut self, mut connection: C::Connection) -> Result<ProbeEnd, Over> {
         let mut answers: u32 = 0;
         self.connected = Instant::now();
         // The quickest answer so far, or, before the first answer, a fraction of the login's time.
@@ -197,7 +197,7 @@ impl<C: Connector> Prober<C> {
             // The time of three missed probes, even if the interval is reloaded meanwhile.
             let patience = missed * MISSED_UNTIL_DOWN;
             match self.watch(connection.query(&sql), missed, patience, None).await? {
-                None => return Ok(End::Silent),
+                None => return Ok(ProbeEnd::Silent),
                 Some(Ok(sets)) => {
                     let round_trip = self.started.elapsed();
                     trip = if answers == 0 { round_trip } else { trip.min(round_trip) };
@@ -219,7 +219,7 @@ impl<C: Connector> Prober<C> {
                         }
                         Err(error) => {
                             self.failed(&error).await?;
-                            return Ok(End::Errors);
+                            return Ok(ProbeEnd::Errors);
                         }
                     }
                 }
@@ -232,17 +232,17 @@ impl<C: Connector> Prober<C> {
                 }
                 Some(Err(error)) => {
                     self.failed(&error).await?;
-                    return Ok(End::Errors);
+                    return Ok(ProbeEnd::Errors);
                 }
             }
             match self.wait(&mut connection).await {
-                Next::Probe => {}
-                Next::Moved => return Ok(End::Moved),
-                Next::Closed => {
+                NextProbe::Probe => {}
+                NextProbe::Moved => return Ok(ProbeEnd::Moved),
+                NextProbe::Closed => {
                     let error = Error::Lost("the server closed the connection".to_owned());
                     return Ok(self.lost(error, answers).await);
                 }
-                Next::Renew => self.renew(&mut connection).await,
+                NextProbe::Renew => self.renew(&mut connection).await,
             }
         }
     }
@@ -256,11 +256,11 @@ impl<C: Connector> Prober<C> {
 
     /// Waits before a reconnect after a loss. Reconnects at once, unless the server repeatedly closes
     /// connections after one answer.
-    async fn lost(&mut self, error: Error, answers: u32) -> End {
+    async fn lost(&mut self, error: Error, answers: u32) -> ProbeEnd {
         let again = std::mem::replace(&mut self.fleeting, answers <= 1);
         let pause = if again && self.fleeting { self.interval() } else { KICK_FLOOR };
         sleep_until(self.started + pause).await;
-        End::Lost(error)
+        ProbeEnd::Lost(error)
     }
 
     /// Waits for `work` and reports a missed probe whenever `after` has passed without a result. Returns None
@@ -292,24 +292,24 @@ impl<C: Connector> Prober<C> {
     }
 
     /// Waits until the next probe is due, by time or by a kick.
-    async fn wait(&mut self, connection: &mut C::Connection) -> Next {
+    async fn wait(&mut self, connection: &mut C::Connection) -> NextProbe {
         loop {
             if self.credentials_changed() || self.degraded.is_some_and(|at| at.elapsed() >= PRIVILEGE_RETRY) {
-                return Next::Renew;
+                return NextProbe::Renew;
             }
             let due = self.started + self.orders.borrow().period();
             tokio::select! {
-                () = sleep_until(due) => return Next::Probe,
+                () = sleep_until(due) => return NextProbe::Probe,
                 anew = self.kick.taken() => {
                     let floor = if anew { MOVED_FLOOR } else { KICK_FLOOR };
                     sleep_until(self.started + KICK_FLOOR).await;
                     // A name that leads to several servers must not make the probes connect all the time.
                     let anew = anew && self.connected.elapsed() >= floor;
-                    return if anew { Next::Moved } else { Next::Probe };
+                    return if anew { NextProbe::Moved } else { NextProbe::Probe };
                 }
                 end = connection.closed() => return match end {
-                    Closed::ByServer => Next::Closed,
-                    Closed::Moved => Next::Moved,
+                    Closed::ByServer => NextProbe::Closed,
+                    Closed::Moved => NextProbe::Moved,
                 },
                 Ok(()) = self.orders.changed() => {}
             }

@@ -15,14 +15,14 @@ use tokio::task::spawn_local;
 use tokio::time::{Instant, timeout};
 
 use super::client::{Connection, Connector, Error, Target};
-use super::primary::Source;
+use super::primary::PrimarySource;
 use super::statement;
 use crate::config::Live;
 use crate::sql::RoutineCatalogue;
 use crate::sql::catalogue::Changes;
 use crate::topology::{ServerId, Snapshot};
 pub use functions::ask as missing_functions;
-use functions::{Answers, ask_servers, of_servers};
+use functions::{FunctionAnswers, ask_servers, of_servers};
 pub use rights::MissingRight;
 
 /// How often the routines are read: clients that bypass the proxy change routines, too.
@@ -58,12 +58,12 @@ impl Routines {
         let (publish, current) = watch::channel(Arc::new(RoutineCatalogue::with_changes(changes.clone())));
         let again = Arc::new(Notify::new());
         let connector = Rc::new(connector);
-        let (answer, answers) = watch::channel(Answers::default());
+        let (answer, answers) = watch::channel(FunctionAnswers::default());
         spawn_local(ask_servers(connector.clone(), live.clone(), snapshot.clone(), answer));
-        let reader = Reader {
+        let reader = RoutineReader {
             connector,
             answers,
-            source: Source { live, snapshot, again: again.clone(), floor: FLOOR },
+            source: PrimarySource { live, snapshot, again: again.clone(), floor: FLOOR },
             changes,
             publish,
             logged: Logged::default(),
@@ -83,11 +83,11 @@ impl Routines {
     }
 }
 
-struct Reader<C> {
+struct RoutineReader<C> {
     connector: Rc<C>,
-    source: Source,
+    source: PrimarySource,
     /// What the servers say of their built-in functions.
-    answers: watch::Receiver<Answers>,
+    answers: watch::Receiver<FunctionAnswers>,
     /// Where sessions note that they changed something.
     changes: Arc<Changes>,
     publish: watch::Sender<Arc<RoutineCatalogue>>,
@@ -101,10 +101,10 @@ struct Logged {
     failed: bool,
 }
 
-impl<C: Connector> Reader<C> {
+impl<C: Connector> RoutineReader<C> {
     async fn run(mut self) {
         loop {
-            let servers = Servers::of(&self.source, &self.answers);
+            let servers = RoutineServers::of(&self.source, &self.answers);
             let Some(primary) = servers.known_while(&self.publish, self.source.primary(&self.publish)).await
             else {
                 return;
@@ -117,7 +117,7 @@ impl<C: Connector> Reader<C> {
                     if matches!(error, Error::Lost(_)) { RETRY } else { PERIOD }
                 }
             };
-            let servers = Servers::of(&self.source, &self.answers);
+            let servers = RoutineServers::of(&self.source, &self.answers);
             let wait = self.source.wait(&self.publish, primary, began, pause);
             if !servers.known_while(&self.publish, wait).await {
                 return;
@@ -181,14 +181,14 @@ impl<C: Connector> Reader<C> {
 }
 
 /// The servers in use, and their answers.
-struct Servers {
+struct RoutineServers {
     snapshot: watch::Receiver<Arc<Snapshot>>,
-    answers: watch::Receiver<Answers>,
+    answers: watch::Receiver<FunctionAnswers>,
 }
 
-impl Servers {
-    fn of(source: &Source, answers: &watch::Receiver<Answers>) -> Self {
-        Servers { snapshot: source.snapshot.clone(), answers: answers.clone() }
+impl RoutineServers {
+    fn of(source: &PrimarySource, answers: &watch::Receiver<FunctionAnswers>) -> Self {
+        RoutineServers { snapshot: source.snapshot.clone(), answers: answers.clone() }
     }
 
     /// Publishes what the servers in use have built in, at once and after each change, until the future is ready.

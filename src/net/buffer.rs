@@ -244,14 +244,14 @@ impl BufferPool {
 
     /// Waits until a buffer of this worker is returned. (Memory that other workers free is not reported.)
     pub async fn given_back(&self) {
-        struct Waiting<'a>(&'a Cell<usize>);
-        impl Drop for Waiting<'_> {
+        struct BufferWait<'a>(&'a Cell<usize>);
+        impl Drop for BufferWait<'_> {
             fn drop(&mut self) {
                 self.0.set(self.0.get() - 1);
             }
         }
         self.waiting.set(self.waiting.get() + 1);
-        let _waiting = Waiting(&self.waiting);
+        let _waiting = BufferWait(&self.waiting);
         self.returned.notified().await;
     }
 

@@ -209,9 +209,9 @@ fn ended(ready: Poll<io::Result<Ready>>) -> Poll<()> {
 }
 
 /// A socket for a call that waits.
-pub(super) struct Waiting<'a, 'c>(pub &'a mut Socket, pub &'a mut Context<'c>);
+pub(super) struct SocketWait<'a, 'c>(pub &'a mut Socket, pub &'a mut Context<'c>);
 
-impl Io for Waiting<'_, '_> {
+impl Io for SocketWait<'_, '_> {
     fn read(&mut self, room: &mut [u8]) -> Poll<io::Result<usize>> {
         let mut room = ReadBuf::new(room);
         ready!(self.0.poll_read(self.1, &mut room))?;

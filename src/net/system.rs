@@ -16,7 +16,7 @@ use tokio::net::{TcpStream, UnixStream};
 use super::compression::Below;
 use super::os_user::name_of;
 use super::ring::{Reactor, RingSocket};
-use super::socket::{AtOnce, Socket, Waiting};
+use super::socket::{AtOnce, Socket, SocketWait};
 use super::timeout::{Timeout, Timer};
 use super::tls::Tls;
 use super::{
@@ -72,7 +72,7 @@ impl SystemStream {
 
     /// Completes the handshake of `tls`, and encrypts all that follows. After an error the stream is useless.
     async fn shake_hands(&mut self, mut tls: Box<Tls>) -> io::Result<()> {
-        poll_fn(|cx| tls.poll_handshake(&mut Waiting(&mut self.socket, cx))).await?;
+        poll_fn(|cx| tls.poll_handshake(&mut SocketWait(&mut self.socket, cx))).await?;
         self.layers.get_or_insert_default().tls = Some(tls);
         Ok(())
     }
@@ -86,9 +86,13 @@ impl SystemStream {
     ) -> Poll<io::Result<()>> {
         let socket = match self.parts() {
             (Some(compression), tls, socket) => {
-                return compression.poll_write(&mut Below { tls, io: Waiting(socket, cx) }, bytes, written);
+                return compression.poll_write(
+                    &mut Below { tls, io: SocketWait(socket, cx) },
+                    bytes,
+                    written,
+                );
             }
-            (None, Some(tls), socket) => return tls.poll_write(&mut Waiting(socket, cx), bytes, written),
+            (None, Some(tls), socket) => return tls.poll_write(&mut SocketWait(socket, cx), bytes, written),
             (None, None, socket) => socket,
         };
         while let Some(rest) = bytes.get(*written..).filter(|rest| !rest.is_empty()) {
@@ -123,9 +127,9 @@ impl Stream for SystemStream {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut Buf) -> Poll<io::Result<usize>> {
         let socket = match self.parts() {
             (Some(compression), tls, socket) => {
-                return compression.poll_read(&mut Below { tls, io: Waiting(socket, cx) }, buf);
+                return compression.poll_read(&mut Below { tls, io: SocketWait(socket, cx) }, buf);
             }
-            (None, Some(tls), socket) => return tls.poll_read(&mut Waiting(socket, cx), buf),
+            (None, Some(tls), socket) => return tls.poll_read(&mut SocketWait(socket, cx), buf),
             (None, None, socket) => socket,
         };
         let mut room = ReadBuf::new(buf.room_mut());
@@ -140,9 +144,9 @@ impl Stream for SystemStream {
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.parts() {
             (Some(compression), tls, socket) => {
-                compression.poll_readable(&mut Below { tls, io: Waiting(socket, cx) })
+                compression.poll_readable(&mut Below { tls, io: SocketWait(socket, cx) })
             }
-            (None, Some(tls), socket) => tls.poll_readable(&mut Waiting(socket, cx)),
+            (None, Some(tls), socket) => tls.poll_readable(&mut SocketWait(socket, cx)),
             (None, None, socket) => socket.poll_read_ready(cx),
         }
     }

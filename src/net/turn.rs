@@ -10,7 +10,7 @@ use tokio::time::Instant;
 
 /// The turn of the calling thread.
 #[derive(Debug, Clone, Copy)]
-enum Turn {
+enum TurnState {
     /// The thread has no turns.
     None,
     /// The clock was not read in this turn.
@@ -20,28 +20,28 @@ enum Turn {
 }
 
 thread_local! {
-    static TURN: Cell<Turn> = const { Cell::new(Turn::None) };
+    static TURN: Cell<TurnState> = const { Cell::new(TurnState::None) };
 }
 
 /// Notes that a turn of the calling thread begins.
 pub(super) fn begins() {
-    TURN.set(Turn::Begun);
+    TURN.set(TurnState::Begun);
 }
 
 /// Notes that the calling thread has no turns any more.
 pub(super) fn no_more() {
-    TURN.set(Turn::None);
+    TURN.set(TurnState::None);
 }
 
 /// Returns the time, which may be as old as the turn.
 #[inline]
 pub fn turn_time() -> Instant {
     match TURN.get() {
-        Turn::ReadAt(time) => time,
-        Turn::None => Instant::now(),
-        Turn::Begun => {
+        TurnState::ReadAt(time) => time,
+        TurnState::None => Instant::now(),
+        TurnState::Begun => {
             let now = Instant::now();
-            TURN.set(Turn::ReadAt(now));
+            TURN.set(TurnState::ReadAt(now));
             now
         }
     }

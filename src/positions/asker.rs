@@ -29,14 +29,14 @@ pub(super) struct Asker<S> {
     pub kind: Option<Question>,
     /// How often this question was asked.
     asked: u32,
-    form: Form,
+    form: QuestionForm,
     buf: Buf,
     /// Where the answer's row is in `buf`.
     row: Range<usize>,
 }
 
 /// How the last question is sent.
-enum Form {
+enum QuestionForm {
     Text,
     /// As COM_STMT_EXECUTE of this statement.
     Prepared(PrepareOk),
@@ -51,7 +51,7 @@ impl<S: Stream> Asker<S> {
             packet: Vec::new(),
             kind: None,
             asked: 0,
-            form: Form::Text,
+            form: QuestionForm::Text,
             buf: Buf::with_room(512),
             row: 0..0,
         }
@@ -61,13 +61,13 @@ impl<S: Stream> Asker<S> {
     /// only waits differ from one another.
     pub async fn ask(&mut self, question: Question, text: impl FnOnce() -> String) -> Result<(), QueryError> {
         if self.kind.replace(question) != Some(question) || question == Question::Wait {
-            if let Form::Prepared(statement) = self.form {
+            if let QuestionForm::Prepared(statement) = self.form {
                 self.connection.close_statement(statement.statement_id).await?;
             }
             self.packet = self.connection.question(&text());
-            (self.asked, self.form) = (0, Form::Text);
+            (self.asked, self.form) = (0, QuestionForm::Text);
         } else if self.asked == WORTH_PREPARING
-            && matches!(self.form, Form::Text)
+            && matches!(self.form, QuestionForm::Text)
             && matches!(question, Question::Position | Question::Seen)
         {
             Box::pin(self.prepare(&text())).await?;
@@ -81,11 +81,11 @@ impl<S: Stream> Asker<S> {
         match self.connection.prepare(text.as_bytes()).await {
             Ok(statement) => {
                 self.packet = self.connection.execution(statement.statement_id);
-                self.form = Form::Prepared(statement);
+                self.form = QuestionForm::Prepared(statement);
                 Ok(())
             }
             Err(QueryError::Refused(_)) => {
-                self.form = Form::NotPrepared;
+                self.form = QuestionForm::NotPrepared;
                 Ok(())
             }
             Err(error) => Err(error),
@@ -96,8 +96,8 @@ impl<S: Stream> Asker<S> {
     pub fn values(&self) -> Values<'_> {
         let row = self.buf.filled().get(self.row.clone()).unwrap_or_default();
         match self.form {
-            Form::Prepared(statement) => Values::of_strings(row, statement.columns),
-            Form::Text | Form::NotPrepared => Values::of(row),
+            QuestionForm::Prepared(statement) => Values::of_strings(row, statement.columns),
+            QuestionForm::Text | QuestionForm::NotPrepared => Values::of(row),
         }
     }
 }

@@ -12,7 +12,7 @@ use crate::topology::GtidSet;
 
 /// What a server answered.
 #[derive(Debug, Clone)]
-pub enum Answer {
+pub enum PositionAnswer {
     /// The primary's position.
     Position {
         /// All that any replica can have by now.
@@ -33,7 +33,7 @@ pub enum Answer {
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Batch {
-    answer: RefCell<Option<Answer>>,
+    answer: RefCell<Option<PositionAnswer>>,
     waiting: RefCell<Vec<Waker>>,
     joined: Cell<u64>,
     /// The union of the positions that the reads wait for or ask about.
@@ -101,7 +101,7 @@ impl Batch {
     }
 
     /// Stores the answer and wakes the reads.
-    pub fn tell(&self, answer: Answer) {
+    pub fn tell(&self, answer: PositionAnswer) {
         if self.expected.borrow().is_some() {
             self.told.set(Some(turn_time()));
         }
@@ -126,7 +126,7 @@ impl Batch {
     }
 
     /// Waits for the answer. May be dropped at any time.
-    pub fn answer(&self) -> impl Future<Output = Answer> {
+    pub fn answer(&self) -> impl Future<Output = PositionAnswer> {
         let mut registered = false;
         poll_fn(move |cx| {
             if let Some(answer) = &*self.answer.borrow() {

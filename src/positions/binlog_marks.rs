@@ -21,7 +21,7 @@ const POSITION: &str = "SELECT @@global.gtid_executed, (SELECT COUNT(*) FROM \
 
 /// See the module.
 #[derive(Debug)]
-pub struct Seen {
+pub struct SeenMarks {
     /// The marks in the binary log, and the GTIDs of their transactions.
     pub marks: HashMap<u128, Option<Gtid>>,
     /// True if the binary log showed every transaction that was asked for.
@@ -32,7 +32,7 @@ pub struct Seen {
     pub settled: bool,
 }
 
-impl Seen {
+impl SeenMarks {
     /// Returns why a mark may be missing here although the server has its transaction; Ok if that cannot be.
     pub fn has_all(&self) -> Result<(), &'static str> {
         if !self.all {
@@ -52,7 +52,7 @@ pub async fn read<R: Runtime>(
     snapshot: &Snapshot,
     server: &Server,
     excluded: &GtidSet,
-) -> Result<Option<Seen>, Unreachable> {
+) -> Result<Option<SeenMarks>, Unreachable> {
     let limit = resources.live.borrow().timeouts.connect;
     let Some(mut connection) = open(resources, server, snapshot).await else { return Err(Unreachable) };
     let refused = |error: QueryError| match error {
@@ -96,5 +96,5 @@ pub async fn read<R: Runtime>(
     };
     let _ = resources.runtime.timeout(limit, connection.quit()).await;
     let all = whole && !unread && found.contains(&executed.subtract(excluded));
-    Ok(Some(Seen { marks, all, executed, settled }))
+    Ok(Some(SeenMarks { marks, all, executed, settled }))
 }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::OnceCell;
 use tokio::time::Instant;
 
-use super::binlog_marks::Seen;
+use super::binlog_marks::SeenMarks;
 use crate::backend::{Connection, Mark};
 use crate::topology::{Facts, GtidSet, ServerId, Snapshot};
 
@@ -25,29 +25,29 @@ const SHARED: Duration = Duration::from_secs(1);
 /// A position of the primary, and when this worker received it. Whatever was sent later is not in the
 /// position.
 #[derive(Debug, Clone)]
-pub struct Before {
+pub struct LookupBefore {
     at: Instant,
     position: Arc<GtidSet>,
 }
 
 /// A question to a new primary.
-pub struct Asked {
+pub struct LookupAsked {
     generation: u64,
     lost: ServerId,
-    before: Before,
+    before: LookupBefore,
     /// The transactions that are not asked for: the position from before the COMMIT.
     pub excluded: Arc<GtidSet>,
     /// What the new primary's binary log has. None: the server cannot answer.
-    pub answer: OnceCell<Option<Seen>>,
+    pub answer: OnceCell<Option<SeenMarks>>,
 }
 
 /// See the module.
 #[derive(Default)]
 pub struct Commits {
-    positions: RefCell<VecDeque<Before>>,
+    positions: RefCell<VecDeque<LookupBefore>>,
     /// The mark of the last COMMIT that each server answered with a GTID.
     witnesses: RefCell<Vec<(ServerId, Mark)>>,
-    asked: RefCell<Vec<Rc<Asked>>>,
+    asked: RefCell<Vec<Rc<LookupAsked>>>,
 }
 
 impl Commits {
@@ -68,7 +68,7 @@ impl Commits {
                 number > MOST / 2 || number % 2 == 1
             });
         }
-        positions.push_back(Before { at: Instant::now(), position: facts.gtid.clone() });
+        positions.push_back(LookupBefore { at: Instant::now(), position: facts.gtid.clone() });
     }
 
     /// Records the connection's mark if the server answered a marked COMMIT, with a GTID.
@@ -90,9 +90,9 @@ impl Commits {
     }
 
     /// Returns a position of the primary that lacks all that was sent at `sent` or later.
-    pub fn before(&self, sent: Instant) -> Option<Before> {
+    pub fn before(&self, sent: Instant) -> Option<LookupBefore> {
         let positions = self.positions.borrow();
-        let older = |least: Duration| move |before: &&Before| before.at + least < sent;
+        let older = |least: Duration| move |before: &&LookupBefore| before.at + least < sent;
         let best = positions.iter().rev().find(older(SHARED));
         best.or_else(|| positions.front().filter(older(Duration::ZERO))).cloned()
     }
@@ -104,21 +104,27 @@ impl Commits {
 
     /// Returns the question to the primary of this generation, for a COMMIT that was sent at `sent` at the
     /// earliest. Sessions share a question if its position is old enough for their COMMIT.
-    pub fn asked(&self, generation: u64, lost: ServerId, before: &Before, sent: Instant) -> Rc<Asked> {
+    pub fn asked(
+        &self,
+        generation: u64,
+        lost: ServerId,
+        before: &LookupBefore,
+        sent: Instant,
+    ) -> Rc<LookupAsked> {
         let mut asked = self.asked.borrow_mut();
         asked.retain(|asked| asked.generation == generation);
         if let Some(asked) = asked.iter().find(|asked| asked.lost == lost && asked.before.at < sent) {
             return asked.clone();
         }
         let excluded = before.position.clone();
-        let new = Asked { generation, lost, before: before.clone(), excluded, answer: OnceCell::new() };
+        let new = LookupAsked { generation, lost, before: before.clone(), excluded, answer: OnceCell::new() };
         let new = Rc::new(new);
         asked.push(new.clone());
         new
     }
 
     /// Drops a question whose answer was not final, so that it is asked again.
-    pub fn ask_again(&self, old: &Rc<Asked>) {
+    pub fn ask_again(&self, old: &Rc<LookupAsked>) {
         self.asked.borrow_mut().retain(|asked| !Rc::ptr_eq(asked, old));
     }
 }

@@ -10,7 +10,7 @@ use crate::topology::{Flavor, GtidSet, Server, ServerId, Snapshot};
 
 /// See the module.
 #[derive(Debug, Default)]
-pub(super) struct Known {
+pub(super) struct KnownPosition {
     /// The primary's last answer, as text and as a position.
     last: Option<(Vec<u8>, Rc<GtidSet>)>,
     /// How often in a row the primary gave this answer, with nothing being committed.
@@ -52,7 +52,7 @@ struct Missed {
 }
 
 /// A primary's position, and the part of it that is still being committed.
-type Position = (Rc<GtidSet>, Option<Rc<GtidSet>>);
+type SeenPosition = (Rc<GtidSet>, Option<Rc<GtidSet>>);
 
 /// After this long a replica is waited for again, whatever its probes report: the write that was waited for
 /// may have been rolled back, or may never get there.
@@ -62,7 +62,7 @@ const FORGOTTEN: Duration = Duration::from_secs(10);
 /// twice.
 const QUIET: u32 = 8;
 
-impl Known {
+impl KnownPosition {
     /// True if the primary is quiet.
     pub fn is_quiet(&self) -> bool {
         self.same >= QUIET
@@ -84,7 +84,7 @@ impl Known {
     /// thread after the hash: these are in the position, too, and are returned on their own if there are any.
     /// None: the text cannot be parsed, or is empty, as on a primary without a binary log. (Every replica would
     /// seem to have an empty position.)
-    pub fn position(&mut self, flavor: Flavor, text: &[u8], owned: &[u8]) -> Option<Position> {
+    pub fn position(&mut self, flavor: Flavor, text: &[u8], owned: &[u8]) -> Option<SeenPosition> {
         let executed = match &self.last {
             Some((known, position)) if known == text => {
                 self.same = if owned.is_empty() { self.same.saturating_add(1) } else { 0 };
@@ -225,7 +225,7 @@ mod tests {
 
     #[test]
     fn what_is_being_committed_counts() {
-        let mut known = Known::default();
+        let mut known = KnownPosition::default();
         let mut position = |text: &str, owned: &str| {
             let position = known.position(Flavor::MySql, text.as_bytes(), owned.as_bytes());
             position.map(|(all, pending)| (all.to_string(), pending.map(|p| p.to_string())))

@@ -24,8 +24,8 @@ mod sharing;
 mod sync;
 mod turns;
 
-pub use batch::{Answer, Batch};
-pub use binlog_marks::{Seen, Unreachable, read};
-pub use commit_lookup::{Asked, Before, Commits};
+pub use batch::{Batch, PositionAnswer};
+pub use binlog_marks::{SeenMarks, Unreachable, read};
+pub use commit_lookup::{Commits, LookupAsked, LookupBefore};
 pub use query::{Positions, Wait, is_galera, tells_positions};
 pub use sharing::{Seat, seats};

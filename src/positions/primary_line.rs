@@ -13,9 +13,9 @@ use tokio::sync::mpsc::UnboundedReceiver;
 
 use super::asker::{Asker, Guard};
 use super::asking::{Ask, ask, count};
-use super::batch::{Answer, Batch};
-use super::known::Known;
-use super::sharing::{Message, Reading, Seat, Turn};
+use super::batch::{Batch, PositionAnswer};
+use super::known::KnownPosition;
+use super::sharing::{Message, Seat, SharedReading, SharingTurn};
 use crate::backend::{Connection, Values};
 use crate::net::Runtime;
 use crate::terms::Question;
@@ -23,7 +23,7 @@ use crate::topology::{Flavor, ServerId};
 use crate::worker::Resources;
 
 /// Reads that share an answer.
-struct Waiting {
+struct LineWait {
     /// The number of the last question that may have been sent before one of these reads arrived.
     after: u64,
     /// The primary that they want to know the position of.
@@ -34,23 +34,23 @@ struct Waiting {
 /// See the module.
 pub(super) struct PrimaryLine<R: Runtime> {
     resources: Rc<Resources<R>>,
-    known: Rc<RefCell<Known>>,
+    known: Rc<RefCell<KnownPosition>>,
     seat: RefCell<Seat>,
     /// The reads without an answer, the oldest first.
-    waiting: RefCell<VecDeque<Waiting>>,
+    waiting: RefCell<VecDeque<LineWait>>,
     /// Batches of former questions, for the next ones: their last reads may still have to look at the answer.
     former: RefCell<Vec<Rc<Batch>>>,
     /// Memory for the reads of a question.
-    spare: Cell<Vec<Waiting>>,
+    spare: Cell<Vec<LineWait>>,
     /// The turn, if a read got it and the task does not know yet.
-    turn: RefCell<Option<Turn>>,
+    turn: RefCell<Option<SharingTurn>>,
     /// The connection to the primary.
     asker: RefCell<Option<Asker<R::Stream>>>,
     /// The worker's second of the last question over that connection.
     used: Cell<u32>,
     /// Connections to other servers, with the second since which nobody uses them: one may become the primary again.
     others: RefCell<Vec<(u32, Asker<R::Stream>)>>,
-    task: RefCell<Task>,
+    task: RefCell<LineTask>,
     /// How many reads shared the last question.
     crowd: Cell<u64>,
 }
@@ -64,7 +64,7 @@ const MOST_FORMER: usize = 4;
 
 /// The task that asks, and that reads what other workers tell. Once begun it stays.
 #[derive(Default)]
-enum Task {
+enum LineTask {
     #[default]
     None,
     /// Asks, or will look soon.
@@ -74,7 +74,7 @@ enum Task {
 }
 
 impl<R: Runtime> PrimaryLine<R> {
-    pub fn new(resources: Rc<Resources<R>>, known: Rc<RefCell<Known>>, seat: Seat) -> Self {
+    pub fn new(resources: Rc<Resources<R>>, known: Rc<RefCell<KnownPosition>>, seat: Seat) -> Self {
         PrimaryLine {
             resources,
             known,
@@ -149,7 +149,7 @@ impl<R: Runtime> PrimaryLine<R> {
             Some(open) => open.batch.clone(),
             None => {
                 let batch = self.unused_batch();
-                waiting.push_back(Waiting { after: now, primary, batch: batch.clone() });
+                waiting.push_back(LineWait { after: now, primary, batch: batch.clone() });
                 self.want();
                 batch
             }
@@ -179,16 +179,16 @@ impl<R: Runtime> PrimaryLine<R> {
     async fn next(&self, inbox: &mut UnboundedReceiver<Message>) -> Option<Message> {
         poll_fn(|cx| {
             if let Some(turn) = self.turn.take() {
-                self.task.replace(Task::Running);
+                self.task.replace(LineTask::Running);
                 return Poll::Ready(Some(Message::Turn(turn)));
             }
             if let Poll::Ready(message) = inbox.poll_recv(cx) {
-                self.task.replace(Task::Running);
+                self.task.replace(LineTask::Running);
                 return Poll::Ready(message);
             }
             match &mut *self.task.borrow_mut() {
-                Task::Idle(waker) => waker.clone_from(cx.waker()),
-                task => *task = Task::Idle(cx.waker().clone()),
+                LineTask::Idle(waker) => waker.clone_from(cx.waker()),
+                task => *task = LineTask::Idle(cx.waker().clone()),
             }
             Poll::Pending
         })
@@ -200,7 +200,7 @@ impl<R: Runtime> PrimaryLine<R> {
     }
 
     /// Removes and returns the reads for which the answer to the question with this number is good.
-    fn due(&self, number: u64) -> Vec<Waiting> {
+    fn due(&self, number: u64) -> Vec<LineWait> {
         let mut waiting = self.waiting.borrow_mut();
         let count = waiting.iter().take_while(|waiting| waiting.after < number).count();
         let mut due = self.spare.take();
@@ -209,10 +209,10 @@ impl<R: Runtime> PrimaryLine<R> {
     }
 
     /// Tells the reads the answer of the server that was asked. Reads that want to know of another server get none.
-    fn tell(&self, mut due: Vec<Waiting>, asked: Option<ServerId>, answer: &Answer) {
+    fn tell(&self, mut due: Vec<LineWait>, asked: Option<ServerId>, answer: &PositionAnswer) {
         let mut former = self.former.borrow_mut();
-        for Waiting { primary, batch, .. } in due.drain(..) {
-            batch.tell(if asked == Some(primary) { answer.clone() } else { Answer::Unknown });
+        for LineWait { primary, batch, .. } in due.drain(..) {
+            batch.tell(if asked == Some(primary) { answer.clone() } else { PositionAnswer::Unknown });
             if former.len() < MOST_FORMER {
                 former.push(batch);
             }
@@ -228,19 +228,19 @@ impl<R: Runtime> PrimaryLine<R> {
         // The task runs after all tasks that are ready now, so that these share the question. Another worker's answer
         // wakes it by itself.
         match &*task {
-            Task::None => {
-                *task = Task::Running;
+            LineTask::None => {
+                *task = LineTask::Running;
                 let begun = line.seat.borrow_mut().inbox.take();
                 if let Some(inbox) = begun {
                     line.resources.runtime.spawn(run(line.clone(), inbox));
                 }
             }
-            Task::Idle(_) if has_turn => {
-                if let Task::Idle(waker) = std::mem::replace(&mut *task, Task::Running) {
+            LineTask::Idle(_) if has_turn => {
+                if let LineTask::Idle(waker) = std::mem::replace(&mut *task, LineTask::Running) {
                     waker.wake();
                 }
             }
-            Task::Running | Task::Idle(_) => {}
+            LineTask::Running | LineTask::Idle(_) => {}
         }
         batch
     }
@@ -258,7 +258,7 @@ async fn run<R: Runtime>(line: Rc<PrimaryLine<R>>, mut inbox: UnboundedReceiver<
                 live.timeouts.connect + live.consistency.max_wait
             };
             let Some(message) = guard.watch(line.next(&mut inbox), limit, primary).await else {
-                line.tell(line.due(u64::MAX), None, &Answer::Unknown);
+                line.tell(line.due(u64::MAX), None, &PositionAnswer::Unknown);
                 continue;
             };
             message
@@ -274,7 +274,7 @@ async fn run<R: Runtime>(line: Rc<PrimaryLine<R>>, mut inbox: UnboundedReceiver<
 }
 
 /// Asks as long as reads of this worker wait, and then gives the turn to another worker.
-async fn ask_for_all<R: Runtime>(line: &PrimaryLine<R>, mut turn: Turn, guard: &mut Guard<R>) {
+async fn ask_for_all<R: Runtime>(line: &PrimaryLine<R>, mut turn: SharingTurn, guard: &mut Guard<R>) {
     let resources = &*line.resources;
     loop {
         if line.crowd.get() > 1 {
@@ -287,7 +287,7 @@ async fn ask_for_all<R: Runtime>(line: &PrimaryLine<R>, mut turn: Turn, guard: &
         // A read that has given up holds its batch no more.
         let is_wanted = turn.is_shared() || due.iter().any(|waiting| Rc::strong_count(&waiting.batch) > 1);
         let snapshot = resources.topology.get();
-        let (mut answer, mut asked) = (Answer::Unknown, None);
+        let (mut answer, mut asked) = (PositionAnswer::Unknown, None);
         if let Some(primary) = snapshot.primary.filter(|_| is_wanted) {
             line.turn_to(primary);
             line.crowd.set(joined(&due));
@@ -304,7 +304,7 @@ async fn ask_for_all<R: Runtime>(line: &PrimaryLine<R>, mut turn: Turn, guard: &
                     None => {
                         // A new primary may have acknowledged writes that this server lacks.
                         resources.outside.kick(primary);
-                        Answer::Unknown
+                        PositionAnswer::Unknown
                     }
                 }
             };
@@ -320,7 +320,7 @@ async fn ask_for_all<R: Runtime>(line: &PrimaryLine<R>, mut turn: Turn, guard: &
 }
 
 /// Takes the answer that another worker got.
-fn take<R: Runtime>(line: &PrimaryLine<R>, number: u64, reading: Option<&Reading<'_>>) {
+fn take<R: Runtime>(line: &PrimaryLine<R>, number: u64, reading: Option<&SharedReading<'_>>) {
     let topology = &line.resources.topology;
     if reading.is_some_and(|reading| reading.generation < topology.generation()) {
         // The other worker does not know of the new primary yet: its next question is to that one.
@@ -337,32 +337,37 @@ fn take<R: Runtime>(line: &PrimaryLine<R>, number: u64, reading: Option<&Reading
     let flavor = asked.and_then(|server| server.facts.as_ref()).map(|facts| facts.flavor);
     let answer = match (reading, flavor) {
         (Some(reading), Some(flavor)) => understood(line, flavor, reading),
-        _ => Answer::Unknown,
+        _ => PositionAnswer::Unknown,
     };
     line.tell(due, reading.map(|reading| reading.server), &answer);
 }
 
 /// Returns how many reads wait.
-fn joined(due: &[Waiting]) -> u64 {
+fn joined(due: &[LineWait]) -> u64 {
     due.iter().map(|waiting| waiting.batch.joined()).sum()
 }
 
 /// Reads the answer's row. None: the server is read-only, so it is no primary any more.
-fn reading(mut values: Values<'_>, server: ServerId, generation: u64) -> Option<Reading<'_>> {
+fn reading(mut values: Values<'_>, server: ServerId, generation: u64) -> Option<SharedReading<'_>> {
     let mut value = || values.next().flatten();
     let (owned, position) = (value().unwrap_or_default(), value().map(Cow::Borrowed));
     let writes = value().is_some_and(|value| value == b"0" || value.eq_ignore_ascii_case(b"OFF"));
-    writes.then_some(Reading { server, generation, owned: Cow::Borrowed(owned), position })
+    writes.then_some(SharedReading { server, generation, owned: Cow::Borrowed(owned), position })
 }
 
 /// Returns the position in an answer, if the server that gave it is still the primary.
-fn understood<R: Runtime>(line: &PrimaryLine<R>, flavor: Flavor, reading: &Reading<'_>) -> Answer {
+fn understood<R: Runtime>(
+    line: &PrimaryLine<R>,
+    flavor: Flavor,
+    reading: &SharedReading<'_>,
+) -> PositionAnswer {
     let topology = &line.resources.topology;
     if topology.primary() != Some(reading.server) || topology.generation() != reading.generation {
         line.resources.outside.kick(reading.server);
-        return Answer::Unknown;
+        return PositionAnswer::Unknown;
     }
     let mut known = line.known.borrow_mut();
     let position = reading.position.as_ref().and_then(|text| known.position(flavor, text, &reading.owned));
-    position.map_or(Answer::Untold, |(position, pending)| Answer::Position { position, pending })
+    position
+        .map_or(PositionAnswer::Untold, |(position, pending)| PositionAnswer::Position { position, pending })
 }

@@ -14,8 +14,8 @@ use tokio::time::Instant;
 
 use super::asker::{Asker, Guard};
 use super::asking::{Ask, ask, count};
-use super::batch::{Answer, Batch};
-use super::known::{Known, without_threads};
+use super::batch::{Batch, PositionAnswer};
+use super::known::{KnownPosition, without_threads};
 use super::primary_line::PrimaryLine;
 use super::shared_waits::{Share, SharedWaits, is_reached};
 use super::sharing::Seat;
@@ -26,7 +26,7 @@ use crate::topology::{Flavor, Group, GtidSet, Health, Server, ServerId, Snapshot
 use crate::worker::Resources;
 
 /// The questions of one kind to one server.
-struct Line<S> {
+struct QueryLine<S> {
     server: ServerId,
     question: Question,
     asker: RefCell<Option<Asker<S>>>,
@@ -37,7 +37,7 @@ struct Line<S> {
     /// How long waits usually take, in microseconds: a moving average. 0: not known.
     usual: Cell<u32>,
     /// The task that asks, and how to wake it.
-    task: RefCell<Task>,
+    task: RefCell<QueryTask>,
     /// The worker's second of the last question.
     used: Cell<u32>,
 }
@@ -63,7 +63,7 @@ pub enum Wait {
 
 /// The task of a line. It stays while its line is used, since reads would pay for a new one.
 #[derive(Default)]
-enum Task {
+enum QueryTask {
     #[default]
     None,
     /// Asks, or will look soon.
@@ -72,7 +72,7 @@ enum Task {
     Idle(Waker),
 }
 
-impl<S> Line<S> {
+impl<S> QueryLine<S> {
     /// Returns the reads that share the wait under way, if they wait for this position or a later one.
     fn wait_under_way(&self, position: &Rc<GtidSet>, roles: u64) -> Option<Rc<Batch>> {
         let wait = self.wait.borrow();
@@ -102,20 +102,20 @@ impl<S> Line<S> {
 
     /// True if nobody asks.
     fn is_idle(&self) -> bool {
-        !matches!(*self.task.borrow(), Task::Running)
+        !matches!(*self.task.borrow(), QueryTask::Running)
     }
 
     /// Returns the next batch, once there is one. None: the line is given up.
     async fn batch(&self) -> Option<Rc<Batch>> {
         poll_fn(|cx| {
             if let Some(batch) = self.next.take() {
-                self.task.replace(Task::Running);
+                self.task.replace(QueryTask::Running);
                 return Poll::Ready(Some(batch));
             }
             match &mut *self.task.borrow_mut() {
-                Task::None => return Poll::Ready(None),
-                Task::Idle(waker) => waker.clone_from(cx.waker()),
-                running @ Task::Running => *running = Task::Idle(cx.waker().clone()),
+                QueryTask::None => return Poll::Ready(None),
+                QueryTask::Idle(waker) => waker.clone_from(cx.waker()),
+                running @ QueryTask::Running => *running = QueryTask::Idle(cx.waker().clone()),
             }
             Poll::Pending
         })
@@ -124,7 +124,7 @@ impl<S> Line<S> {
 
     /// Ends the task. Called while it is idle.
     fn give_up(&self) {
-        if let Task::Idle(waker) = self.task.replace(Task::None) {
+        if let QueryTask::Idle(waker) = self.task.replace(QueryTask::None) {
             waker.wake();
         }
     }
@@ -138,10 +138,10 @@ const LATE: u32 = 4;
 /// See the module.
 pub struct Positions<R: Runtime> {
     resources: Rc<Resources<R>>,
-    lines: RefCell<Vec<Rc<Line<R::Stream>>>>,
+    lines: RefCell<Vec<Rc<QueryLine<R::Stream>>>>,
     /// The question for the primary's position, shared with the other workers.
     primary: Rc<PrimaryLine<R>>,
-    known: Rc<RefCell<Known>>,
+    known: Rc<RefCell<KnownPosition>>,
     /// The waits for servers that the workers share. None: there is no other worker.
     shared_waits: Option<Arc<SharedWaits>>,
 }
@@ -149,18 +149,18 @@ pub struct Positions<R: Runtime> {
 impl<R: Runtime> Positions<R> {
     /// Returns the positions for a worker, of which nothing is known yet.
     pub fn new(resources: Rc<Resources<R>>, seat: Seat) -> Self {
-        let known: Rc<RefCell<Known>> = Rc::default();
+        let known: Rc<RefCell<KnownPosition>> = Rc::default();
         let shared_waits = seat.waits();
         let primary = Rc::new(PrimaryLine::new(resources.clone(), known.clone(), seat));
         Positions { resources, lines: RefCell::default(), primary, known, shared_waits }
     }
 
-    fn line(&self, server: ServerId, question: Question) -> Rc<Line<R::Stream>> {
+    fn line(&self, server: ServerId, question: Question) -> Rc<QueryLine<R::Stream>> {
         let mut lines = self.lines.borrow_mut();
         if let Some(line) = lines.iter().find(|l| l.server == server && l.question == question) {
             return line.clone();
         }
-        let line = Rc::new(Line {
+        let line = Rc::new(QueryLine {
             server,
             question,
             asker: RefCell::default(),
@@ -281,7 +281,7 @@ impl<R: Runtime> Positions<R> {
 
     /// Asks the primary for its position. Every write that was acknowledged before the call is in the answer's
     /// position.
-    pub async fn primary_position(self: &Rc<Self>, primary: ServerId) -> Answer {
+    pub async fn primary_position(self: &Rc<Self>, primary: ServerId) -> PositionAnswer {
         PrimaryLine::join(&self.primary, primary).answer().await
     }
 
@@ -314,12 +314,12 @@ impl<R: Runtime> Positions<R> {
             return None;
         }
         let slowest = own.map_or(u32::MAX, |own| own.usual.get().saturating_mul(2));
-        let fits = |line: &&Rc<Line<_>>| {
+        let fits = |line: &&Rc<QueryLine<_>>| {
             line.is_waited_for(limit) && line.usual.get() <= slowest && is_usable(line.server)
         };
         let others = waits.clone().filter(fits);
         let under_way = others.clone().find(|line| line.wait_under_way(position, roles).is_some());
-        let gathers = |line: &&Rc<Line<_>>| line.next.borrow().is_some() && fits(line);
+        let gathers = |line: &&Rc<QueryLine<_>>| line.next.borrow().is_some() && fits(line);
         under_way.or_else(|| waits.find(gathers)).map(|line| line.server)
     }
 
@@ -352,7 +352,8 @@ impl<R: Runtime> Positions<R> {
         position: &Rc<GtidSet>,
     ) -> bool {
         let asked = self.ask(replica, Question::Wait, Some(position));
-        let reached = matches!(self.resources.runtime.timeout(limit, asked).await, Some(Answer::Reached));
+        let reached =
+            matches!(self.resources.runtime.timeout(limit, asked).await, Some(PositionAnswer::Reached));
         if !reached {
             let roles = self.resources.topology.versions().roles;
             self.known.borrow_mut().failed(replica, position, roles);
@@ -383,7 +384,7 @@ impl<R: Runtime> Positions<R> {
         let asked: Vec<_> = asked.collect();
         let all = async {
             for batch in asked {
-                if !matches!(batch.answer().await, Answer::Unseen) {
+                if !matches!(batch.answer().await, PositionAnswer::Unseen) {
                     return false;
                 }
             }
@@ -397,7 +398,7 @@ impl<R: Runtime> Positions<R> {
     pub async fn is_in_step(self: &Rc<Self>, node: ServerId) -> bool {
         let limit = self.resources.live.borrow().consistency.max_wait;
         let asked = self.ask(node, Question::Step, None);
-        matches!(self.resources.runtime.timeout(limit, asked).await, Some(Answer::Reached))
+        matches!(self.resources.runtime.timeout(limit, asked).await, Some(PositionAnswer::Reached))
     }
 
     /// Closes the connections for questions that were not used for `idle`. Called every second.
@@ -416,7 +417,7 @@ impl<R: Runtime> Positions<R> {
         server: ServerId,
         question: Question,
         position: Option<&Rc<GtidSet>>,
-    ) -> Answer {
+    ) -> PositionAnswer {
         self.join(server, question, position).answer().await
     }
 
@@ -438,17 +439,17 @@ impl<R: Runtime> Positions<R> {
         let batch = line.next.borrow_mut().get_or_insert_with(Rc::default).clone();
         batch.join(position);
         // The task runs after all tasks that are ready now, so that these share the question.
-        match line.task.replace(Task::Running) {
-            Task::Running => {}
-            Task::Idle(waker) => waker.wake(),
-            Task::None => self.resources.runtime.spawn(answer_all(self.clone(), line)),
+        match line.task.replace(QueryTask::Running) {
+            QueryTask::Running => {}
+            QueryTask::Idle(waker) => waker.wake(),
+            QueryTask::None => self.resources.runtime.spawn(answer_all(self.clone(), line)),
         }
         batch
     }
 }
 
 /// Asks for one batch after the other, until the line is given up.
-async fn answer_all<R: Runtime>(positions: Rc<Positions<R>>, line: Rc<Line<R::Stream>>) {
+async fn answer_all<R: Runtime>(positions: Rc<Positions<R>>, line: Rc<QueryLine<R::Stream>>) {
     let mut guard = Guard::new(positions.resources.clone());
     while let Some(batch) = line.batch().await {
         if Rc::strong_count(&batch) == 1 {
@@ -461,25 +462,25 @@ async fn answer_all<R: Runtime>(positions: Rc<Positions<R>>, line: Rc<Line<R::St
             let (batch, roles) = (batch.clone(), snapshot.roles_version);
             line.wait.replace(Some(UnderWay { batch, began: Instant::now(), roles }));
         }
-        let asked = Asked { positions: &positions, line: &line, batch: &batch, snapshot: &snapshot };
+        let asked = AskedTogether { positions: &positions, line: &line, batch: &batch, snapshot: &snapshot };
         let answer = asked.answer(&mut guard).await;
         line.wait.take();
-        batch.tell(answer.unwrap_or(Answer::Unknown));
+        batch.tell(answer.unwrap_or(PositionAnswer::Unknown));
     }
 }
 
 /// A question for a batch.
-struct Asked<'a, R: Runtime> {
+struct AskedTogether<'a, R: Runtime> {
     positions: &'a Positions<R>,
-    line: &'a Line<R::Stream>,
+    line: &'a QueryLine<R::Stream>,
     batch: &'a Rc<Batch>,
     /// The snapshot when the question began.
     snapshot: &'a Snapshot,
 }
 
-impl<R: Runtime> Asked<'_, R> {
+impl<R: Runtime> AskedTogether<'_, R> {
     /// Returns the server's answer, or what another worker knows of that server.
-    async fn answer(&self, guard: &mut Guard<R>) -> Option<Answer> {
+    async fn answer(&self, guard: &mut Guard<R>) -> Option<PositionAnswer> {
         let (line, target) = (self.line, self.batch.target());
         let Some(target) = target.filter(|_| line.question == Question::Wait) else {
             return self.ask(guard).await;
@@ -491,7 +492,7 @@ impl<R: Runtime> Asked<'_, R> {
                 Share::Join(reached) => reached,
                 Share::Ask(sender) => {
                     let answer = self.wait(guard).await;
-                    if matches!(answer, Some(Answer::Reached)) {
+                    if matches!(answer, Some(PositionAnswer::Reached)) {
                         let _ = sender.send(true);
                     }
                     return answer;
@@ -503,7 +504,7 @@ impl<R: Runtime> Asked<'_, R> {
                 Some(true) => {
                     let mut known = self.positions.known.borrow_mut();
                     known.reached(line.server, Some(target), self.snapshot);
-                    return Some(Answer::Reached);
+                    return Some(PositionAnswer::Reached);
                 }
                 _ if !self.is_wanted() => return None,
                 None => return self.wait(guard).await,
@@ -513,7 +514,7 @@ impl<R: Runtime> Asked<'_, R> {
     }
 
     /// Asks the server to wait, and takes note of how long that takes.
-    async fn wait(&self, guard: &mut Guard<R>) -> Option<Answer> {
+    async fn wait(&self, guard: &mut Guard<R>) -> Option<PositionAnswer> {
         let answer = self.ask(guard).await;
         self.line.waited(answer.is_some());
         answer
@@ -526,8 +527,8 @@ impl<R: Runtime> Asked<'_, R> {
         Rc::strong_count(self.batch) > 2 && roles == self.snapshot.roles_version
     }
 
-    async fn ask(&self, guard: &mut Guard<R>) -> Option<Answer> {
-        let Asked { positions, line, batch, snapshot } = *self;
+    async fn ask(&self, guard: &mut Guard<R>) -> Option<PositionAnswer> {
+        let AskedTogether { positions, line, batch, snapshot } = *self;
         let resources = &*positions.resources;
         line.used.set(resources.seconds.get());
         count(resources, line.question, 1, 0);
@@ -554,34 +555,34 @@ async fn until_out_of_reach<R: Runtime>(resources: &Resources<R>, replica: Serve
 
 fn understood<R: Runtime>(
     positions: &Positions<R>,
-    line: &Line<R::Stream>,
+    line: &QueryLine<R::Stream>,
     flavor: Flavor,
     mut values: Values<'_>,
     batch: &Batch,
     asked_at: &Snapshot,
-) -> Answer {
+) -> PositionAnswer {
     let mut value = || values.next().flatten();
     match line.question {
         // See `PrimaryLine`.
-        Question::Position => Answer::Unknown,
+        Question::Position => PositionAnswer::Unknown,
         Question::Wait | Question::Step => {
             // 0: reached; 1 or -1: not in time; NULL: an error.
             if value() != Some(b"0") {
-                return Answer::Unknown;
+                return PositionAnswer::Unknown;
             }
             if line.question == Question::Wait {
                 positions.known.borrow_mut().reached(line.server, batch.target(), asked_at);
             }
-            Answer::Reached
+            PositionAnswer::Reached
         }
         Question::Seen => {
-            let (Some(owned), Some(executed)) = (value(), value()) else { return Answer::Unknown };
+            let (Some(owned), Some(executed)) = (value(), value()) else { return PositionAnswer::Unknown };
             let here = GtidSet::parse(flavor, executed).and_then(|mut here| {
                 here.insert(without_threads(owned))?;
                 Ok(here)
             });
             let is_apart = |here: GtidSet| batch.target().is_some_and(|all| all.subtract(&here) == *all);
-            if here.is_ok_and(is_apart) { Answer::Unseen } else { Answer::Unknown }
+            if here.is_ok_and(is_apart) { PositionAnswer::Unseen } else { PositionAnswer::Unknown }
         }
     }
 }

@@ -13,11 +13,11 @@ struct SharedWait {
     /// The snapshot's `roles_version` when the wait began. A server that was rebuilt since may lack the position.
     roles: u64,
     target: GtidSet,
-    reached: Reached,
+    reached: ReachedPosition,
 }
 
 /// True once the server has reached the position. Closed while this is false: it is not known.
-pub(super) type Reached = watch::Receiver<bool>;
+pub(super) type ReachedPosition = watch::Receiver<bool>;
 
 /// What a worker that waits for a server does.
 pub(super) enum Share {
@@ -25,7 +25,7 @@ pub(super) enum Share {
     /// the other workers ask.
     Ask(watch::Sender<bool>),
     /// Another worker is asking the server, or has asked it.
-    Join(Reached),
+    Join(ReachedPosition),
 }
 
 /// See the module.
@@ -69,7 +69,7 @@ impl SharedWaits {
 }
 
 /// Waits for another worker's answer. False: there is none.
-pub(super) async fn is_reached(mut reached: Reached) -> bool {
+pub(super) async fn is_reached(mut reached: ReachedPosition) -> bool {
     reached.wait_for(|reached| *reached).await.is_ok()
 }
 
@@ -92,7 +92,7 @@ mod tests {
         }
     }
 
-    async fn joins(waits: &SharedWaits, server: ServerId, roles: u64, n: u32) -> Reached {
+    async fn joins(waits: &SharedWaits, server: ServerId, roles: u64, n: u32) -> ReachedPosition {
         match waits.begin(server, roles, &to(n)).await {
             Share::Ask(_) => panic!("no other worker waits for {n}"),
             Share::Join(reached) => reached,

@@ -12,7 +12,7 @@ use crate::topology::ServerId;
 
 /// The primary's answer.
 #[derive(Debug, Clone)]
-pub(super) struct Reading<'a> {
+pub(super) struct SharedReading<'a> {
     /// The server that was asked.
     pub server: ServerId,
     /// The generation of the snapshot in which it was the primary.
@@ -23,25 +23,25 @@ pub(super) struct Reading<'a> {
     pub position: Option<Cow<'a, [u8]>>,
 }
 
-impl Reading<'_> {
-    fn to_other_workers(&self) -> Arc<Reading<'static>> {
+impl SharedReading<'_> {
+    fn to_other_workers(&self) -> Arc<SharedReading<'static>> {
         let own = |bytes: &Cow<'_, [u8]>| Cow::Owned(bytes.to_vec());
         let (owned, position) = (own(&self.owned), self.position.as_ref().map(own));
-        Arc::new(Reading { server: self.server, generation: self.generation, owned, position })
+        Arc::new(SharedReading { server: self.server, generation: self.generation, owned, position })
     }
 }
 
 /// What a worker learns from another one.
 pub(super) enum Message {
     /// The answer to the question with this number; None: there was none.
-    Answer(u64, Option<Arc<Reading<'static>>>),
+    Answer(u64, Option<Arc<SharedReading<'static>>>),
     /// The worker has the turn.
-    Turn(Turn),
+    Turn(SharingTurn),
 }
 
 /// The workers that share a question.
 #[derive(Debug)]
-struct Group {
+struct SharingGroup {
     turns: Turns,
     inboxes: Vec<UnboundedSender<Message>>,
     waits: Arc<SharedWaits>,
@@ -49,7 +49,7 @@ struct Group {
 
 /// A worker's place among those that share a question.
 pub struct Seat {
-    group: Arc<Group>,
+    group: Arc<SharingGroup>,
     worker: usize,
     /// None while a task reads it.
     pub(super) inbox: Option<UnboundedReceiver<Message>>,
@@ -64,7 +64,7 @@ pub fn seats(workers: usize) -> Vec<Seat> {
 
 fn group_of(size: usize) -> Vec<Seat> {
     let (inboxes, readers): (Vec<_>, Vec<_>) = (0..size).map(|_| unbounded_channel()).unzip();
-    let group = Arc::new(Group { turns: Turns::default(), inboxes, waits: Arc::default() });
+    let group = Arc::new(SharingGroup { turns: Turns::default(), inboxes, waits: Arc::default() });
     let seat = |(worker, inbox)| Seat { group: group.clone(), worker, inbox: Some(inbox) };
     readers.into_iter().enumerate().map(seat).collect()
 }
@@ -82,24 +82,24 @@ impl Seat {
     }
 
     /// Waits for the next question, or gets the turn to ask it.
-    pub(super) fn wants(&self) -> Option<Turn> {
-        self.group.turns.wants(self.worker).then(|| Turn::new(self.group.clone(), self.worker))
+    pub(super) fn wants(&self) -> Option<SharingTurn> {
+        self.group.turns.wants(self.worker).then(|| SharingTurn::new(self.group.clone(), self.worker))
     }
 }
 
 /// The right to ask. If it is dropped, those who wait for the question under way get no answer, and another worker that
 /// waits gets the turn.
-pub(super) struct Turn {
-    group: Arc<Group>,
+pub(super) struct SharingTurn {
+    group: Arc<SharingGroup>,
     worker: usize,
     under_way: Option<(u64, Sharers)>,
     /// False once another worker has the turn.
     held: bool,
 }
 
-impl Turn {
-    fn new(group: Arc<Group>, worker: usize) -> Self {
-        Turn { group, worker, under_way: None, held: true }
+impl SharingTurn {
+    fn new(group: Arc<SharingGroup>, worker: usize) -> Self {
+        SharingTurn { group, worker, under_way: None, held: true }
     }
 
     /// Begins a question, which must be sent after this. Returns its number.
@@ -115,10 +115,10 @@ impl Turn {
     }
 
     /// Ends the question under way: the workers that wait for it get this answer, or none.
-    pub fn end(&mut self, reading: Option<&Reading<'_>>) {
+    pub fn end(&mut self, reading: Option<&SharedReading<'_>>) {
         let is_shared = self.is_shared();
         let Some((number, sharers)) = self.under_way.take().filter(|_| is_shared) else { return };
-        let reading = reading.map(Reading::to_other_workers);
+        let reading = reading.map(SharedReading::to_other_workers);
         for other in sharers.without(self.worker) {
             if let Some(inbox) = self.group.inboxes.get(other) {
                 // A worker that has ended needs no answer.
@@ -128,13 +128,13 @@ impl Turn {
     }
 }
 
-impl Drop for Turn {
+impl Drop for SharingTurn {
     fn drop(&mut self) {
         self.end(None);
         while self.held {
             let Some(next) = self.group.turns.pass(self.worker) else { return };
             self.held = false;
-            let turn = Turn::new(self.group.clone(), next);
+            let turn = SharingTurn::new(self.group.clone(), next);
             let sent = self.group.inboxes.get(next).map(|inbox| inbox.send(Message::Turn(turn)));
             if let Some(Err(unsent)) = sent {
                 if let Message::Turn(mut turn) = unsent.0 {
@@ -151,9 +151,9 @@ impl Drop for Turn {
 mod tests {
     use super::*;
 
-    fn reading(generation: u64) -> Reading<'static> {
+    fn reading(generation: u64) -> SharedReading<'static> {
         let (owned, position) = (Cow::Borrowed(&b""[..]), Some(Cow::Borrowed(&b"0-1-7"[..])));
-        Reading { server: ServerId(1), generation, owned, position }
+        SharedReading { server: ServerId(1), generation, owned, position }
     }
 
     /// The next message: the number of the question and the generation of its answer. None: the turn, which asks once.

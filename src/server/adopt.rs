@@ -4,7 +4,7 @@ use std::rc::Rc;
 use std::sync::Arc;
 
 use super::messages::Client;
-use super::outside::Shared;
+use super::outside::SharedOutside;
 use crate::backend::Loads;
 use crate::net::SystemRuntime;
 use crate::session::{Context, Session};
@@ -13,7 +13,7 @@ use crate::session::{Context, Session};
 pub(super) struct Worker {
     pub index: usize,
     pub context: Rc<Context<SystemRuntime>>,
-    pub shared: Arc<Shared>,
+    pub shared: Arc<SharedOutside>,
     pub loads: Arc<Loads>,
 }
 

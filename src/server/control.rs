@@ -10,7 +10,7 @@ use socket2::Socket;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use super::messages::{Control, Kick};
-use super::outside::Shared;
+use super::outside::SharedOutside;
 use super::worker::{self, WorkerParts};
 use crate::backend::accounts::AccountReading;
 use crate::backend::{Ceilings, Loads, PoolCount};
@@ -97,7 +97,7 @@ pub enum StartError {
 
 /// The running workers.
 pub struct Server {
-    pub(super) shared: Arc<Shared>,
+    pub(super) shared: Arc<SharedOutside>,
     loads: Arc<Loads>,
     /// The channel disconnects when every worker has ended.
     ended: Mutex<mpsc::UnboundedReceiver<()>>,
@@ -123,7 +123,7 @@ impl Server {
         let Ports { shares, sockets } = open_ports(&parts.listeners, &mut parts.inherited, count)?;
         let open = watch::Sender::new(false);
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
-        let shared = Arc::new(Shared::new(senders, parts.kick, parts.audit, parts.traces));
+        let shared = Arc::new(SharedOutside::new(senders, parts.kick, parts.audit, parts.traces));
         let loads = Arc::new(Loads::new(count, parts.worker_fill));
         let ceilings = parts.ceilings.clone();
         let (alive, ended) = mpsc::unbounded_channel();

@@ -5,7 +5,7 @@ use tokio::sync::oneshot;
 use crate::backend::{Lesson, PoolCount};
 use crate::net::Accepted;
 use crate::telemetry::DigestReport;
-use crate::telemetry::stream::{Batch, Filter, TapId};
+use crate::telemetry::stream::{Filter, TapBatch, TapId};
 use crate::topology::{GtidSet, ServerId};
 use crate::worker::admission::Pass;
 use crate::worker::{Entrance, KillRequest, SessionReport};
@@ -41,7 +41,7 @@ pub enum TapRequest {
         /// The reader.
         id: TapId,
         /// The statements.
-        reply: oneshot::Sender<Batch>,
+        reply: oneshot::Sender<TapBatch>,
     },
     /// The reader is gone.
     Close(TapId),

@@ -22,7 +22,7 @@ use crate::worker::{KillRequest, Outside};
 const FIRST_CONNECTION_ID: u32 = 0x4000_0000;
 
 /// State shared by all workers; touched only when clients connect, kill, or meet a failure.
-pub(super) struct Shared {
+pub(super) struct SharedOutside {
     pub workers: Vec<mpsc::UnboundedSender<Control>>,
     pub kick: Arc<dyn Fn(Kick) + Send + Sync>,
     /// Takes the events of the audit log.
@@ -36,14 +36,14 @@ pub(super) struct Shared {
     last_tap: AtomicU64,
 }
 
-impl Shared {
+impl SharedOutside {
     pub fn new(
         workers: Vec<mpsc::UnboundedSender<Control>>,
         kick: Arc<dyn Fn(Kick) + Send + Sync>,
         audit: AuditSender,
         traces: TraceSender,
     ) -> Self {
-        Shared {
+        SharedOutside {
             workers,
             kick,
             audit,
@@ -73,7 +73,7 @@ impl Shared {
 }
 
 /// One worker's access to the shared state.
-pub(super) struct WorkerOutside(pub Arc<Shared>);
+pub(super) struct WorkerOutside(pub Arc<SharedOutside>);
 
 impl Outside for WorkerOutside {
     fn kick(&self, server: ServerId) {

@@ -10,9 +10,9 @@ use tokio::time::{MissedTickBehavior, interval, sleep};
 
 use super::control::Server;
 use super::messages::{Control, TapRequest};
-use super::outside::Shared;
+use super::outside::SharedOutside;
 use crate::config::Live;
-use crate::telemetry::stream::{Batch, Filter, SLOW, TapId};
+use crate::telemetry::stream::{Filter, SLOW, TapBatch, TapId};
 
 /// How often the workers are asked.
 const PACE: Duration = Duration::from_millis(50);
@@ -21,14 +21,14 @@ const SLOW_PACE: Duration = Duration::from_millis(200);
 
 impl Server {
     /// Returns the statements that `log.slow` wants, by the settings in `live`.
-    pub fn slow_statements(&self, live: watch::Receiver<Arc<Live>>) -> mpsc::Receiver<Batch> {
+    pub fn slow_statements(&self, live: watch::Receiver<Arc<Live>>) -> mpsc::Receiver<TapBatch> {
         let (batches, receiver) = mpsc::channel(1);
         tokio::spawn(feed_slow(self.shared.clone(), live, batches));
         receiver
     }
 
     /// Lets one more reader watch the statements of all workers. They come while the receiver exists.
-    pub fn tap(&self, filter: Filter) -> mpsc::Receiver<Batch> {
+    pub fn tap(&self, filter: Filter) -> mpsc::Receiver<TapBatch> {
         let (batches, receiver) = mpsc::channel(1);
         let id = self.shared.next_tap();
         tell(&self.shared, || TapRequest::Open { id, filter: Box::new(filter.clone()) });
@@ -37,7 +37,7 @@ impl Server {
     }
 }
 
-async fn feed(shared: Arc<Shared>, id: TapId, batches: mpsc::Sender<Batch>) {
+async fn feed(shared: Arc<SharedOutside>, id: TapId, batches: mpsc::Sender<TapBatch>) {
     tokio::select! {
         () = pass_on(&shared, id, &batches) => {}
         () = batches.closed() => {}
@@ -46,7 +46,11 @@ async fn feed(shared: Arc<Shared>, id: TapId, batches: mpsc::Sender<Batch>) {
 }
 
 /// Asks the workers while there is a slow log. They open and close its reader themselves, by the settings.
-async fn feed_slow(shared: Arc<Shared>, mut live: watch::Receiver<Arc<Live>>, batches: mpsc::Sender<Batch>) {
+async fn feed_slow(
+    shared: Arc<SharedOutside>,
+    mut live: watch::Receiver<Arc<Live>>,
+    batches: mpsc::Sender<TapBatch>,
+) {
     while live.wait_for(|live| live.statements.has_slow()).await.is_ok() {
         let Ok(place) = batches.reserve().await else { return };
         sleep(SLOW_PACE).await;
@@ -59,7 +63,7 @@ async fn feed_slow(shared: Arc<Shared>, mut live: watch::Receiver<Arc<Live>>, ba
 }
 
 /// Asks the workers again and again, until they have ended or the reader is gone.
-async fn pass_on(shared: &Shared, id: TapId, batches: &mpsc::Sender<Batch>) {
+async fn pass_on(shared: &SharedOutside, id: TapId, batches: &mpsc::Sender<TapBatch>) {
     let mut pace = interval(PACE);
     pace.set_missed_tick_behavior(MissedTickBehavior::Delay);
     while let Ok(place) = batches.reserve().await {
@@ -73,7 +77,7 @@ async fn pass_on(shared: &Shared, id: TapId, batches: &mpsc::Sender<Batch>) {
 }
 
 /// Returns what all workers have for a reader. None: all workers have ended.
-async fn read(shared: &Shared, id: TapId) -> Option<Batch> {
+async fn read(shared: &SharedOutside, id: TapId) -> Option<TapBatch> {
     let asked = shared.workers.iter().filter_map(|worker| {
         let (reply, answer) = oneshot::channel();
         worker.send(Control::Tap(TapRequest::Read { id, reply })).ok().map(|()| answer)
@@ -83,7 +87,7 @@ async fn read(shared: &Shared, id: TapId) -> Option<Batch> {
     let mut all = None;
     for answer in asked {
         if let Ok(batch) = answer.await {
-            all.get_or_insert_with(Batch::default).merge(batch);
+            all.get_or_insert_with(TapBatch::default).merge(batch);
         }
     }
     if let Some(all) = &mut all {
@@ -92,7 +96,7 @@ async fn read(shared: &Shared, id: TapId) -> Option<Batch> {
     all
 }
 
-fn tell(shared: &Shared, request: impl Fn() -> TapRequest) {
+fn tell(shared: &SharedOutside, request: impl Fn() -> TapRequest) {
     for worker in &shared.workers {
         // A worker that has ended has no statements.
         let _ = worker.send(Control::Tap(request()));

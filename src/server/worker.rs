@@ -14,7 +14,7 @@ use tokio::time::Instant;
 use super::accept;
 use super::adopt::Worker;
 use super::messages::{Control, TapRequest};
-use super::outside::{Shared, WorkerOutside};
+use super::outside::{SharedOutside, WorkerOutside};
 use crate::backend::accounts::AccountReading;
 use crate::backend::{Ceilings, Loads, Pool};
 use crate::config::Live;
@@ -74,7 +74,7 @@ pub(super) struct WorkerParts {
     pub snapshot: watch::Receiver<Arc<Snapshot>>,
     pub routines: watch::Receiver<Arc<RoutineCatalogue>>,
     pub accounts: watch::Receiver<AccountReading>,
-    pub shared: Arc<Shared>,
+    pub shared: Arc<SharedOutside>,
     pub loads: Arc<Loads>,
     pub ceilings: Arc<Ceilings>,
     /// The memory budget of the process.
@@ -269,7 +269,7 @@ async fn follow_accounts(context: Rc<Context<SystemRuntime>>, mut accounts: watc
 
 async fn follow_settings(
     context: Rc<Context<SystemRuntime>>,
-    shared: Arc<Shared>,
+    shared: Arc<SharedOutside>,
     mut live: watch::Receiver<Arc<Live>>,
 ) {
     while live.changed().await.is_ok() {

@@ -9,14 +9,14 @@ mod opening;
 use std::sync::Arc;
 
 use super::body::{self, Code, Findings};
-use super::information_schema::{self, Reading};
+use super::information_schema::{self, SchemaReading};
 use super::vocabulary::native::{ServerFunctions, is_by_arguments, native};
 use super::vocabulary::{Native, RelationFacts, RoutineFacts, Routines};
 pub use changes::{Changes, Moment};
 pub use definitions::{
     Body, Contents, DataAccess, Definition, QualifiedName, Relation, RelationKind, RoutineKind, Table,
 };
-use names::{Facts, NameSet, Names};
+use names::{CatalogueNames, NameFacts, NameSet};
 
 /// How many times all objects are judged. An object needs one more round than the objects that it uses; if a chain of
 /// uses is deeper than this, the objects at its top are not understood.
@@ -34,9 +34,9 @@ pub struct RoutineCatalogue {
     /// The packages that have DETERMINISTIC functions, or that the account cannot see into.
     constant: NameSet,
     loadable: NameSet,
-    functions: Names<RoutineFacts>,
-    procedures: Names<RoutineFacts>,
-    relations: Names<RelationFacts>,
+    functions: CatalogueNames<RoutineFacts>,
+    procedures: CatalogueNames<RoutineFacts>,
+    relations: CatalogueNames<RelationFacts>,
     /// What is known of each routine, in the order of `contents`.
     routine_facts: Vec<RoutineFacts>,
     /// What is known of each relation, in the order of `contents`.
@@ -261,7 +261,7 @@ impl RoutineCatalogue {
         }
     }
 
-    fn find(&self, names: &Names<RoutineFacts>, schema: Option<&[u8]>, name: &[u8]) -> RoutineFacts {
+    fn find(&self, names: &CatalogueNames<RoutineFacts>, schema: Option<&[u8]>, name: &[u8]) -> RoutineFacts {
         let facts = names.find(&self.routine_facts, schema, name).unwrap_or(RoutineFacts::Unknown);
         let stale = self.changes.since(self.as_of);
         match facts {
@@ -288,7 +288,7 @@ fn looks_like_servers(schema: &[u8]) -> bool {
     SERVER_SCHEMAS.iter().any(|own| names::may_mean(schema, own))
 }
 
-impl Facts for RoutineFacts {
+impl NameFacts for RoutineFacts {
     fn severity(self) -> u8 {
         match self {
             RoutineFacts::Unknown => 0,
@@ -303,7 +303,7 @@ impl Facts for RoutineFacts {
     }
 }
 
-impl Facts for RelationFacts {
+impl NameFacts for RelationFacts {
     fn severity(self) -> u8 {
         match self {
             RelationFacts::Unknown => 0,
@@ -353,10 +353,10 @@ impl Routines for RoutineCatalogue {
         }
         if is(b"information_schema") {
             return match information_schema::reading(name) {
-                Reading::Plain => RelationFacts::PlainToRead,
-                Reading::OpensViews => self.still(self.opened),
-                Reading::Unknown => RelationFacts::Opaque,
-                Reading::Resets | Reading::LooksAlike => RelationFacts::Acts,
+                SchemaReading::Plain => RelationFacts::PlainToRead,
+                SchemaReading::OpensViews => self.still(self.opened),
+                SchemaReading::Unknown => RelationFacts::Opaque,
+                SchemaReading::Resets | SchemaReading::LooksAlike => RelationFacts::Acts,
             };
         }
         if schema.is_none() && information_schema::may_reset(name) {

@@ -3,7 +3,7 @@
 
 /// What a server does when a table of `information_schema` is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Reading {
+pub(super) enum SchemaReading {
     /// Shows something, and changes nothing.
     Plain,
     /// MariaDB opens views.
@@ -53,17 +53,17 @@ const RESETS: &[u8] = b"_reset";
 
 /// Says what a server does when the table is read. The name is without quotes, in any case. No table of a server has a name
 /// outside ASCII, but a server may take such a name for that of a table: `INNODB_CMP_REſET`.
-pub(super) fn reading(name: &[u8]) -> Reading {
+pub(super) fn reading(name: &[u8]) -> SchemaReading {
     if !name.is_ascii() {
-        return Reading::LooksAlike;
+        return SchemaReading::LooksAlike;
     }
     let name = name.to_ascii_lowercase();
     let is_one = |names: &[&str]| names.iter().any(|known| known.as_bytes() == name);
     match () {
-        () if is_one(&PLAIN) => Reading::Plain,
-        () if is_one(&OPENS_VIEWS) => Reading::OpensViews,
-        () if name.ends_with(RESETS) => Reading::Resets,
-        () => Reading::Unknown,
+        () if is_one(&PLAIN) => SchemaReading::Plain,
+        () if is_one(&OPENS_VIEWS) => SchemaReading::OpensViews,
+        () if name.ends_with(RESETS) => SchemaReading::Resets,
+        () => SchemaReading::Unknown,
     }
 }
 
@@ -79,7 +79,7 @@ pub(super) fn may_reset(name: &[u8]) -> bool {
 
 /// True for a table of `information_schema` for which MariaDB opens views.
 pub fn opens_views(name: &[u8]) -> bool {
-    reading(name) == Reading::OpensViews
+    reading(name) == SchemaReading::OpensViews
 }
 
 #[cfg(test)]
@@ -109,13 +109,13 @@ mod tests {
     #[test]
     fn a_table_that_is_not_on_a_list_is_unknown() {
         for (name, expected) in [
-            ("ENGINES", Reading::Plain),
-            ("Tables", Reading::OpensViews),
-            ("INNODB_CMP_PER_INDEX_RESET", Reading::Resets),
-            ("innodb_of_a_later_version_reset", Reading::Resets),
-            ("all_plugins", Reading::Unknown),
-            ("t\u{e4}bles", Reading::LooksAlike),
-            ("INNODB_CMP_RE\u{17f}ET", Reading::LooksAlike),
+            ("ENGINES", SchemaReading::Plain),
+            ("Tables", SchemaReading::OpensViews),
+            ("INNODB_CMP_PER_INDEX_RESET", SchemaReading::Resets),
+            ("innodb_of_a_later_version_reset", SchemaReading::Resets),
+            ("all_plugins", SchemaReading::Unknown),
+            ("t\u{e4}bles", SchemaReading::LooksAlike),
+            ("INNODB_CMP_RE\u{17f}ET", SchemaReading::LooksAlike),
         ] {
             assert_eq!(reading(name.as_bytes()), expected, "{name}");
         }

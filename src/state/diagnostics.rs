@@ -10,7 +10,7 @@ use crate::terms::{Pin, Role};
 
 /// Where the diagnostics are.
 #[derive(Debug, Default)]
-enum Place {
+enum DiagnosticsPlace {
     /// On no connection: no statement has left any.
     #[default]
     Nowhere,
@@ -23,7 +23,7 @@ enum Place {
 /// Where the diagnostics are. See the module.
 #[derive(Debug)]
 pub struct Diagnostics {
-    place: Place,
+    place: DiagnosticsPlace,
     /// The role for whose connection the statement ran that left them.
     role: Role,
     /// The role whose connection still has the diagnostics of an earlier statement than the last.
@@ -39,7 +39,7 @@ pub struct Diagnostics {
 impl Default for Diagnostics {
     fn default() -> Self {
         Diagnostics {
-            place: Place::Nowhere,
+            place: DiagnosticsPlace::Nowhere,
             role: Role::Primary,
             stale: None,
             kept: false,
@@ -66,19 +66,19 @@ impl Diagnostics {
     /// Returns the connection that has the diagnostics.
     pub fn connection(&self) -> Option<ServerThread> {
         match self.place {
-            Place::On(connection) => Some(connection),
-            Place::Nowhere | Place::Own(_) => None,
+            DiagnosticsPlace::On(connection) => Some(connection),
+            DiagnosticsPlace::Nowhere | DiagnosticsPlace::Own(_) => None,
         }
     }
 
     /// Notes that this connection has the diagnostics.
     pub fn are_on(&mut self, connection: ServerThread) {
-        self.place = Place::On(connection);
+        self.place = DiagnosticsPlace::On(connection);
     }
 
     /// True if a connection has warnings, or an error, that the client may ask for.
     pub fn are_left(&self) -> bool {
-        self.left && !matches!(self.place, Place::Own(_))
+        self.left && !matches!(self.place, DiagnosticsPlace::Own(_))
     }
 
     /// Returns the role whose connection alone can say what the diagnostics are; None if any connection can be brought to say
@@ -92,7 +92,7 @@ impl Diagnostics {
     pub fn bring(&self, here: ServerThread, has_past: bool, may_have: bool) -> Bring<'_> {
         let is_here = !has_past && self.connection() == Some(here);
         match &self.place {
-            Place::Own(error) => Bring::Raise(error),
+            DiagnosticsPlace::Own(error) => Bring::Raise(error),
             _ if self.left && !is_here => Bring::Lost,
             _ if !self.left && may_have => Bring::Clear,
             _ => Bring::Nothing,
@@ -125,13 +125,13 @@ impl SessionState {
     /// Notes an error with which the proxy itself answered a statement.
     pub fn answered_itself(&mut self, error: ServerError) {
         self.forget_diagnostics(self.diagnostics.role);
-        self.diagnostics.place = Place::Own(Box::new(error));
+        self.diagnostics.place = DiagnosticsPlace::Own(Box::new(error));
         self.diagnostics.left = true;
     }
 
     /// Notes the error that the client gets in place of the server's, for the statement under way.
     pub fn answers_instead(&mut self, error: ServerError) {
-        self.diagnostics.place = Place::Own(Box::new(error));
+        self.diagnostics.place = DiagnosticsPlace::Own(Box::new(error));
         self.diagnostics.replaced = true;
     }
 
@@ -160,8 +160,8 @@ impl SessionState {
             return true;
         }
         self.forget_diagnostics(role);
-        if matches!(self.diagnostics.place, Place::Own(_)) {
-            self.diagnostics.place = Place::Nowhere;
+        if matches!(self.diagnostics.place, DiagnosticsPlace::Own(_)) {
+            self.diagnostics.place = DiagnosticsPlace::Nowhere;
         }
         self.diagnostics.role = role;
         self.diagnostics.left = !quiet;

@@ -3,7 +3,7 @@
 use super::Rare;
 use super::answered::TransactionDoubt;
 use super::journal::Journal;
-use super::reading::Reading;
+use super::reading::ReadingState;
 use super::unexplained::Reports;
 use super::unreported_variables::UnreportedVariables;
 use crate::backend::{InsertIdCell, ServerThread, TextStatements};
@@ -81,7 +81,7 @@ pub struct Texts {
     /// The lexer options for the session's texts, derived from the rest of the state.
     pub(super) options: sql::Options,
     /// What trackers reported about how servers read the texts, and what is unknown about that.
-    pub(super) reading: Reading,
+    pub(super) reading: ReadingState,
     /// True if the servers are MariaDB.
     pub of_mariadb: bool,
 }

@@ -206,7 +206,7 @@ fn bytes_of(prepared: &Prepared) -> u32 {
 }
 
 /// The prepared texts with the same bytes, read under different session states.
-type Known = Vec<Weak<PreparedText>>;
+type KnownStatement = Vec<Weak<PreparedText>>;
 
 /// Unused texts take at most this many bytes before they are dropped.
 const MOST_FRESH: usize = 16 << 20;
@@ -214,7 +214,7 @@ const MOST_FRESH: usize = 16 << 20;
 /// The texts that are prepared in a worker. Sessions with the same text and state share one.
 #[derive(Debug, Default)]
 pub struct PreparedTexts {
-    by_text: RefCell<HashMap<Arc<[u8]>, Known>>,
+    by_text: RefCell<HashMap<Arc<[u8]>, KnownStatement>>,
     ids: std::cell::Cell<u64>,
     /// The bytes of the texts that were added since unused texts were last dropped.
     fresh: std::cell::Cell<usize>,
@@ -247,7 +247,7 @@ impl PreparedTexts {
 }
 
 /// Drops the texts that no session uses any more.
-fn retain_used(all: &mut HashMap<Arc<[u8]>, Known>) {
+fn retain_used(all: &mut HashMap<Arc<[u8]>, KnownStatement>) {
     all.retain(|_, list| {
         list.retain(|known| known.strong_count() > 0);
         !list.is_empty()

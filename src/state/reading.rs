@@ -10,7 +10,7 @@ use crate::wire::StatusFlags;
 
 /// See the module.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Reading {
+pub(super) struct ReadingState {
     /// The value of `sql_mode` that a tracker reported; empty if none did.
     mode: TextModes,
     open: Open,
@@ -29,7 +29,7 @@ bitflags::bitflags! {
     }
 }
 
-impl Reading {
+impl ReadingState {
     /// Notes the value of a variable that a tracker reported.
     pub(super) fn reported(&mut self, name: &[u8], value: &[u8]) {
         match name {

@@ -330,7 +330,7 @@ impl DigestReport {
     }
 }
 
-struct Entry {
+struct DigestEntry {
     key: u64,
     /// True if a statement was counted since the hand of the clock passed.
     used: bool,
@@ -344,7 +344,7 @@ struct Entry {
 /// The table of one worker.
 pub struct Digests {
     most: usize,
-    entries: Vec<Entry>,
+    entries: Vec<DigestEntry>,
     index: HashMap<u64, usize, BuildHasherDefault<Mixed>>,
     /// Where the search for a place begins.
     hand: usize,
@@ -400,7 +400,7 @@ impl Digests {
     /// Finds a place for a new digest.
     #[cold]
     fn place(&mut self, key: u64, user: &str, schema: &[u8], (id, text): (u64, &str)) -> usize {
-        let entry = Entry {
+        let entry = DigestEntry {
             key,
             used: false,
             user: user.into(),

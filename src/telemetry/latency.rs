@@ -206,7 +206,7 @@ impl Default for LatencySums {
 
 /// The buckets of a native histogram that count something, as Prometheus's format has them.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct Native {
+pub(super) struct NativeCells {
     /// The durations of less than a microsecond.
     pub zero: u64,
     /// Runs of buckets: how many buckets are left out before the run, or for the first run its first bucket; and the
@@ -248,9 +248,9 @@ impl LatencySums {
     }
 
     /// Returns the native buckets.
-    pub fn native(&self) -> Native {
+    pub fn native(&self) -> NativeCells {
         let [zero, positive @ ..] = &self.cells;
-        let mut native = Native { zero: *zero, ..Native::default() };
+        let mut native = NativeCells { zero: *zero, ..NativeCells::default() };
         // The bucket after the last one of a span, and the count before.
         let (mut next, mut before) = (0, 0);
         let mut counts = MERGED
@@ -288,7 +288,7 @@ mod tests {
     use super::*;
 
     /// Undoes the differences.
-    fn native_counts(native: &Native) -> Vec<(i32, u64)> {
+    fn native_counts(native: &NativeCells) -> Vec<(i32, u64)> {
         let (mut counts, mut bucket, mut count, mut deltas) = (Vec::new(), 0, 0_i64, native.deltas.iter());
         for (skipped, length) in &native.spans {
             bucket += skipped;
@@ -339,8 +339,8 @@ mod tests {
     #[test]
     fn a_second_ends_bucket_0_and_gaps_divide_spans() {
         let native = sums(&[1_000_000, 1_000_000, 1_000_001, 4_000_000, 0]).native();
-        assert_eq!(native, Native { zero: 1, spans: vec![(0, 2), (14, 1)], deltas: vec![2, -1, 0] });
-        assert_eq!(sums(&[]).native(), Native::default());
+        assert_eq!(native, NativeCells { zero: 1, spans: vec![(0, 2), (14, 1)], deltas: vec![2, -1, 0] });
+        assert_eq!(sums(&[]).native(), NativeCells::default());
         // What is longer than the last bound is in one bucket.
         let long = sums(&[4_096_000_001, u64::MAX]).native();
         assert_eq!(native_counts(&long), [(LAST_NATIVE + 1, 2)]);

@@ -9,16 +9,16 @@ const MOST_SERVERS: usize = 16;
 
 /// A histogram for each server, by its number. One thread counts; any thread reads.
 #[derive(Debug, Default)]
-pub struct ServerLatencies([Slot; MOST_SERVERS]);
+pub struct ServerLatencies([ServerSlot; MOST_SERVERS]);
 
 #[derive(Debug, Default)]
-struct Slot {
+struct ServerSlot {
     /// The server's number plus one. 0: the slot is free.
     of: AtomicU64,
     latency: Latency,
 }
 
-impl Slot {
+impl ServerSlot {
     fn is_of(&self, server: u32) -> bool {
         self.of.load(Relaxed) == u64::from(server) + 1
     }

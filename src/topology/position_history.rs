@@ -47,13 +47,13 @@ struct Newest {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 struct Older {
     /// Oldest first; none is empty.
-    chunks: Vec<Arc<Vec<Mark>>>,
+    chunks: Vec<Arc<Vec<TrailMark>>>,
     count: usize,
     bytes: usize,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Mark {
+struct TrailMark {
     position: Arc<GtidSet>,
     /// When the primary was first seen with it (Unix time in milliseconds).
     first_ms: u64,
@@ -100,7 +100,7 @@ impl Trail {
             before => {
                 let older = Arc::make_mut(&mut self.older);
                 if let Some(Newest { position, since_ms: first_ms, .. }) = before {
-                    older.push(Mark { position, first_ms, last_ms: self.seen_ms });
+                    older.push(TrailMark { position, first_ms, last_ms: self.seen_ms });
                 }
                 older.drop_foreign(position);
                 let reach = REACH.max(max_lag.saturating_mul(2));
@@ -170,7 +170,7 @@ impl Trail {
 }
 
 impl Older {
-    fn push(&mut self, mark: Mark) {
+    fn push(&mut self, mark: TrailMark) {
         self.count += 1;
         self.bytes += mark.position.bytes();
         match self.chunks.last_mut().filter(|chunk| chunk.len() < CHUNK) {
@@ -179,13 +179,13 @@ impl Older {
         }
     }
 
-    fn oldest(&self) -> Option<&Mark> {
+    fn oldest(&self) -> Option<&TrailMark> {
         self.chunks.first()?.first()
     }
 
     /// Returns the newest entry that `position` contains.
-    fn newest_in(&self, position: &GtidSet) -> Option<&Mark> {
-        let within = |mark: &Mark| position.contains(&mark.position);
+    fn newest_in(&self, position: &GtidSet) -> Option<&TrailMark> {
+        let within = |mark: &TrailMark| position.contains(&mark.position);
         let chunks = self.chunks.partition_point(|chunk| chunk.first().is_some_and(within));
         let chunk = self.chunks.get(chunks.checked_sub(1)?)?;
         chunk.get(chunk.partition_point(within).checked_sub(1)?)
@@ -212,7 +212,7 @@ impl Older {
     /// Drops entries older than `reach`, and thins the rest until it is within its bounds.
     fn shrink(&mut self, now_ms: u64, reach: Duration) {
         let from_ms = now_ms.saturating_sub(millis(reach));
-        let is_over = |chunk: &Arc<Vec<Mark>>| chunk.last().is_some_and(|mark| mark.last_ms < from_ms);
+        let is_over = |chunk: &Arc<Vec<TrailMark>>| chunk.last().is_some_and(|mark| mark.last_ms < from_ms);
         let over = self.chunks.iter().take_while(|chunk| is_over(chunk)).count();
         for mark in self.chunks.drain(..over).collect::<Vec<_>>().iter().flat_map(|chunk| chunk.iter()) {
             self.count -= 1;
@@ -239,11 +239,11 @@ impl Older {
 
     /// Drops each entry of the older half for which `spare` returns true, given the entries before and after
     /// it.
-    fn thin(&mut self, mut spare: impl FnMut(&Mark, &Mark) -> bool) {
+    fn thin(&mut self, mut spare: impl FnMut(&TrailMark, &TrailMark) -> bool) {
         let half = self.count / 2;
-        let marks: Vec<&Mark> = self.chunks.iter().flat_map(|chunk| chunk.iter()).collect();
+        let marks: Vec<&TrailMark> = self.chunks.iter().flat_map(|chunk| chunk.iter()).collect();
         let mut rest = Older::default();
-        let mut before: Option<&Mark> = None;
+        let mut before: Option<&TrailMark> = None;
         for (at, mark) in marks.iter().enumerate() {
             let between = before.zip(marks.get(at + 1)).filter(|_| at < half);
             if between.is_none_or(|(before, next)| !spare(before, next)) {

@@ -14,7 +14,7 @@ const MAX_ACKNOWLEDGEMENT: usize = 1 + 8 + 512;
 /// Finds the packets in bytes that come in pieces of any size. Sequence ids are not checked: those of acknowledgements
 /// begin at 0 each time.
 #[derive(Debug, Default)]
-struct Packets {
+struct DumpPackets {
     /// The header of the next packet, of which `read` bytes have come.
     header: [u8; PacketHeader::LEN],
     read: usize,
@@ -26,7 +26,7 @@ struct Packets {
     next: Option<u8>,
 }
 
-impl Packets {
+impl DumpPackets {
     /// Calls `begins` with the header and the first byte of each packet; the byte is None if the packet is empty. A
     /// packet that continues another is not passed to `begins`. If `begins` returns `Ok(false)`, that packet is the
     /// last. Returns how many bytes were followed, at most up to the end of the last packet, and whether that end was
@@ -77,14 +77,14 @@ impl Packets {
 /// Follows the bytes that the server sends.
 #[derive(Debug, Default)]
 pub struct DumpEvents {
-    packets: Packets,
+    packets: DumpPackets,
     last: bool,
 }
 
 impl DumpEvents {
     /// Gives the packets new sequence ids, which begin with `seq`: those of a compressed connection jump.
     pub fn renumbered(seq: u8) -> Self {
-        DumpEvents { packets: Packets { next: Some(seq), ..Packets::default() }, last: false }
+        DumpEvents { packets: DumpPackets { next: Some(seq), ..DumpPackets::default() }, last: false }
     }
 
     /// Notes an acknowledgement of a replica, behind which the server's sequence ids begin with 1 again.
@@ -110,7 +110,7 @@ impl DumpEvents {
 /// Follows the bytes that the client sends.
 #[derive(Debug, Default)]
 pub struct DumpReplies {
-    packets: Packets,
+    packets: DumpPackets,
     last: bool,
 }
 

@@ -27,7 +27,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::failures::Failures;
-use self::lines::Lines;
+use self::lines::LogLines;
 use crate::config::Limits;
 use crate::net::{Origin, Peer};
 use crate::terms::Refused;
@@ -36,42 +36,42 @@ use crate::terms::Refused;
 const MOST_FAILING: usize = 16_384;
 
 /// The hash of a user name, since a client may send any name.
-type Name = u64;
+type LoginName = u64;
 
 /// See the module.
 #[derive(Debug, Default)]
 pub struct Admission {
     /// The channel serves as a lock: nobody waits for its changes.
-    table: watch::Sender<Table>,
-    lines: watch::Sender<Lines>,
+    table: watch::Sender<AdmissionTable>,
+    lines: watch::Sender<LogLines>,
     /// The lines of the audit log about refused logins.
-    audited: watch::Sender<Lines>,
+    audited: watch::Sender<LogLines>,
     names: RandomState,
 }
 
 #[derive(Debug, Default)]
-struct Table {
-    addresses: HashMap<Origin, Entry>,
-    pairs: HashMap<(Origin, Name), Entry>,
+struct AdmissionTable {
+    addresses: HashMap<Origin, AdmissionEntry>,
+    pairs: HashMap<(Origin, LoginName), AdmissionEntry>,
     /// The number of logged-in sessions of each user.
     users: HashMap<Arc<str>, usize>,
     /// The entries with failures, the oldest first. Some of these may have no failures any more.
-    failing: VecDeque<(Origin, Option<Name>)>,
+    failing: VecDeque<(Origin, Option<LoginName>)>,
 }
 
 /// The counts of an address, or of a pair of address and user name.
 #[derive(Debug, Default)]
-struct Entry {
+struct AdmissionEntry {
     /// Connections, logged in or not. Always 0 for a pair.
     connections: usize,
     /// Sessions that are logged in.
     sessions: usize,
     failures: Option<Failures>,
-    /// True if the entry is in `Table::failing`, once.
+    /// True if the entry is in `AdmissionTable::failing`, once.
     queued: bool,
 }
 
-impl Entry {
+impl AdmissionEntry {
     fn is_blocked(&self, now: Instant) -> bool {
         self.failures.as_ref().is_some_and(|failures| failures.is_blocked(now))
     }
@@ -144,7 +144,7 @@ impl Admission {
         if accounts.is_empty() {
             return;
         }
-        let names: HashSet<Name> = accounts.iter().map(|user| self.name(user.as_bytes())).collect();
+        let names: HashSet<LoginName> = accounts.iter().map(|user| self.name(user.as_bytes())).collect();
         self.locked(|table| {
             table.pairs.retain(|(_, name), pair| {
                 if names.contains(name) {
@@ -187,7 +187,7 @@ impl Admission {
         left_out
     }
 
-    fn locked<T: Default>(&self, work: impl FnOnce(&mut Table) -> T) -> T {
+    fn locked<T: Default>(&self, work: impl FnOnce(&mut AdmissionTable) -> T) -> T {
         let mut result = T::default();
         self.table.send_if_modified(|table| {
             result = work(table);
@@ -196,25 +196,25 @@ impl Admission {
         result
     }
 
-    fn name(&self, user: &[u8]) -> Name {
+    fn name(&self, user: &[u8]) -> LoginName {
         self.names.hash_one(user)
     }
 }
 
-impl Table {
-    fn forget_if_empty(&mut self, origin: Origin, name: Option<Name>) {
+impl AdmissionTable {
+    fn forget_if_empty(&mut self, origin: Origin, name: Option<LoginName>) {
         match name {
-            None if self.addresses.get(&origin).is_some_and(Entry::is_empty) => {
+            None if self.addresses.get(&origin).is_some_and(AdmissionEntry::is_empty) => {
                 self.addresses.remove(&origin);
             }
-            Some(name) if self.pairs.get(&(origin, name)).is_some_and(Entry::is_empty) => {
+            Some(name) if self.pairs.get(&(origin, name)).is_some_and(AdmissionEntry::is_empty) => {
                 self.pairs.remove(&(origin, name));
             }
             _ => {}
         }
     }
 
-    fn entry(&mut self, origin: Origin, name: Option<Name>) -> &mut Entry {
+    fn entry(&mut self, origin: Origin, name: Option<LoginName>) -> &mut AdmissionEntry {
         match name {
             None => self.addresses.entry(origin).or_default(),
             Some(name) => self.pairs.entry((origin, name)).or_default(),
@@ -222,7 +222,7 @@ impl Table {
     }
 
     /// Counts a failure. Returns true if no earlier failure of this address or pair counts any more.
-    fn failed(&mut self, origin: Origin, name: Option<Name>, limits: &Limits, now: Instant) -> bool {
+    fn failed(&mut self, origin: Origin, name: Option<LoginName>, limits: &Limits, now: Instant) -> bool {
         let entry = self.entry(origin, name);
         let first = entry.failures.as_ref().is_none_or(|failures| failures.has_emptied(limits, now));
         entry.failures.get_or_insert_with(|| Failures::begin(now)).add(limits, now);
@@ -239,7 +239,7 @@ impl Table {
         first
     }
 
-    fn leave(&mut self, origin: Option<Origin>, user: Option<(&Arc<str>, Name)>) {
+    fn leave(&mut self, origin: Option<Origin>, user: Option<(&Arc<str>, LoginName)>) {
         if let Some((user, _)) = user
             && let Some(sessions) = self.users.get_mut(user)
         {

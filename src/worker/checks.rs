@@ -32,15 +32,15 @@ struct Address {
 }
 
 /// A client that waits for a place or has one, until it is dropped.
-struct Turn<'a> {
+struct CheckTurn<'a> {
     checks: &'a Checks,
     origin: Origin,
 }
 
 /// The right to have one password checked. Dropping it lets the next client have its turn.
-pub struct Place<'a> {
+pub struct CheckPlace<'a> {
     _place: SemaphorePermit<'a>,
-    _of_address: Option<(OwnedSemaphorePermit, Turn<'a>)>,
+    _of_address: Option<(OwnedSemaphorePermit, CheckTurn<'a>)>,
 }
 
 impl Default for Checks {
@@ -52,7 +52,7 @@ impl Default for Checks {
 impl Checks {
     /// Waits until a password of a client at this address may be checked. A client on a unix socket has no address, and no
     /// limit of its own. The future may be dropped at any time. (Never None: the semaphores are never closed.)
-    pub async fn place(&self, origin: Option<Origin>) -> Option<Place<'_>> {
+    pub async fn place(&self, origin: Option<Origin>) -> Option<CheckPlace<'_>> {
         let of_address = match origin {
             None => None,
             Some(origin) => {
@@ -60,7 +60,7 @@ impl Checks {
                 Some((places.acquire_owned().await.ok()?, turn))
             }
         };
-        Some(Place { _place: self.places.acquire().await.ok()?, _of_address: of_address })
+        Some(CheckPlace { _place: self.places.acquire().await.ok()?, _of_address: of_address })
     }
 
     /// Returns how many passwords may be checked now without waiting.
@@ -69,17 +69,17 @@ impl Checks {
         self.places.available_permits()
     }
 
-    fn turn(&self, origin: Origin) -> (Turn<'_>, Arc<Semaphore>) {
+    fn turn(&self, origin: Origin) -> (CheckTurn<'_>, Arc<Semaphore>) {
         let mut addresses = self.addresses.borrow_mut();
         let address = addresses
             .entry(origin)
             .or_insert_with(|| Address { clients: 0, places: Arc::new(Semaphore::new(CHECKS_PER_ADDRESS)) });
         address.clients += 1;
-        (Turn { checks: self, origin }, address.places.clone())
+        (CheckTurn { checks: self, origin }, address.places.clone())
     }
 }
 
-impl Drop for Turn<'_> {
+impl Drop for CheckTurn<'_> {
     fn drop(&mut self) {
         let mut addresses = self.checks.addresses.borrow_mut();
         if let Some(address) = addresses.get_mut(&self.origin) {
@@ -104,7 +104,7 @@ mod tests {
     }
 
     /// Returns the place if it is free now.
-    fn now<'a>(waits: Pin<&mut impl Future<Output = Option<Place<'a>>>>) -> Option<Place<'a>> {
+    fn now<'a>(waits: Pin<&mut impl Future<Output = Option<CheckPlace<'a>>>>) -> Option<CheckPlace<'a>> {
         match waits.poll(&mut Context::from_waker(Waker::noop())) {
             Poll::Ready(place) => place,
             Poll::Pending => None,
@@ -112,7 +112,7 @@ mod tests {
     }
 
     /// Takes a place that is free at once. None: the client would have to wait.
-    fn free(checks: &Checks, origin: Option<Origin>) -> Option<Place<'_>> {
+    fn free(checks: &Checks, origin: Option<Origin>) -> Option<CheckPlace<'_>> {
         now(pin!(checks.place(origin)))
     }
 

@@ -31,7 +31,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use admission::Pass;
-use timeouts::Limits;
+use timeouts::TimeoutLimits;
 
 use crate::backend::{Announced, ConnectError, Lesson, Login, Pool, Standing};
 use crate::config::{Fallback, Live};
@@ -138,7 +138,7 @@ pub struct Resources<R: Runtime> {
     pub outside: Box<dyn Outside>,
     /// The worker's seconds.
     pub seconds: Seconds,
-    limits: Cell<Limits>,
+    limits: Cell<TimeoutLimits>,
     /// How far the drain of the process is.
     pub drain: Cell<Drain>,
     /// How many reads wait until it is known which server may answer them.

@@ -15,21 +15,21 @@ use crate::terms::Role;
 type Subject = (Arc<str>, Box<[u8]>, Role);
 
 /// What a server says of a schema.
-type Answer = Result<(), ServerError>;
+type SchemaAnswer = Result<(), ServerError>;
 
 /// See the module.
 #[derive(Default)]
-pub struct SchemaChecks(RefCell<HashMap<Subject, Rc<Shared>>>);
+pub struct SchemaChecks(RefCell<HashMap<Subject, Rc<SharedAnswers>>>);
 
 /// The questions about one subject.
 #[derive(Default)]
-struct Shared {
+struct SharedAnswers {
     /// The number of questions that were sent.
     sent: Cell<u64>,
     /// True while a login asks, or waits for a connection to ask.
     asking: Cell<bool>,
     /// The last answer, and the number of its question.
-    answer: RefCell<Option<(u64, Answer)>>,
+    answer: RefCell<Option<(u64, SchemaAnswer)>>,
     /// Wakes the logins that wait for an answer.
     changed: Notify,
 }
@@ -38,7 +38,7 @@ struct Shared {
 pub struct WaitingForSchema<'a> {
     checks: &'a SchemaChecks,
     subject: Subject,
-    shared: Rc<Shared>,
+    shared: Rc<SharedAnswers>,
     /// The number of questions that were sent when the login began to wait.
     before: u64,
     /// True while this is the login that asks.
@@ -57,7 +57,7 @@ impl SchemaChecks {
 
 impl WaitingForSchema<'_> {
     /// Returns the answer, if there is one.
-    pub fn answer(&self) -> Option<Answer> {
+    pub fn answer(&self) -> Option<SchemaAnswer> {
         let answer = self.shared.answer.borrow();
         answer.as_ref().filter(|(number, _)| *number > self.before).map(|(_, answer)| answer.clone())
     }
@@ -80,7 +80,7 @@ impl WaitingForSchema<'_> {
     }
 
     /// Records the answer to the question that was sent last.
-    pub fn has_answer(&self, answer: Answer) {
+    pub fn has_answer(&self, answer: SchemaAnswer) {
         self.shared.answer.replace(Some((self.shared.sent.get(), answer)));
         self.ends_to_ask();
     }

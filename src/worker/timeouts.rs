@@ -49,7 +49,7 @@ impl Stall {
 
 /// The limits that all sessions have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Limits {
+pub(super) struct TimeoutLimits {
     login: Duration,
     idle: Duration,
     /// The process is draining.
@@ -111,7 +111,7 @@ impl<R: Runtime> Resources<R> {
         let live = self.live();
         let maintenance = &self.topology.get().maintenance;
         let drain = maintenance.drain.filter(|_| maintenance.cordoned);
-        let limits = Limits {
+        let limits = TimeoutLimits {
             login: live.timeouts.login,
             idle: live.timeouts.idle.min(drain.unwrap_or(Duration::MAX)),
             drains: self.drain.get() != Drain::No,
@@ -140,7 +140,7 @@ impl<R: Runtime> Resources<R> {
         count
     }
 
-    fn look(&self, handle: &Handle, timeouts: &Timeouts, limits: Limits) {
+    fn look(&self, handle: &Handle, timeouts: &Timeouts, limits: TimeoutLimits) {
         handle.watched.set(false);
         let now = self.seconds.get();
         let quiet = Duration::from_secs(u64::from(now.wrapping_sub(handle.active.get())));

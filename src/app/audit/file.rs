@@ -12,7 +12,7 @@ use crate::config::{AuditSettings, AuditTarget};
 const MODE: u32 = 0o640;
 
 /// See the module.
-pub(super) enum Output {
+pub(super) enum AuditOutput {
     /// The log is off.
     Off,
     /// The file could not be opened, or not be written.
@@ -23,12 +23,12 @@ pub(super) enum Output {
     File(File, u64, bool),
 }
 
-impl Output {
+impl AuditOutput {
     /// Opens what the settings name.
     pub fn open(settings: &AuditSettings) -> io::Result<Self> {
         match &settings.to {
-            AuditTarget::Off => Ok(Output::Off),
-            AuditTarget::Stdout => Ok(Output::Stdout),
+            AuditTarget::Off => Ok(AuditOutput::Off),
+            AuditTarget::Stdout => Ok(AuditOutput::Stdout),
             AuditTarget::File(path) => file(path),
         }
     }
@@ -36,12 +36,12 @@ impl Output {
     /// Opens the file again, if it could not be opened before, or if the path has another file now.
     pub fn follow(&mut self, settings: &AuditSettings) -> io::Result<()> {
         let is_there = match (&*self, &settings.to) {
-            (Output::Failed, _) => false,
-            (Output::File(file, ..), AuditTarget::File(path)) => is_at(file, path),
+            (AuditOutput::Failed, _) => false,
+            (AuditOutput::File(file, ..), AuditTarget::File(path)) => is_at(file, path),
             _ => true,
         };
         if !is_there {
-            *self = Output::open(settings)?;
+            *self = AuditOutput::open(settings)?;
         }
         Ok(())
     }
@@ -50,13 +50,13 @@ impl Output {
     pub fn write(&mut self, line: &str, settings: &AuditSettings) -> io::Result<()> {
         self.make_room(line.len() as u64, settings)?;
         match self {
-            Output::Off => Ok(()),
-            Output::Failed => Err(io::Error::other("the file is not open")),
-            Output::Stdout => {
+            AuditOutput::Off => Ok(()),
+            AuditOutput::Failed => Err(io::Error::other("the file is not open")),
+            AuditOutput::Stdout => {
                 let mut out = io::stdout().lock();
                 out.write_all(line.as_bytes()).and_then(|()| out.flush())
             }
-            Output::File(file, size, torn) => {
+            AuditOutput::File(file, size, torn) => {
                 if *torn {
                     file.write_all(b"\n")?;
                 }
@@ -71,7 +71,7 @@ impl Output {
 
     /// Sets a full file aside, and begins a new one.
     fn make_room(&mut self, bytes: u64, settings: &AuditSettings) -> io::Result<()> {
-        let (Output::File(file, size, _), AuditTarget::File(path)) = (&mut *self, &settings.to) else {
+        let (AuditOutput::File(file, size, _), AuditTarget::File(path)) = (&mut *self, &settings.to) else {
             return Ok(());
         };
         if *size == 0 || *size + bytes <= settings.max_size as u64 {
@@ -86,18 +86,18 @@ impl Output {
             *size = 0;
             return Ok(());
         }
-        *self = Output::Failed;
-        *self = Output::open(settings)?;
+        *self = AuditOutput::Failed;
+        *self = AuditOutput::open(settings)?;
         Ok(())
     }
 }
 
-fn file(path: &Path) -> io::Result<Output> {
+fn file(path: &Path) -> io::Result<AuditOutput> {
     let wrong = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
     let file = OpenOptions::new().create(true).append(true).mode(MODE).open(path).map_err(wrong)?;
     let size = file.metadata().map_err(wrong)?.len();
     let torn = ends_torn(path).map_err(wrong)?;
-    Ok(Output::File(file, size, torn))
+    Ok(AuditOutput::File(file, size, torn))
 }
 
 /// True if the last line of a file has no end: a process stopped while it wrote the line, or the disk was full.

@@ -7,7 +7,7 @@ use crate::telemetry::stream::rfc_time;
 
 /// Field names are a contract: add, never rename.
 #[derive(Serialize)]
-struct Line<'a> {
+struct AuditLine<'a> {
     time: String,
     event: &'static str,
     user: &'a str,
@@ -29,7 +29,7 @@ struct Line<'a> {
 
 /// Returns the line, with its end.
 pub(super) fn line(record: &AuditRecord) -> String {
-    let line = Line {
+    let line = AuditLine {
         time: rfc_time(record.time_us),
         event: record.kind.as_str(),
         user: &record.user,

@@ -49,7 +49,7 @@ fn record(user: &str) -> AuditRecord {
 fn a_full_file_is_set_aside() {
     let folder = Folder::new("full");
     let settings = settings(&folder.log(), 10, 2);
-    let mut output = Output::open(&settings).unwrap();
+    let mut output = AuditOutput::open(&settings).unwrap();
     for line in ["one\n", "two\n", "three\n", "four\n", "five\n", "a line of more than ten bytes\n", "six\n"]
     {
         output.write(line, &settings).unwrap();
@@ -59,7 +59,7 @@ fn a_full_file_is_set_aside() {
     assert_eq!(folder.read(".2").unwrap(), "four\nfive\n");
     assert_eq!(folder.read(".3"), None);
     // The size of a file that was there counts.
-    let mut output = Output::open(&settings).unwrap();
+    let mut output = AuditOutput::open(&settings).unwrap();
     output.write("seven\n", &settings).unwrap();
     output.write("eight\n", &settings).unwrap();
     assert_eq!(
@@ -78,7 +78,7 @@ fn a_full_file_is_set_aside() {
 fn a_file_that_was_moved_is_opened_again() {
     let folder = Folder::new("moved");
     let settings = settings(&folder.log(), 1000, 2);
-    let mut output = Output::open(&settings).unwrap();
+    let mut output = AuditOutput::open(&settings).unwrap();
     output.write("one\n", &settings).unwrap();
     fs::rename(folder.log(), folder.0.join("audit.log.old")).unwrap();
     output.write("two\n", &settings).unwrap();
@@ -128,7 +128,7 @@ fn a_torn_line_of_another_process_is_ended_first() {
         [("", "next\n"), ("{\"a\":1}\n", "{\"a\":1}\nnext\n"), ("{\"a\"", "{\"a\"\nnext\n")]
     {
         fs::write(folder.log(), before).unwrap();
-        Output::open(&settings).unwrap().write("next\n", &settings).unwrap();
+        AuditOutput::open(&settings).unwrap().write("next\n", &settings).unwrap();
         assert_eq!(folder.read("").unwrap(), after);
     }
 }

@@ -8,7 +8,7 @@ use tokio::time::timeout;
 
 use super::*;
 use crate::admin::ChangeCosts;
-use crate::app::events::Events;
+use crate::app::events::PrimaryEvents;
 use crate::app::notice::Notices;
 use crate::app::webhook::Webhooks;
 use crate::config::{Config, Live, Notify};
@@ -131,10 +131,10 @@ async fn a_change_is_told_at_once_and_what_it_cost_when_it_has_settled() {
 }
 
 /// Sends Events to an API server at this port.
-fn pod_events(port: u16, live: watch::Receiver<Arc<Live>>) -> Option<Events> {
+fn pod_events(port: u16, live: watch::Receiver<Arc<Live>>) -> Option<PrimaryEvents> {
     let mut api = kube::Config::new(format!("http://127.0.0.1:{port}").parse().unwrap());
     api.default_namespace = "own".to_owned();
-    Some(Events::new(PodEvents::start(None, Access::Given(Box::new(api)), "proxy-0".to_owned()), live))
+    Some(PrimaryEvents::new(PodEvents::start(None, Access::Given(Box::new(api)), "proxy-0".to_owned()), live))
 }
 
 /// Returns a snapshot as `with` does, with these pods.

@@ -9,14 +9,14 @@ use crate::admin::{Report, Waited};
 
 /// The part of `/digests` that is shown.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct Digests {
+pub(super) struct TopDigests {
     /// The digests, those first on which most time was spent.
-    pub digests: Vec<Digest>,
+    pub digests: Vec<TopDigest>,
 }
 
 /// One digest, with its sums since the start of the proxy.
 #[derive(Debug, Clone, Default, Deserialize)]
-pub(super) struct Digest {
+pub(super) struct TopDigest {
     /// The account.
     pub user: String,
     /// The default schema.
@@ -51,7 +51,7 @@ pub(super) struct Digest {
     pub pins: BTreeMap<String, u64>,
 }
 
-impl Digest {
+impl TopDigest {
     /// Returns what no other digest has: the account, the schema and the number.
     pub fn key(&self) -> (&str, &str, &str) {
         (&self.user, &self.schema, &self.digest)
@@ -64,12 +64,12 @@ pub(super) struct Sample {
     /// The answer of `/topology`.
     pub report: Report,
     /// The answer of `/digests`.
-    pub digests: Vec<Digest>,
+    pub digests: Vec<TopDigest>,
 }
 
 impl Sample {
     /// Joins the answers.
-    pub fn of(report: Report, digests: Digests) -> Self {
+    pub fn of(report: Report, digests: TopDigests) -> Self {
         Sample { report, digests: digests.digests }
     }
 }
@@ -89,9 +89,9 @@ pub(super) struct Rates {
 
 /// One line of the list.
 #[derive(Debug, Clone)]
-pub(super) struct Line {
+pub(super) struct TopLine {
     /// The digest as the last answer has it.
-    pub digest: Digest,
+    pub digest: TopDigest,
     /// What changed since the answer before; all 0 after the first answer.
     pub rates: Rates,
 }
@@ -131,7 +131,7 @@ impl Sort {
         Self::ALL.get(at).copied().unwrap_or_default()
     }
 
-    fn of(self, line: &Line) -> f64 {
+    fn of(self, line: &TopLine) -> f64 {
         let pins = || line.digest.pins.values().sum::<u64>() as f64;
         match self {
             Sort::Time => line.rates.busy,
@@ -162,7 +162,7 @@ pub(super) struct Model {
     /// Why there was no answer to the last question; None if there was one.
     pub silent: Option<String>,
     /// The digests that the filter admits, sorted by `sort`.
-    pub lines: Vec<Line>,
+    pub lines: Vec<TopLine>,
     /// The order of `lines`.
     pub sort: Sort,
     /// The text that a digest's user, schema, text or number must have, without regard to case; empty: any.
@@ -221,7 +221,7 @@ impl Model {
         let earlier: HashMap<_, _> =
             self.before.iter().flat_map(|sample| &sample.digests).map(|one| (one.key(), one)).collect();
         let wanted = self.filter.to_lowercase();
-        let admits = |one: &&Digest| {
+        let admits = |one: &&TopDigest| {
             [&one.user, &one.schema, &one.digest_text, &one.digest]
                 .iter()
                 .any(|text| text.to_lowercase().contains(&wanted))
@@ -231,7 +231,7 @@ impl Model {
             .map(|one| {
                 let before = earlier.get(&one.key()).copied().cloned().unwrap_or_default();
                 let rates = seconds.map(|seconds| rates(&before, one, seconds)).unwrap_or_default();
-                Line { digest: one.clone(), rates }
+                TopLine { digest: one.clone(), rates }
             })
             .collect();
         lines.sort_by(|a, b| {
@@ -293,9 +293,9 @@ impl Model {
     }
 }
 
-fn rates(before: &Digest, now: &Digest, seconds: f64) -> Rates {
+fn rates(before: &TopDigest, now: &TopDigest, seconds: f64) -> Rates {
     let rate = |before: u64, now: u64| now.saturating_sub(before) as f64 / seconds;
-    let waited = |one: &Digest| one.waited_us.hold + one.waited_us.pool + one.waited_us.position;
+    let waited = |one: &TopDigest| one.waited_us.hold + one.waited_us.pool + one.waited_us.position;
     Rates {
         calls: rate(before.count, now.count),
         busy: rate(before.sum_us, now.sum_us) / 1e6,

@@ -9,7 +9,7 @@ use ratatui::text::Line as Text;
 use ratatui::widgets::{Block, Borders, Paragraph, Row, Table, TableState, Wrap};
 
 use super::super::plain::plain;
-use super::model::{Line, Model};
+use super::model::{Model, TopLine};
 use crate::admin::Report;
 
 /// The height of the reasons of a digest.
@@ -119,7 +119,7 @@ fn digest_table(frame: &mut Frame<'_>, model: &Model, area: Rect) {
 }
 
 /// Returns where the statements of a digest went, and why.
-fn reasons(line: &Line) -> Vec<Text<'static>> {
+fn reasons(line: &TopLine) -> Vec<Text<'static>> {
     let digest = &line.digest;
     let waits = &digest.waited_us;
     let seconds = |us: u64| format!("{:.3} s", us as f64 / 1e6);

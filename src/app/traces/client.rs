@@ -9,7 +9,7 @@ use hyper::header::{HOST, HeaderName, HeaderValue};
 use opentelemetry_http::{Bytes, HttpClient, HttpError, Request, Response};
 use tokio::sync::watch;
 
-use crate::app::http::{self, Tls};
+use crate::app::http::{self, HttpTls};
 use crate::config::{Secret, TraceEndpoint, TraceSettings};
 
 /// The longest answer that is accepted, in bytes.
@@ -19,7 +19,7 @@ const MAX_ANSWER_BYTES: usize = 64 << 10;
 pub(super) struct CollectorClient {
     authority: Arc<str>,
     host: HeaderValue,
-    tls: Option<Tls>,
+    tls: Option<HttpTls>,
     /// What the collector wants in addition.
     headers: Vec<(HeaderName, HeaderValue)>,
     /// Why the last request failed, which the exporter does not say.
@@ -37,8 +37,8 @@ impl CollectorClient {
             (false, _) => None,
             (true, ca) => {
                 let tls = match ca.as_ref().map(Secret::expose) {
-                    Some(pem) => Tls::of_pem(pem.as_bytes(), endpoint.host()),
-                    None => Tls::of_machine(endpoint.host()),
+                    Some(pem) => HttpTls::of_pem(pem.as_bytes(), endpoint.host()),
+                    None => HttpTls::of_machine(endpoint.host()),
                 };
                 Some(tls.map_err(|wrong| format!("the CAs for {endpoint}: {wrong}"))?)
             }

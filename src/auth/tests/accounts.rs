@@ -184,9 +184,9 @@ fn an_account_with_several_plugins_is_asked_for_one_after_the_other() {
 fn clients_may_begin_with_these_plugins_and_are_asked_to_switch() {
     for name in ["sha256_password", "mysql_clear_password", "dialog"] {
         for greeted in [Plugin::NativePassword, Plugin::CachingSha2] {
-            let exchange = ServerExchange::new(greeted, NONCE, Expected::Password(b"secret"));
+            let exchange = ServerExchange::new(greeted, NONCE, ExpectedPacket::Password(b"secret"));
             for first in [&b""[..], b"\0", b"secret\0", &ed25519::sign(b"secret", &NONCE)] {
-                let Step::AuthSwitch(switched) = exchange.respond(Some(name.as_bytes()), first) else {
+                let AuthStep::AuthSwitch(switched) = exchange.respond(Some(name.as_bytes()), first) else {
                     panic!("{name} was believed")
                 };
                 assert_eq!(switched.plugin(), greeted);

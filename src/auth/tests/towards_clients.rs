@@ -5,19 +5,19 @@ use super::*;
 const BOTH: [Plugin; 2] = [Plugin::NativePassword, Plugin::CachingSha2];
 
 /// Returns the course of an exchange as one line.
-fn dialogue(mut step: Step<'_>, second: &[u8]) -> String {
+fn dialogue(mut step: AuthStep<'_>, second: &[u8]) -> String {
     let mut said = String::new();
     for _ in 0..4 {
         said += &format!("{step:?} ");
         step = match step {
-            Step::AuthSwitch(switched) => switched.respond(second),
-            Step::MoreData { then, .. } => then.finish(),
-            Step::Sign(..)
-            | Step::AskPassword(_)
-            | Step::Check(_)
-            | Step::Accept(_)
-            | Step::Reject
-            | Step::NotSupported => {
+            AuthStep::AuthSwitch(switched) => switched.respond(second),
+            AuthStep::MoreData { then, .. } => then.finish(),
+            AuthStep::Sign(..)
+            | AuthStep::AskPassword(_)
+            | AuthStep::Check(_)
+            | AuthStep::Accept(_)
+            | AuthStep::Reject
+            | AuthStep::NotSupported => {
                 return said.trim_end().to_owned();
             }
         };
@@ -29,7 +29,7 @@ fn exchange(greeted: Plugin, password: Option<&str>) -> ServerExchange<'_> {
     ServerExchange::new(
         greeted,
         NONCE,
-        password.map_or(Expected::Nobody, |p| Expected::Password(p.as_bytes())),
+        password.map_or(ExpectedPacket::Nobody, |p| ExpectedPacket::Password(p.as_bytes())),
     )
 }
 
@@ -85,7 +85,7 @@ fn other_plugins_are_asked_once_to_take_the_greeted_one() {
         for name in [&b"sha256_password"[..], b"ed25519", b"", b"MYSQL_NATIVE_PASSWORD", b"\xff\0"] {
             let good = greeted.scramble(b"secret", &NONCE);
             let step = exchange(greeted, Some("secret")).respond(Some(name), b"whatever");
-            let Step::AuthSwitch(switched) = step else { panic!("{step:?}") };
+            let AuthStep::AuthSwitch(switched) = step else { panic!("{step:?}") };
             assert_eq!((switched.plugin(), switched.nonce()), (greeted, &NONCE));
             assert!(dialogue(switched.respond(&good), b"").ends_with("Accept"));
             let step = exchange(greeted, Some("secret")).respond(Some(name), b"whatever");
@@ -144,13 +144,13 @@ proptest! {
 }
 
 /// What the client tells after it was asked for its password.
-fn password_sent(step: Step<'_>, packets: &[&[u8]], private: bool) -> Option<Vec<u8>> {
-    let Step::AskPassword(mut asking) = step else { panic!("{step:?}") };
+fn password_sent(step: AuthStep<'_>, packets: &[&[u8]], private: bool) -> Option<Vec<u8>> {
+    let AuthStep::AskPassword(mut asking) = step else { panic!("{step:?}") };
     for packet in packets {
         asking = match asking.answer(packet, private) {
-            Asked::Password(password) => return Some(password.to_vec()),
-            Asked::Malformed => return None,
-            Asked::Key(_, next) => next,
+            AskedByServer::Password(password) => return Some(password.to_vec()),
+            AskedByServer::Malformed => return None,
+            AskedByServer::Key(_, next) => next,
         };
     }
     panic!("the exchange does not end")
@@ -160,11 +160,11 @@ fn password_sent(step: Step<'_>, packets: &[&[u8]], private: bool) -> Option<Vec
 fn a_stored_hash_is_enough_for_native_passwords_and_asks_for_them() {
     let stored = native_password::double_sha1(b"secret");
     for greeted in BOTH {
-        let exchange = ServerExchange::new(greeted, NONCE, Expected::DoubleSha1(&stored));
+        let exchange = ServerExchange::new(greeted, NONCE, ExpectedPacket::DoubleSha1(&stored));
         for name in ["mysql_native_password", "caching_sha2_password", "client_ed25519"] {
             let answer = Plugin::NativePassword.scramble(b"secret", &NONCE);
             let mut step = exchange.respond(Some(name.as_bytes()), &answer);
-            if let Step::AuthSwitch(switched) = step {
+            if let AuthStep::AuthSwitch(switched) = step {
                 assert_eq!(switched.plugin(), Plugin::NativePassword);
                 assert_eq!(
                     format!("{:?}", switched.respond(&Plugin::NativePassword.scramble(b"x", &NONCE))),
@@ -172,7 +172,7 @@ fn a_stored_hash_is_enough_for_native_passwords_and_asks_for_them() {
                 );
                 step = switched.respond(&answer);
             }
-            let Step::Accept(Proof::Sha1(single)) = step else { panic!("{step:?}") };
+            let AuthStep::Accept(PasswordProof::Sha1(single)) = step else { panic!("{step:?}") };
             assert_eq!(*single, native_password::sha1(b"secret"));
         }
         assert_eq!(
@@ -186,7 +186,8 @@ fn a_stored_hash_is_enough_for_native_passwords_and_asks_for_them() {
 fn who_is_in_no_cache_tells_the_password() {
     let name = Some(&b"caching_sha2_password"[..]);
     let answer = Plugin::CachingSha2.scramble(b"secret", &NONCE);
-    let exchange = |learned| ServerExchange::new(Plugin::NativePassword, NONCE, Expected::AskServer(learned));
+    let exchange =
+        |learned| ServerExchange::new(Plugin::NativePassword, NONCE, ExpectedPacket::AskServer(learned));
     let step = exchange(None).respond(Some(b"mysql_native_password"), b"x");
     assert_eq!(format!("{step:?}"), "AuthSwitch(caching_sha2_password)");
     assert_eq!(
@@ -225,14 +226,14 @@ fn a_client_may_begin_with_its_password_in_private_only() {
     let name = Some(&b"mysql_clear_password"[..]);
     let stored = native_password::double_sha1(b"secret");
     for (expected, right, wrong) in [
-        (Expected::Password(b"secret"), "Accept", "Reject"),
-        (Expected::DoubleSha1(&stored), "Accept", "Reject"),
-        (Expected::AskServer(None), "Check", "Check"),
-        (Expected::Nobody, "Reject", "Reject"),
+        (ExpectedPacket::Password(b"secret"), "Accept", "Reject"),
+        (ExpectedPacket::DoubleSha1(&stored), "Accept", "Reject"),
+        (ExpectedPacket::AskServer(None), "Check", "Check"),
+        (ExpectedPacket::Nobody, "Reject", "Reject"),
     ] {
         let exchange = ServerExchange::new(Plugin::CachingSha2, NONCE, expected);
         let open = exchange.respond(name, b"secret\0");
-        assert!(matches!(open, Step::AuthSwitch(_)), "{open:?}");
+        assert!(matches!(open, AuthStep::AuthSwitch(_)), "{open:?}");
         let private = exchange.in_private(true);
         assert_eq!(dialogue(private.respond(name, b"secret\0"), b""), right);
         assert_eq!(dialogue(private.respond(name, b"Secret\0"), b""), wrong);
@@ -242,20 +243,20 @@ fn a_client_may_begin_with_its_password_in_private_only() {
 proptest! {
     #[test]
     fn nothing_but_the_password_is_told(packet: Vec<u8>, private: bool) {
-        let step = ServerExchange::new(Plugin::CachingSha2, NONCE, Expected::AskServer(None))
+        let step = ServerExchange::new(Plugin::CachingSha2, NONCE, ExpectedPacket::AskServer(None))
             .respond(Some(b"caching_sha2_password"), &[7; 32]);
-        let Step::AskPassword(asking) = step else { panic!("{step:?}") };
+        let AuthStep::AskPassword(asking) = step else { panic!("{step:?}") };
         match asking.answer(&packet, private) {
-            Asked::Password(password) => prop_assert!(private && packet[..password.len()] == **password),
-            Asked::Key(..) => prop_assert!(!private && packet == [2]),
-            Asked::Malformed => {}
+            AskedByServer::Password(password) => prop_assert!(private && packet[..password.len()] == **password),
+            AskedByServer::Key(..) => prop_assert!(!private && packet == [2]),
+            AskedByServer::Malformed => {}
         }
     }
 }
 
 #[test]
 fn a_client_that_needs_no_password_gets_what_its_plugin_expects() {
-    let exchange = ServerExchange::new(Plugin::NativePassword, NONCE, Expected::Anything);
+    let exchange = ServerExchange::new(Plugin::NativePassword, NONCE, ExpectedPacket::Anything);
     let course = |plugin, first: &[u8], second: &[u8]| dialogue(exchange.respond(plugin, first), second);
     let (native, caching) = (Some(&b"mysql_native_password"[..]), Some(&b"caching_sha2_password"[..]));
     assert_eq!(course(None, b"", b""), "Accept");
@@ -274,20 +275,20 @@ fn a_client_that_begins_with_a_signing_plugin_signs_if_the_password_is_known() {
         let begun = |expected| {
             let exchange = ServerExchange::new(Plugin::CachingSha2, NONCE, expected).asking(true);
             let course = |exchange: ServerExchange<'_>| match exchange.respond(Some(name.as_bytes()), b"") {
-                Step::AuthSwitch(switched) => switched.plugin().name(),
-                Step::Sign(plugin, Some(b"secret")) if plugin.name() == name => "signs",
-                Step::Sign(plugin, None) if plugin.name() == name => "signs for nobody",
+                AuthStep::AuthSwitch(switched) => switched.plugin().name(),
+                AuthStep::Sign(plugin, Some(b"secret")) if plugin.name() == name => "signs",
+                AuthStep::Sign(plugin, None) if plugin.name() == name => "signs for nobody",
                 step => panic!("{step:?}"),
             };
             (course(exchange), course(exchange.without_native()))
         };
         let (caching, stored) = ("caching_sha2_password", native_password::double_sha1(b"secret"));
-        assert_eq!(begun(Expected::Password(b"secret")), ("signs", caching));
-        assert_eq!(begun(Expected::Nobody), ("signs for nobody", caching));
-        assert_eq!(begun(Expected::Password(b"")), (caching, caching));
-        assert_eq!(begun(Expected::DoubleSha1(&stored)), ("mysql_native_password", caching));
+        assert_eq!(begun(ExpectedPacket::Password(b"secret")), ("signs", caching));
+        assert_eq!(begun(ExpectedPacket::Nobody), ("signs for nobody", caching));
+        assert_eq!(begun(ExpectedPacket::Password(b"")), (caching, caching));
+        assert_eq!(begun(ExpectedPacket::DoubleSha1(&stored)), ("mysql_native_password", caching));
         // Whether a password was learned must not show.
-        assert_eq!(begun(Expected::AskServer(None)), (caching, caching));
-        assert_eq!(begun(Expected::AskServer(Some(b"secret"))), (caching, caching));
+        assert_eq!(begun(ExpectedPacket::AskServer(None)), (caching, caching));
+        assert_eq!(begun(ExpectedPacket::AskServer(Some(b"secret"))), (caching, caching));
     }
 }

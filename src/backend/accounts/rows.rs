@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::Deserialize;
 
-use super::{Account, HostPattern, Table, Way};
+use super::{Account, AccountTable, HostPattern, Way};
 use crate::config::Requirements;
 use crate::topology::Flavor;
 
@@ -33,7 +33,7 @@ const READ_ONLY_ADMIN: u64 = 1 << 33;
 const SUPER_ALONE: u64 = 10_11_00;
 
 /// A row of the tables, or of the second result set.
-type Values = [Option<Vec<u8>>];
+type RowValues = [Option<Vec<u8>>];
 
 impl AccountRows {
     /// Returns the statements for this kind of server.
@@ -66,7 +66,7 @@ impl AccountRows {
         flavor: Flavor,
         accounts: &[Vec<Option<Vec<u8>>>],
         own: &[Vec<Option<Vec<u8>>>],
-    ) -> Result<Table, BadRow> {
+    ) -> Result<AccountTable, BadRow> {
         let own = own.first().and_then(|row| text(row, 0)).ok_or(BadRow("USER()"))?;
         let (_, own_host) = own.rsplit_once('@').ok_or(BadRow("USER()"))?;
         let read = |row: &Vec<_>| match flavor {
@@ -74,15 +74,15 @@ impl AccountRows {
             Flavor::MariaDb => mariadb(row).ok_or(BadRow("mysql.global_priv")),
         };
         let accounts: Result<Vec<_>, _> = accounts.iter().map(read).collect();
-        Ok(Table::new(flavor, own_host, accounts?.into_iter().flatten().collect()))
+        Ok(AccountTable::new(flavor, own_host, accounts?.into_iter().flatten().collect()))
     }
 }
 
-fn text(row: &Values, at: usize) -> Option<&str> {
+fn text(row: &RowValues, at: usize) -> Option<&str> {
     std::str::from_utf8(row.get(at)?.as_deref()?).ok()
 }
 
-fn mysql(row: &Values) -> Option<(String, Account)> {
+fn mysql(row: &RowValues) -> Option<(String, Account)> {
     let (host, user, plugin) = (text(row, 0)?, text(row, 1)?, text(row, 2)?);
     let stored = row.get(3)?.as_deref().unwrap_or_default();
     let is_yes = |at| text(row, at).map(|word| word == "Y");
@@ -174,7 +174,7 @@ impl Method {
 }
 
 /// Returns None for a role.
-fn mariadb(row: &Values) -> Option<Option<(String, Account)>> {
+fn mariadb(row: &RowValues) -> Option<Option<(String, Account)>> {
     let (host, user) = (text(row, 0)?, text(row, 1)?);
     let read: Priv = serde_json::from_slice(row.get(2)?.as_deref()?).ok()?;
     if read.is_role {

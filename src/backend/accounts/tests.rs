@@ -5,12 +5,12 @@ fn row(values: &[&str]) -> Vec<Option<Vec<u8>>> {
     values.iter().map(|value| Some(value.as_bytes().to_vec())).collect()
 }
 
-fn table(flavor: Flavor, own: &str, rows: &[&[&str]]) -> Table {
+fn table(flavor: Flavor, own: &str, rows: &[&[&str]]) -> AccountTable {
     let rows: Vec<_> = rows.iter().map(|values| row(values)).collect();
     AccountRows::read(flavor, &rows, &[row(&[own])]).unwrap()
 }
 
-fn mariadb(own: &str, rows: &[(&str, &str, &str)]) -> Table {
+fn mariadb(own: &str, rows: &[(&str, &str, &str)]) -> AccountTable {
     let rows: Vec<_> = rows.iter().map(|(host, user, json)| [*host, *user, *json]).collect();
     let rows: Vec<&[&str]> = rows.iter().map(|row| &row[..]).collect();
     table(Flavor::MariaDb, own, &rows)
@@ -91,7 +91,7 @@ fn a_row_of_mysql_says_all_that_a_login_needs() {
         ],
     );
     let account = |user| match table.find(user, None) {
-        Found::Account(account) => account.clone(),
+        FoundAccount::Account(account) => account.clone(),
         _ => panic!("{user} is not found"),
     };
     assert!(
@@ -100,8 +100,8 @@ fn a_row_of_mysql_says_all_that_a_login_needs() {
     assert!(account("old").locked && account("old").ways == [Way::Native([0x11; 20])]);
     assert!(account("none").expired && account("none").requires.tls && account("none").ways == [Way::Empty]);
     assert_eq!(account("certified").requires.subject.as_deref(), Some("/CN=a"));
-    assert!(matches!(table.find("mysql.sys", None), Found::NotFromThere));
-    assert!(matches!(table.find("app2", None), Found::Nobody));
+    assert!(matches!(table.find("mysql.sys", None), FoundAccount::NotFromThere));
+    assert!(matches!(table.find("app2", None), FoundAccount::Nobody));
 }
 
 #[test]
@@ -133,8 +133,8 @@ fn some_accounts_are_only_for_their_clients() {
             ),
         ],
     );
-    let plugins = |table: &Table, user: &str| match table.find(user, None) {
-        Found::Account(account) => account
+    let plugins = |table: &AccountTable, user: &str| match table.find(user, None) {
+        FoundAccount::Account(account) => account
             .ways
             .iter()
             .map(|way| match way {
@@ -182,18 +182,18 @@ fn a_row_of_mariadb_may_have_several_ways() {
         ],
     );
     let ways = |user| match table.find(user, None) {
-        Found::Account(account) => account.ways.clone(),
+        FoundAccount::Account(account) => account.ways.clone(),
         _ => panic!("{user} is not found"),
     };
     assert!(ways("app") == [Way::Native(crate::auth::native_password::double_sha1(b"secret"))]);
     assert!(
         ways("root") == [Way::Socket(None)] && ways("empty") == [Way::Empty] && ways("bare") == [Way::Empty]
     );
-    assert!(matches!(table.find("reader", None), Found::Nobody));
+    assert!(matches!(table.find("reader", None), FoundAccount::Nobody));
     assert!(table.limits_time("timed") && !table.limits_time("slow") && !table.limits_time("app"));
-    let Found::Account(signs) = table.find("signs", None) else { panic!() };
+    let FoundAccount::Account(signs) = table.find("signs", None) else { panic!() };
     assert!(signs.locked && signs.requires.certificate && matches!(signs.ways[..], [Way::Password(..)]));
-    let Found::Account(late) = table.find("late", None) else { panic!() };
+    let FoundAccount::Account(late) = table.find("late", None) else { panic!() };
     assert!(late.expired);
 }
 
@@ -217,7 +217,8 @@ fn privileges_that_pass_read_only() {
         [mysql("%", "root", "Y"), mysql("%", "app", "N"), mysql("10.%", "app", "N"), mysql("%", "dba", "N")];
     let rows: Vec<&[&str]> = rows.iter().map(|row| &row[..]).collect();
     let mut table = table(Flavor::MySql, "m@10.0.0.9", &rows);
-    let passing = |table: &Table| ["root", "app", "dba", "none"].map(|user| table.passes_read_only(user));
+    let passing =
+        |table: &AccountTable| ["root", "app", "dba", "none"].map(|user| table.passes_read_only(user));
     assert_eq!(passing(&table), [true, false, false, false]);
     table.add_admins(&[
         row(&["dba", "%"]),
@@ -250,10 +251,10 @@ fn rows_that_no_server_writes_are_refused() {
 fn the_client_must_have_been_able_to_log_in_directly() {
     let found =
         |rows: &[(&str, &str, &str)], client| match mariadb("monitor@10.0.0.9", rows).find("app", client) {
-            Found::Account(_) => "account",
-            Found::NotFromThere => "not from there",
-            Found::NotThroughProxy => "not through the proxy",
-            Found::Nobody => "nobody",
+            FoundAccount::Account(_) => "account",
+            FoundAccount::NotFromThere => "not from there",
+            FoundAccount::NotThroughProxy => "not through the proxy",
+            FoundAccount::Nobody => "nobody",
         };
     let everywhere = [("%", "app", SECRET)];
     assert_eq!(found(&everywhere, from(1)), "account");
@@ -267,14 +268,14 @@ fn the_client_must_have_been_able_to_log_in_directly() {
     assert_eq!(found(&[("%", "other", SECRET)], from(1)), "nobody");
     // With a PROXY header the servers see the client.
     let table = mariadb("monitor@10.0.0.9", &[("10.1.%", "app", SECRET)]);
-    assert!(matches!(table.find_announced("app", from(1).unwrap()), Found::Account(_)));
-    assert!(matches!(table.find_announced("app", "10.0.0.9".parse().unwrap()), Found::NotFromThere));
+    assert!(matches!(table.find_announced("app", from(1).unwrap()), FoundAccount::Account(_)));
+    assert!(matches!(table.find_announced("app", "10.0.0.9".parse().unwrap()), FoundAccount::NotFromThere));
 }
 
 #[test]
 fn the_operating_systems_user_is_the_accounts_or_the_one_that_it_names() {
     let is_for = |json, os_user| match mariadb("m@h", &[("%", "app", json)]).find("app", None) {
-        Found::Account(account) => account.is_for_os_user("app", os_user),
+        FoundAccount::Account(account) => account.is_for_os_user("app", os_user),
         _ => panic!("no account"),
     };
     let unnamed = r#"{"plugin":"unix_socket","authentication_string":""}"#;
@@ -301,7 +302,7 @@ fn a_server_that_sees_a_local_proxy_is_on_the_same_machine() {
 #[test]
 fn the_stamp_changes_with_the_password_only() {
     let stamp = |json| match mariadb("m@h", &[("%", "app", json)]).find("app", None) {
-        Found::Account(account) => account.stamp(),
+        FoundAccount::Account(account) => account.stamp(),
         _ => 0,
     };
     assert_ne!(stamp(SECRET), stamp(OTHER));

@@ -1,6 +1,6 @@
 //! What statements left on a server connection since it was opened or last reset.
 
-use super::{Connection, Expect, Question};
+use super::{Connection, Expect, SentQuestion};
 use crate::backend::ServerError;
 use crate::net::Stream;
 use crate::terms::Unexplained;
@@ -96,7 +96,7 @@ impl<S: Stream> Connection<S> {
     }
 
     fn ask_role(&mut self, out: &mut Vec<u8>) {
-        self.query_in_front(b"SELECT CURRENT_ROLE()", Expect::Rows(Question::Role, 0), out);
+        self.query_in_front(b"SELECT CURRENT_ROLE()", Expect::Rows(SentQuestion::Role, 0), out);
     }
 
     /// Reads the next packet of the answer to a query of the proxy's own: the number of columns, the column, EOF unless the
@@ -105,14 +105,14 @@ impl<S: Stream> Connection<S> {
         let Some(Expect::Rows(question, packet)) = self.expecting.front().copied() else { return Ok(()) };
         let has_eof = !self.about.capabilities.contains(Capabilities::DEPRECATE_EOF);
         let row = 2 + u8::from(has_eof);
-        let last = if question == Question::Role { row + 1 } else { row };
+        let last = if question == SentQuestion::Role { row + 1 } else { row };
         let byte = payload.first().copied().unwrap_or_default();
         let expected = match packet {
             _ if byte == 0xff => {
                 self.expecting.pop_front();
                 return match question {
-                    Question::Role => self.role_is(None),
-                    Question::NoRows => {
+                    SentQuestion::Role => self.role_is(None),
+                    SentQuestion::NoRows => {
                         Err(SwallowError::State(ServerError::from(&ErrPacket::parse(payload)?)))
                     }
                 };
@@ -126,7 +126,7 @@ impl<S: Stream> Connection<S> {
                 ProtocolError::Unexpected { expected: "the answer to a query of the proxy", byte }.into()
             );
         }
-        if packet == row && question == Question::Role {
+        if packet == row && question == SentQuestion::Role {
             self.role_is(Some(payload.into()))?;
         }
         if packet == last {

@@ -33,7 +33,7 @@ impl<R: Runtime> Drop for Queued<'_, R> {
 }
 
 /// One request for a connection.
-struct Ask<'a> {
+struct ConnectionWish<'a> {
     key: &'a PoolKey,
     server: &'a Server,
     /// The generation of the snapshot that the server was chosen from.
@@ -54,7 +54,7 @@ struct NotOpened {
 }
 
 /// The result of one look.
-enum Look<S: crate::net::Stream> {
+enum LeaseLook<S: crate::net::Stream> {
     /// A connection for the session.
     Leased(Leased<S>),
     /// Look again at once: a place became free.
@@ -88,10 +88,18 @@ impl<R: Runtime> Pool<R> {
         session: &Applicant<'_>,
         terms: &Terms,
     ) -> Result<Leased<R::Stream>, TakeError> {
-        let ask = Ask { key, server, generation, login, session, terms, deadline: turn_time() + terms.queue };
+        let ask = ConnectionWish {
+            key,
+            server,
+            generation,
+            login,
+            session,
+            terms,
+            deadline: turn_time() + terms.queue,
+        };
         let mut queued: Option<Queued<'_, R>> = None;
         let mut reached = Limit::Server;
-        let mut mark = Mark::default();
+        let mut mark = LeaseMark::default();
         // True if no connection was parked here during a whole pause: sessions hold all that this worker has.
         let mut stuck = false;
         loop {
@@ -102,14 +110,14 @@ impl<R: Runtime> Pool<R> {
             let mut wanted = None;
             if first {
                 match self.look(&ask, &mut queued).await? {
-                    Look::Leased((connection, seat)) => {
+                    LeaseLook::Leased((connection, seat)) => {
                         if session.passing && key.session.is_none() {
                             seat.set_passing();
                         }
                         return Ok((connection, seat));
                     }
-                    Look::Again => continue,
-                    Look::Wait { limit, entitled } => {
+                    LeaseLook::Again => continue,
+                    LeaseLook::Wait { limit, entitled } => {
                         reached = limit;
                         // Another worker cannot speed up an open.
                         wanted = (limit != Limit::Opening && (entitled || stuck)).then_some(limit);
@@ -140,23 +148,23 @@ impl<R: Runtime> Pool<R> {
     /// Tries each way once to get a connection for the first session in the queue.
     async fn look<'a>(
         &'a self,
-        ask: &Ask<'_>,
+        ask: &ConnectionWish<'_>,
         queued: &mut Option<Queued<'a, R>>,
-    ) -> Result<Look<R::Stream>, TakeError> {
-        let Ask { key, generation, session, terms, .. } = *ask;
+    ) -> Result<LeaseLook<R::Stream>, TakeError> {
+        let ConnectionWish { key, generation, session, terms, .. } = *ask;
         if let Some(leased) = self.take_parked(key, session, Steals::Nothing, terms).await {
-            return Ok(Look::Leased(leased));
+            return Ok(LeaseLook::Leased(leased));
         }
         let reads = if session.passing { 0 } else { terms.reads_to_come };
         if let Some(leased) = self.take_turned(key, generation, session, terms, reads).await {
-            return Ok(Look::Leased(leased));
+            return Ok(LeaseLook::Leased(leased));
         }
         if session.passing
             && self.shelf(key).is_opening()
             && let Some(leased) = self.take_parked(key, session, Steals::Explained, terms).await
         {
             self.metrics.steals.add(1);
-            return Ok(Look::Leased(leased));
+            return Ok(LeaseLook::Leased(leased));
         }
         let quota = self.room(key, terms);
         let (mut reached, mut soon, mut refused) = (quota.err(), false, None);
@@ -169,7 +177,7 @@ impl<R: Runtime> Pool<R> {
         if reached.is_none() {
             // Boxed: opening is rare, and its future is large, which each session in line would carry.
             match Box::pin(self.open(ask, queued)).await? {
-                Ok(leased) => return Ok(Look::Leased(leased)),
+                Ok(leased) => return Ok(LeaseLook::Leased(leased)),
                 Err(not) => (reached, soon, refused) = (Some(not.limit), not.soon, not.refused),
             }
         }
@@ -177,24 +185,24 @@ impl<R: Runtime> Pool<R> {
         let steals = if reached == Some(Limit::Opening) { Steals::Explained } else { Steals::Anything };
         if let Some(leased) = self.take_parked(key, session, steals, terms).await {
             self.metrics.steals.add(1);
-            return Ok(Look::Leased(leased));
+            return Ok(LeaseLook::Leased(leased));
         }
         // No connection can be opened in place of those that were left to reads.
         if reads > 0
             && quota.is_err()
             && let Some(leased) = self.take_turned(key, generation, session, terms, 0).await
         {
-            return Ok(Look::Leased(leased));
+            return Ok(LeaseLook::Leased(leased));
         }
         let limit = reached.unwrap_or(Limit::Server);
         if soon || limit == Limit::Opening {
-            return Ok(Look::Wait { limit, entitled: false });
+            return Ok(LeaseLook::Wait { limit, entitled: false });
         }
         // A parked connection may have been dead: its place is free now.
         let place_left = quota.is_err() && self.room(key, terms).is_ok();
         let of_user = matches!(limit, Limit::User | Limit::Account).then_some(&*key.user);
         if place_left || self.make_way(key.server, of_user, terms.connect).await {
-            return Ok(Look::Again);
+            return Ok(LeaseLook::Again);
         }
         // Nothing is there to wait for. Another replica, or the primary, may have room.
         if let Some(error) = refused.filter(|_| key.class.read_only && self.open_to(key.server) == 0) {
@@ -203,24 +211,24 @@ impl<R: Runtime> Pool<R> {
         // Other workers may not use all of their share.
         if quota.is_err() {
             match Box::pin(self.open(ask, queued)).await? {
-                Ok(leased) => return Ok(Look::Leased(leased)),
+                Ok(leased) => return Ok(LeaseLook::Leased(leased)),
                 Err(NotOpened { limit, soon, .. }) if soon || limit == Limit::Account => {
-                    return Ok(Look::Wait { limit, entitled: false });
+                    return Ok(LeaseLook::Wait { limit, entitled: false });
                 }
                 Err(_) => {}
             }
         }
-        Ok(Look::Wait { limit, entitled: quota.is_ok() })
+        Ok(LeaseLook::Wait { limit, entitled: quota.is_ok() })
     }
 
     /// Opens a connection, unless a limit of the process or of the server is reached. Meanwhile others in the
     /// queue may look for parked connections.
     async fn open<'a>(
         &'a self,
-        ask: &Ask<'_>,
+        ask: &ConnectionWish<'_>,
         queued: &mut Option<Queued<'a, R>>,
     ) -> Result<Result<Leased<R::Stream>, NotOpened>, TakeError> {
-        let Ask { key, server, generation, terms, .. } = *ask;
+        let ConnectionWish { key, server, generation, terms, .. } = *ask;
         // Takes the place before the first await, so that sessions that ask meanwhile see it taken.
         let seat = self.shelf(key).seat(ask.session.id);
         let most = self.server_limit(key.server, terms);
@@ -375,9 +383,9 @@ impl<R: Runtime> Pool<R> {
 
 /// What a waiting session announces to the other workers.
 #[derive(Default)]
-struct Mark(Option<(Limit, WaitingMark)>);
+struct LeaseMark(Option<(Limit, WaitingMark)>);
 
-impl Mark {
+impl LeaseMark {
     /// Announces that a place at this limit is wanted, or withdraws the announcement.
     fn show<R: Runtime>(&mut self, pool: &Pool<R>, key: &PoolKey, wanted: Option<Limit>) {
         if wanted != self.0.as_ref().map(|(shown, _)| *shown) {

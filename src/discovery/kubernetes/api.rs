@@ -11,7 +11,7 @@ use hyper::{Request, Response};
 use kube::client::Body;
 use tokio::time::timeout;
 
-use super::objects::Refusal;
+use super::objects::ApiRefusal;
 
 const CONNECT: Duration = Duration::from_secs(5);
 /// The time limit for the head of an answer, and for a whole page of a list.
@@ -58,11 +58,11 @@ pub enum Access {
 pub(super) struct Api {
     access: Access,
     /// The client. None at first and after a failure, so that no pooled connection outlives its server.
-    client: RefCell<Option<Client>>,
+    client: RefCell<Option<ApiClient>>,
 }
 
 #[derive(Clone)]
-struct Client {
+struct ApiClient {
     client: kube::Client,
     namespace: String,
 }
@@ -88,10 +88,10 @@ impl Api {
     }
 
     /// Sends a GET and returns the lines of an answer that does not end.
-    pub async fn lines(&self, uri: &str, accept: &'static str) -> Result<Lines, ApiError> {
+    pub async fn lines(&self, uri: &str, accept: &'static str) -> Result<WatchLines, ApiError> {
         let head = self.send(reading(uri, accept));
         let head = timeout(ANSWER, head).await.unwrap_or(Err(ApiError::Silent));
-        Ok(Lines { body: self.judged(head)?.into_body(), buffer: Vec::new(), seen: 0 })
+        Ok(WatchLines { body: self.judged(head)?.into_body(), buffer: Vec::new(), seen: 0 })
     }
 
     /// Sends a POST of JSON, with the time limit `patience`; only its success matters.
@@ -129,12 +129,12 @@ impl Api {
             return Ok(response);
         }
         let body = response.into_body().collect().await.map_err(unreachable)?.to_bytes();
-        let refusal: Refusal = serde_json::from_slice(&body).unwrap_or_default();
+        let refusal: ApiRefusal = serde_json::from_slice(&body).unwrap_or_default();
         let message = if refusal.message.is_empty() { status.to_string() } else { refusal.message };
         Err(ApiError::Refused { code: status.as_u16(), message })
     }
 
-    async fn client(&self) -> Result<Client, ApiError> {
+    async fn client(&self) -> Result<ApiClient, ApiError> {
         if let Some(client) = &*self.client.borrow() {
             return Ok(client.clone());
         }
@@ -147,7 +147,7 @@ impl Api {
         config.default_retry = false;
         let namespace = config.default_namespace.clone();
         let client = kube::Client::try_from(config).map_err(|e| ApiError::NoAccess(causes(&e)))?;
-        let client = Client { client, namespace };
+        let client = ApiClient { client, namespace };
         self.client.replace(Some(client.clone()));
         Ok(client)
     }
@@ -180,14 +180,14 @@ fn causes(error: &dyn std::error::Error) -> String {
 }
 
 /// An answer that is read line by line.
-pub(super) struct Lines {
+pub(super) struct WatchLines {
     body: Body,
     buffer: Vec<u8>,
     /// How much of the buffer is known to contain no line end.
     seen: usize,
 }
 
-impl Lines {
+impl WatchLines {
     /// Returns the next line; None at the end. The future may be dropped and `next` called again.
     pub async fn next(&mut self) -> Result<Option<Vec<u8>>, ApiError> {
         loop {

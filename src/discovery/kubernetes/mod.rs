@@ -29,7 +29,7 @@ pub use state::WatchState;
 use self::api::Api;
 use self::pods::Pods;
 use self::presets::Rules;
-use self::resource::Kind;
+use self::resource::ResourceKind;
 use self::watcher::{Resource, Times, Watcher};
 use crate::config::Kubernetes;
 use crate::topology::{Discovered, Maintenance};
@@ -85,7 +85,7 @@ fn watch_in(settings: &Kubernetes, access: Access, own_node: Option<String>, tim
     });
     until_closed(publish.clone(), run);
     let (publish_maintenance, maintenance) = watch::channel(Maintenance::default());
-    if let Some(kind) = Kind::of(settings) {
+    if let Some(kind) = ResourceKind::of(settings) {
         let only = Resource {
             group: Some(kind.group),
             name: Some(kind.name.to_string()),

@@ -119,7 +119,7 @@ impl Pod {
 
 /// One page of a list.
 #[derive(Debug, Deserialize)]
-pub(super) struct List<T> {
+pub(super) struct ObjectList<T> {
     #[serde(default)]
     pub metadata: ListMeta,
     /// The objects. Go encodes an empty list as null.
@@ -138,18 +138,18 @@ pub(super) struct ListMeta {
 /// One line of a watch.
 #[derive(Debug, Deserialize)]
 #[serde(tag = "type", content = "object", rename_all = "UPPERCASE")]
-pub(super) enum Line<T> {
+pub(super) enum WatchLine<T> {
     Added(T),
     Modified(T),
     Deleted(T),
     Bookmark(Bare),
-    Error(Refusal),
+    Error(ApiRefusal),
 }
 
 /// The `v1.Status` of a failed request.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
-pub(super) struct Refusal {
+pub(super) struct ApiRefusal {
     pub code: u16,
     pub message: String,
 }

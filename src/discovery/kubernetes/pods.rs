@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use super::objects::{Bare, Pod};
-use super::presets::{Role, Roles, Rules};
+use super::presets::{LabelRole, Roles, Rules};
 use super::watcher::Change;
 use crate::config::{Kubernetes, NoRole};
 use crate::topology::{Discovered, Drain, Label};
@@ -24,7 +24,7 @@ struct PodFacts {
     uid: Arc<str>,
     /// None: it has no address yet, or no such port.
     address: Option<Arc<str>>,
-    role: Role,
+    role: LabelRole,
     /// True if it has had a role, so it is not being set up.
     had_role: bool,
     ready: bool,
@@ -125,9 +125,9 @@ impl Pods {
         let address = self.address(pod);
         let before = self.by_name.get(&*meta.name).filter(|pod| *pod.uid == *meta.uid);
         let role = self.rules.role(&meta.labels);
-        let has_role = matches!(role, Role::Primary | Role::Replica);
+        let has_role = matches!(role, LabelRole::Primary | LabelRole::Replica);
         let had_role = has_role || before.is_some_and(|pod| pod.had_role);
-        self.primary_seen |= role == Role::Primary;
+        self.primary_seen |= role == LabelRole::Primary;
         let seen = PodFacts {
             uid: meta.uid.as_str().into(),
             address,
@@ -193,11 +193,11 @@ impl Pods {
     /// primary, so the probes decide.
     fn label(&self, seen: &PodFacts) -> Option<Option<Label>> {
         match seen.role {
-            Role::Primary => Some(Some(Label::Primary)),
-            Role::Replica => Some(Some(Label::Replica)),
-            Role::Doubtful => Some(Some(Label::Absent)),
-            Role::Other => None,
-            Role::None => match self.rules.no_role {
+            LabelRole::Primary => Some(Some(Label::Primary)),
+            LabelRole::Replica => Some(Some(Label::Replica)),
+            LabelRole::Doubtful => Some(Some(Label::Absent)),
+            LabelRole::Other => None,
+            LabelRole::None => match self.rules.no_role {
                 NoRole::Replica => Some(Some(Label::Replica)),
                 NoRole::Probe if self.primary_seen => Some(Some(Label::Replica)),
                 NoRole::Probe => Some(None),
@@ -212,7 +212,7 @@ impl Pods {
     /// primary label is outdated.
     fn heeding_resource(&self, name: &Arc<str>, label: Label) -> Label {
         let Some(named) = &self.named else { return label };
-        let agreed = || self.by_name.get(named).is_some_and(|pod| pod.role == Role::Primary);
+        let agreed = || self.by_name.get(named).is_some_and(|pod| pod.role == LabelRole::Primary);
         match label {
             Label::Replica if named == name => Label::Primary,
             Label::Primary if named != name && agreed() => Label::Absent,

@@ -5,7 +5,7 @@ use super::objects::LabelMap;
 use crate::config::{Kubernetes, NoRole, PodPort, Preset};
 
 /// A row of the table. `<c>` is the cluster's name, `<component>` the component's.
-struct Row {
+struct PresetRow {
     preset: Preset,
     selector: &'static str,
     roles: RowRoles,
@@ -31,7 +31,7 @@ enum RowRoles {
 use RowRoles::{Label, Ordinal};
 
 /// The defaults, for operators that differ in a few fields.
-const USUAL: Row = Row {
+const USUAL: PresetRow = PresetRow {
     preset: Preset::Custom,
     selector: "",
     roles: Label("role", &["primary"], &["replica"]),
@@ -42,29 +42,29 @@ const USUAL: Row = Row {
     certificate_for_service: false,
 };
 
-const TABLE: [Row; 12] = [
-    Row {
+const TABLE: [PresetRow; 12] = [
+    PresetRow {
         preset: Preset::MariaDbOperator,
         selector: "app.kubernetes.io/name=mariadb,app.kubernetes.io/instance=<c>",
         roles: Label("k8s.mariadb.com/role", &["primary"], &["replica"]),
         ports: &["mariadb"],
         ..USUAL
     },
-    Row {
+    PresetRow {
         preset: Preset::MariaDbOperatorGalera,
         selector: "app.kubernetes.io/name=mariadb,app.kubernetes.io/instance=<c>",
         roles: Label("k8s.mariadb.com/role", &["primary"], &["replica"]),
         ports: &["mariadb"],
         ..USUAL
     },
-    Row {
+    PresetRow {
         preset: Preset::OracleInnoDbCluster,
         selector: "component=mysqld,tier=mysql,mysql.oracle.com/cluster=<c>",
         roles: Label("mysql.oracle.com/cluster-role", &["PRIMARY"], &["SECONDARY"]),
         replica_mark: "mysql.oracle.com/instance-type=read-replica",
         ..USUAL
     },
-    Row {
+    PresetRow {
         preset: Preset::RadonDb,
         selector: "mysql.radondb.com/cluster=<c>,app.kubernetes.io/managed-by=mysql.radondb.com,\
                    app.kubernetes.io/name in (mysql,mysql-readonly)",
@@ -73,7 +73,7 @@ const TABLE: [Row; 12] = [
         replica_mark: "readonly=true",
         ..USUAL
     },
-    Row {
+    PresetRow {
         preset: Preset::Bitpoke,
         selector: "mysql.presslabs.org/cluster=<c>,app.kubernetes.io/name=mysql,\
                    app.kubernetes.io/managed-by=mysql.presslabs.org",
@@ -81,7 +81,7 @@ const TABLE: [Row; 12] = [
         health: "healthy=yes",
         ..USUAL
     },
-    Row {
+    PresetRow {
         preset: Preset::PerconaPs,
         selector: "app.kubernetes.io/name=mysql,app.kubernetes.io/instance=<c>,\
                    app.kubernetes.io/component=database,\
@@ -90,7 +90,7 @@ const TABLE: [Row; 12] = [
         no_role: NoRole::Probe,
         ..USUAL
     },
-    Row {
+    PresetRow {
         preset: Preset::PerconaPxc,
         selector: "app.kubernetes.io/name=percona-xtradb-cluster,app.kubernetes.io/instance=<c>,\
                    app.kubernetes.io/component=pxc",
@@ -98,14 +98,14 @@ const TABLE: [Row; 12] = [
         certificate_for_service: true,
         ..USUAL
     },
-    Row {
+    PresetRow {
         preset: Preset::Moco,
         selector: "app.kubernetes.io/name=mysql,app.kubernetes.io/instance=<c>,\
                    app.kubernetes.io/created-by=moco",
         roles: Label("moco.cybozu.com/role", &["primary"], &["replica"]),
         ..USUAL
     },
-    Row {
+    PresetRow {
         preset: Preset::KubeBlocks,
         selector: "app.kubernetes.io/managed-by=kubeblocks,app.kubernetes.io/instance=<c>,\
                    apps.kubeblocks.io/component-name=<component>",
@@ -113,7 +113,7 @@ const TABLE: [Row; 12] = [
         ports: &["mysql", "mariadb"],
         ..USUAL
     },
-    Row {
+    PresetRow {
         preset: Preset::KubeDb,
         selector: "app.kubernetes.io/name in (mysqls.kubedb.com,mariadbs.kubedb.com,perconaxtradbs.kubedb.com),\
                    app.kubernetes.io/instance=<c>,app.kubernetes.io/managed-by=kubedb.com",
@@ -121,14 +121,14 @@ const TABLE: [Row; 12] = [
         ports: &["db"],
         ..USUAL
     },
-    Row {
+    PresetRow {
         preset: Preset::Canonical,
         selector: "application-name=<component>,cluster-name=<c>",
         roles: Label("role", &["primary"], &["replicas"]),
         ports: &[],
         ..USUAL
     },
-    Row {
+    PresetRow {
         preset: Preset::Bitnami,
         selector: "app.kubernetes.io/name in (mysql,mariadb),app.kubernetes.io/instance=<c>",
         roles: Label("app.kubernetes.io/component", &["primary"], &["secondary"]),
@@ -156,7 +156,7 @@ pub(super) struct Rules {
     replica_mark: Option<(String, String)>,
     /// Labels that exclude a pod: keys, some with the value that they must have.
     leave_out: Vec<(String, Option<String>)>,
-    /// See `Row`.
+    /// See `PresetRow`.
     pub certificate_for_service: bool,
 }
 
@@ -173,7 +173,7 @@ pub(super) enum Roles {
 
 /// The role that a pod's labels give it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum LabelRole {
     Primary,
     Replica,
     /// It has a role, but not the label that vouches for it.
@@ -202,7 +202,7 @@ impl Rules {
         rules
     }
 
-    fn of_row(row: &Row, pods: &Kubernetes) -> Self {
+    fn of_row(row: &PresetRow, pods: &Kubernetes) -> Self {
         let owned = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
         let selector = row.selector.replace("<c>", &pods.cluster).replace("<component>", &pods.component);
         let roles = match row.roles {
@@ -262,17 +262,17 @@ impl Rules {
     }
 
     /// Returns a pod's role by its labels.
-    pub fn role(&self, labels: &LabelMap) -> Role {
-        let Roles::Label { key, primary, replica } = &self.roles else { return Role::None };
+    pub fn role(&self, labels: &LabelMap) -> LabelRole {
+        let Roles::Label { key, primary, replica } = &self.roles else { return LabelRole::None };
         let is = |values: &[String], value: &str| values.iter().any(|v| v.eq_ignore_ascii_case(value));
         let role = match labels.get(key.as_str()).filter(|value| !value.is_empty()) {
-            None if has(labels, self.replica_mark.as_ref()) => Role::Replica,
-            None => return Role::None,
-            Some(value) if is(primary, value) => Role::Primary,
-            Some(value) if is(replica, value) => Role::Replica,
-            Some(_) => return Role::Other,
+            None if has(labels, self.replica_mark.as_ref()) => LabelRole::Replica,
+            None => return LabelRole::None,
+            Some(value) if is(primary, value) => LabelRole::Primary,
+            Some(value) if is(replica, value) => LabelRole::Replica,
+            Some(_) => return LabelRole::Other,
         };
-        if self.health.is_none() || has(labels, self.health.as_ref()) { role } else { Role::Doubtful }
+        if self.health.is_none() || has(labels, self.health.as_ref()) { role } else { LabelRole::Doubtful }
     }
 }
 

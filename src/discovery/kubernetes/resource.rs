@@ -57,7 +57,7 @@ const GRACE: Duration = Duration::from_secs(30);
 
 /// Identifies the resource to watch.
 #[derive(Debug, Clone)]
-pub(super) struct Kind {
+pub(super) struct ResourceKind {
     pub group: (&'static str, &'static str),
     pub plural: &'static str,
     /// The resource's name.
@@ -74,7 +74,7 @@ pub(super) struct ResourceFacts {
     pub maintenance: Maintenance,
 }
 
-impl Kind {
+impl ResourceKind {
     /// Returns the resource of a configuration; None if it is not to be read.
     pub fn of(settings: &Kubernetes) -> Option<Self> {
         let (group, plural, base) = match settings.preset {
@@ -87,7 +87,7 @@ impl Kind {
             }
             _ => return None,
         };
-        Some(Kind { group, plural, name: settings.cluster.clone(), base })
+        Some(ResourceKind { group, plural, name: settings.cluster.clone(), base })
     }
 
     /// Returns what the resource says after a change; None: the change is about another resource.

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 use tokio::time::{Instant, sleep, timeout_at};
 
 use super::api::{Api, ApiError, escaped};
-use super::objects::{Line, List, Object};
+use super::objects::{Object, ObjectList, WatchLine};
 use super::state::{Reporter, WatchState};
 
 /// The number of objects on a page.
@@ -105,7 +105,7 @@ pub(super) struct Watcher<T> {
 }
 
 /// How a watch ended.
-enum End {
+enum WatchEnd {
     /// It ended or broke: continue at the same version.
     Over,
     /// The API server has forgotten the version: list again.
@@ -144,11 +144,11 @@ impl<T: Object> Watcher<T> {
         loop {
             let opened = Instant::now();
             match self.watch(&mut version, sink).await {
-                Ok(End::Forgotten) => return,
-                Ok(End::Over) if opened.elapsed() >= self.times.healthy => {
+                Ok(WatchEnd::Forgotten) => return,
+                Ok(WatchEnd::Over) if opened.elapsed() >= self.times.healthy => {
                     self.pause = self.times.first_pause;
                 }
-                Ok(End::Over) => self.wait().await,
+                Ok(WatchEnd::Over) => self.wait().await,
                 Err(error) => {
                     self.failed("watch", &error);
                     self.wait().await;
@@ -168,7 +168,7 @@ impl<T: Object> Watcher<T> {
                 query = format!("{query}&continue={}", escaped(&next));
             }
             let page = self.api.get(&self.uri(&query).await?, accept).await?;
-            let page: List<T> = serde_json::from_slice(&page).map_err(malformed)?;
+            let page: ObjectList<T> = serde_json::from_slice(&page).map_err(malformed)?;
             items.extend(page.items.unwrap_or_default());
             next = page.metadata.next;
             if next.is_empty() {
@@ -182,7 +182,7 @@ impl<T: Object> Watcher<T> {
         &mut self,
         version: &mut String,
         sink: &mut impl FnMut(Change<T>),
-    ) -> Result<End, ApiError> {
+    ) -> Result<WatchEnd, ApiError> {
         let accept = if self.resource.metadata_only { METADATA } else { JSON };
         let spread = u64::try_from(self.times.watch.as_millis() / 5).unwrap_or(u64::MAX).max(1);
         let time = self.times.watch + Duration::from_millis(random() % spread);
@@ -193,7 +193,7 @@ impl<T: Object> Watcher<T> {
         );
         let uri = self.uri(&query).await?;
         let mut lines = match self.api.lines(&uri, accept).await {
-            Err(ApiError::Refused { code: 410, .. }) => return Ok(End::Forgotten),
+            Err(ApiError::Refused { code: 410, .. }) => return Ok(WatchEnd::Forgotten),
             lines => lines?,
         };
         self.reporter.connected();
@@ -201,26 +201,26 @@ impl<T: Object> Watcher<T> {
         loop {
             let Ok(line) = timeout_at(deadline, lines.next()).await else {
                 self.api.forget();
-                return Ok(End::Over);
+                return Ok(WatchEnd::Over);
             };
             let line = match line {
                 Ok(Some(line)) => line,
-                Ok(None) => return Ok(End::Over),
+                Ok(None) => return Ok(WatchEnd::Over),
                 Err(error) => {
                     tracing::debug!(resource = self.resource.plural, %error, "a watch broke");
                     self.api.forget();
-                    return Ok(End::Over);
+                    return Ok(WatchEnd::Over);
                 }
             };
             let change: Change<T> = match serde_json::from_slice(&line).map_err(malformed)? {
-                Line::Added(object) | Line::Modified(object) => Change::Put(object),
-                Line::Deleted(object) => Change::Gone(object),
-                Line::Bookmark(mark) => {
+                WatchLine::Added(object) | WatchLine::Modified(object) => Change::Put(object),
+                WatchLine::Deleted(object) => Change::Gone(object),
+                WatchLine::Bookmark(mark) => {
                     *version = mark.metadata.resource_version;
                     continue;
                 }
-                Line::Error(refusal) if refusal.code == 410 => return Ok(End::Forgotten),
-                Line::Error(refusal) => {
+                WatchLine::Error(refusal) if refusal.code == 410 => return Ok(WatchEnd::Forgotten),
+                WatchLine::Error(refusal) => {
                     return Err(ApiError::Refused { code: refusal.code, message: refusal.message });
                 }
             };

@@ -36,10 +36,10 @@ const STORED: [u16; 4] = [
 const BUILT_IN: [u16; 2] = [ER_WRONG_PARAMCOUNT_TO_NATIVE_FCT, ER_WRONG_PARAMETERS_TO_NATIVE_FCT];
 
 /// What the servers said, by their identity and version.
-pub(super) type Answers = HashMap<(ServerId, Arc<str>), Arc<[&'static str]>>;
+pub(super) type FunctionAnswers = HashMap<(ServerId, Arc<str>), Arc<[&'static str]>>;
 
 /// Returns what is known of the functions of the servers in use, each once.
-pub(super) fn of_servers(snapshot: &Snapshot, answers: &Answers) -> Vec<ServerFunctions> {
+pub(super) fn of_servers(snapshot: &Snapshot, answers: &FunctionAnswers) -> Vec<ServerFunctions> {
     let known = snapshot.servers.iter().filter_map(|server| {
         let facts = server.facts.as_ref()?;
         let version = version(facts.flavor, &facts.version);
@@ -61,7 +61,7 @@ pub(super) async fn ask_servers<C: Connector>(
     connector: Rc<C>,
     live: watch::Receiver<Arc<Live>>,
     mut snapshot: watch::Receiver<Arc<Snapshot>>,
-    publish: watch::Sender<Answers>,
+    publish: watch::Sender<FunctionAnswers>,
 ) {
     let mut retry = None;
     loop {
@@ -104,13 +104,13 @@ pub(super) async fn ask_servers<C: Connector>(
     }
 }
 
-fn is_unasked(server: &Server, answers: &Answers) -> bool {
+fn is_unasked(server: &Server, answers: &FunctionAnswers) -> bool {
     let facts = server.facts.as_ref().filter(|_| server.health == Health::Up);
     facts.is_some_and(|facts| !answers.contains_key(&(server.id, facts.version.clone())))
 }
 
 /// Forgets the answers of servers that are down: another program may start in their place.
-fn forget(snapshot: &Snapshot, publish: &watch::Sender<Answers>) {
+fn forget(snapshot: &Snapshot, publish: &watch::Sender<FunctionAnswers>) {
     publish.send_if_modified(|answers| {
         let before = answers.len();
         answers.retain(|(id, _), _| snapshot.server(*id).is_some_and(|server| server.health != Health::Down));

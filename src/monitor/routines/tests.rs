@@ -17,7 +17,7 @@ type Functions = Option<Vec<&'static str>>;
 
 /// What each server answers, and when it was asked.
 #[derive(Clone, Default)]
-struct Servers {
+struct RoutineServers {
     functions: Rc<RefCell<HashMap<String, Functions>>>,
     asked: Rc<RefCell<Vec<(String, Instant)>>>,
     connects: Rc<RefCell<Vec<(String, Instant)>>>,
@@ -28,7 +28,7 @@ struct Servers {
 }
 
 struct Link {
-    servers: Servers,
+    servers: RoutineServers,
     address: String,
     greeting: Greeting,
     polite: bool,
@@ -40,7 +40,7 @@ impl Drop for Link {
     }
 }
 
-impl Connector for Servers {
+impl Connector for RoutineServers {
     type Connection = Link;
 
     async fn connect(&self, target: &Target) -> Result<Link, Error> {
@@ -92,7 +92,7 @@ impl Connection for Link {
 }
 
 struct Story {
-    servers: Servers,
+    servers: RoutineServers,
     snapshot: watch::Sender<Arc<Snapshot>>,
     routines: Routines,
     began: Instant,
@@ -105,7 +105,7 @@ impl Story {
         let config = Config::parse(text, std::path::Path::new("")).unwrap();
         // The sender may be dropped: the settings stay.
         let live = watch::channel(Arc::new(config.live)).1;
-        let servers = Servers::default();
+        let servers = RoutineServers::default();
         let (snapshot, seen) = watch::channel(Arc::new(unseen(&["db-0", "db-1"])));
         let routines = Routines::start(servers.clone(), live, seen);
         Story { servers, snapshot, routines, began: Instant::now() }

@@ -10,7 +10,7 @@ use crate::topology::{Event, ProbeOutcome, ServerId};
 /// One prober of `db-0`.
 struct Watch {
     cluster: Cluster,
-    orders: watch::Sender<Orders>,
+    orders: watch::Sender<ProbeOrders>,
     kick: Arc<ProbePermit>,
     events: mpsc::Receiver<Event>,
     began: Instant,
@@ -19,7 +19,8 @@ struct Watch {
 impl Watch {
     fn start() -> Self {
         let cluster = Cluster::of(&["db-0", "db-1"]);
-        let (orders, seen) = watch::channel(Orders { monitor: monitor_account("monitor"), urgent: false });
+        let (orders, seen) =
+            watch::channel(ProbeOrders { monitor: monitor_account("monitor"), urgent: false });
         let (kick, (reports, events)) = (Arc::<ProbePermit>::default(), mpsc::channel(10_000));
         let prober = Prober::new(
             ServerId(0),

@@ -7,7 +7,7 @@ use crate::wire::{MAX_PAYLOAD, PacketHeader};
 
 /// Follows the ordinary packets that are written to a client.
 #[derive(Debug)]
-pub(super) struct Answers {
+pub(super) struct CompressedAnswers {
     /// The header of the current packet, of which `read` bytes were written.
     header: [u8; PacketHeader::LEN],
     read: usize,
@@ -23,14 +23,14 @@ pub(super) struct Answers {
     shift: u8,
 }
 
-impl Default for Answers {
+impl Default for CompressedAnswers {
     fn default() -> Self {
         let header = [0; PacketHeader::LEN];
-        Answers { header, read: 0, left: 0, unread: None, ended: true, begins: None, shift: 0 }
+        CompressedAnswers { header, read: 0, left: 0, unread: None, ended: true, begins: None, shift: 0 }
     }
 }
 
-impl Answers {
+impl CompressedAnswers {
     /// Returns the bytes with the sequence ids for a compressed packet with the sequence id `seq`.
     pub fn renumber<'a>(&mut self, bytes: &'a [u8], seq: u8) -> Cow<'a, [u8]> {
         let mut out = Cow::Borrowed(bytes);

@@ -81,7 +81,7 @@ impl std::fmt::Debug for Decoder {
 }
 
 /// What a step did.
-pub(super) struct Step {
+pub(super) struct CodecStep {
     /// How many bytes of the input were used.
     pub used: usize,
     /// How many bytes were written.
@@ -136,12 +136,12 @@ impl Decoder {
     }
 
     /// Decompresses a part of `input` into the beginning of `room`. Returns None if the data is broken.
-    pub fn step(&mut self, input: &[u8], room: &mut [u8]) -> Option<Step> {
+    pub fn step(&mut self, input: &[u8], room: &mut [u8]) -> Option<CodecStep> {
         match self {
             Decoder::Zlib(zlib) => {
                 let (read, written) = (zlib.total_in(), zlib.total_out());
                 let status = zlib.decompress(input, room, FlushDecompress::None).ok()?;
-                Some(Step {
+                Some(CodecStep {
                     used: usize::try_from(zlib.total_in() - read).ok()?,
                     made: usize::try_from(zlib.total_out() - written).ok()?,
                     ended: status == Status::StreamEnd,
@@ -151,7 +151,7 @@ impl Decoder {
                 let mut input = InBuffer::around(input);
                 let mut output = OutBuffer::around(room);
                 let left = zstd.decompress_stream(&mut output, &mut input).ok()?;
-                Some(Step { used: input.pos(), made: output.pos(), ended: left == 0 })
+                Some(CodecStep { used: input.pos(), made: output.pos(), ended: left == 0 })
             }
         }
     }

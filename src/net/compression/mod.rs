@@ -16,7 +16,7 @@ use std::task::{Poll, ready};
 use super::Buf;
 use super::lent::{lend, take_back};
 use super::tls::{Io, Tls};
-use answers::Answers;
+use answers::CompressedAnswers;
 pub use codec::Algorithm;
 use codec::Decoder;
 use commands::Commands;
@@ -100,7 +100,7 @@ pub struct Compression {
     /// The commands that this side sends; None towards a client.
     commands: Option<Commands>,
     /// The answers that this side sends to a client.
-    answers: Answers,
+    answers: CompressedAnswers,
     /// Received bytes that were not processed yet.
     incoming: Buf,
     /// Compressed packets that are to be sent.
@@ -133,7 +133,7 @@ impl Compression {
         Compression {
             algorithm: how.algorithm,
             commands: how.to_server.then(Commands::default),
-            answers: Answers::default(),
+            answers: CompressedAnswers::default(),
             incoming,
             outgoing: Buf::default(),
             plain: Buf::default(),

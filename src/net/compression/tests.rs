@@ -347,7 +347,7 @@ fn results_are_numbered_as_a_server_does_however_they_are_written() {
     };
     let rows: &[&[u8]] = &[b"\x01", b"definition", b"", b"\0\0row", b"\0\0row", b"\xfe\0\0\x02\0"];
     for piece in [1, 2, 5, 7, usize::MAX] {
-        let mut answers = super::answers::Answers::default();
+        let mut answers = super::answers::CompressedAnswers::default();
         let mut out = Vec::new();
         for (result, seq) in [(packets(1, rows), 3u8), (packets(7, &[b"\0\0\0"]), 9), (packets(8, rows), 200)]
         {

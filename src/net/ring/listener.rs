@@ -12,7 +12,7 @@ use rustix::net::{SocketFlags, acceptfrom_with};
 use socket2::Socket;
 
 use super::Reactor;
-use super::slot::{Kind, Slot};
+use super::slot::{Slot, SlotKind};
 
 /// What a new client costs the thread, compared with bytes that it reads.
 const COST: usize = 16 * 1024;
@@ -48,7 +48,7 @@ impl RingListener {
                         return Poll::Ready(Ok((fd, address.and_then(|address| address.try_into().ok()))));
                     }
                     Err(Errno::AGAIN) => {
-                        self.reactor.wait(&self.slot, Kind::Readable)?;
+                        self.reactor.wait(&self.slot, SlotKind::Readable)?;
                         self.slot.reader.register(cx);
                         return Poll::Pending;
                     }

@@ -13,7 +13,7 @@ use std::time::Duration;
 use pointsman_uring::{Completion, Filled, Ring, Sent};
 use rustix::event::{EventfdFlags, PollFlags, eventfd};
 
-use super::slot::{Kind, SENDS, Slot};
+use super::slot::{SENDS, Slot, SlotKind};
 use super::timers::Timers;
 use crate::net::turn;
 
@@ -30,7 +30,7 @@ thread_local! {
 
 /// Wakes the thread from any other one.
 #[derive(Debug)]
-pub struct Alarm {
+pub struct RingAlarm {
     /// The thread's tasks have something to do.
     woken: AtomicBool,
     /// The thread waits, or is about to.
@@ -38,14 +38,14 @@ pub struct Alarm {
     event: OwnedFd,
 }
 
-impl Alarm {
+impl RingAlarm {
     /// True once for each time the thread was woken.
     pub fn take(&self) -> bool {
         self.woken.swap(false, SeqCst)
     }
 }
 
-impl Wake for Alarm {
+impl Wake for RingAlarm {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -62,7 +62,7 @@ impl Wake for Alarm {
 
 /// The slots of the thread's descriptors. The index is a part of the tags.
 #[derive(Debug, Default)]
-struct Slots {
+struct RingSlots {
     all: Vec<Option<Rc<Slot>>>,
     free: Vec<usize>,
 }
@@ -70,9 +70,9 @@ struct Slots {
 /// The ring of one thread.
 pub struct Reactor {
     ring: RefCell<Ring>,
-    slots: RefCell<Slots>,
+    slots: RefCell<RingSlots>,
     pub timers: Timers,
-    pub alarm: Arc<Alarm>,
+    pub alarm: Arc<RingAlarm>,
     /// The alarm is not watched, because the kernel had no memory for that.
     deaf: Cell<bool>,
     /// What was done in this turn, of `BUDGET`.
@@ -116,7 +116,7 @@ impl std::fmt::Debug for Reactor {
 /// The tag of the alarm: no descriptor has this index. (The ring keeps larger tags for itself.)
 const ALARM: u64 = (1 << 62) - 1;
 
-fn tag(index: usize, kind: Kind) -> u64 {
+fn tag(index: usize, kind: SlotKind) -> u64 {
     (index as u64) << 3 | kind as u64
 }
 
@@ -131,7 +131,7 @@ impl Reactor {
         let mut ring = Ring::new(super::OPERATIONS, count, size)?;
         let event = eventfd(0, EventfdFlags::NONBLOCK | EventfdFlags::CLOEXEC)?;
         ring.watch(event.as_fd(), u32::from(PollFlags::IN.bits()), ALARM)?;
-        let alarm = Alarm { woken: AtomicBool::new(true), asleep: AtomicBool::new(false), event };
+        let alarm = RingAlarm { woken: AtomicBool::new(true), asleep: AtomicBool::new(false), event };
         Ok(Rc::new(Reactor {
             ring: RefCell::new(ring),
             slots: RefCell::default(),
@@ -188,20 +188,20 @@ impl Reactor {
 
     /// Begins to receive. The receive goes on until the socket ends, or `Slot::complete` stops it.
     pub fn receive(&self, slot: &Slot) -> io::Result<()> {
-        self.ring.borrow_mut().receive(slot.fd.as_fd(), tag(slot.index, Kind::Receive))?;
-        slot.begins(Kind::Receive);
+        self.ring.borrow_mut().receive(slot.fd.as_fd(), tag(slot.index, SlotKind::Receive))?;
+        slot.begins(SlotKind::Receive);
         Ok(())
     }
 
     /// Begins to wait for what this kind waits for, unless it waits already.
-    pub fn wait(&self, slot: &Slot, kind: Kind) -> io::Result<()> {
+    pub fn wait(&self, slot: &Slot, kind: SlotKind) -> io::Result<()> {
         if slot.is_under_way(kind) {
             return Ok(());
         }
         let events = match kind {
-            Kind::Writable => PollFlags::OUT,
-            Kind::HungUp => PollFlags::RDHUP,
-            Kind::Receive | Kind::Readable => PollFlags::IN,
+            SlotKind::Writable => PollFlags::OUT,
+            SlotKind::HungUp => PollFlags::RDHUP,
+            SlotKind::Receive | SlotKind::Readable => PollFlags::IN,
         };
         self.ring.borrow_mut().wait_for(slot.fd.as_fd(), u32::from(events.bits()), tag(slot.index, kind))?;
         slot.begins(kind);
@@ -293,7 +293,7 @@ impl Reactor {
             self.keep(bytes);
         });
         for slot in full {
-            if self.wait(&slot, Kind::Writable).is_err() {
+            if self.wait(&slot, SlotKind::Writable).is_err() {
                 slot.flush();
             }
         }
@@ -324,7 +324,7 @@ impl Reactor {
         slot.pieces.take().into_iter().for_each(|filled| self.give_back(filled));
         // What was written comes first. The kernel would send it behind the end of the process, too; this one waits for
         // the rest that a full socket does not take, see `lingering`.
-        let lingers = !slot.flush() && self.wait(slot, Kind::Writable).is_ok();
+        let lingers = !slot.flush() && self.wait(slot, SlotKind::Writable).is_ok();
         if slot.is_idle() {
             return self.remove(slot.index);
         }
@@ -337,9 +337,9 @@ impl Reactor {
                 self.give_up(&oldest.slot);
             }
         }
-        for kind in Kind::ALL {
-            let stops = kind == Kind::Receive && slot.stopping.get();
-            let lingers = kind == Kind::Writable && lingers;
+        for kind in SlotKind::ALL {
+            let stops = kind == SlotKind::Receive && slot.stopping.get();
+            let lingers = kind == SlotKind::Writable && lingers;
             if slot.is_under_way(kind) && !stops && !lingers {
                 self.cancel(slot.index, kind);
             }
@@ -359,7 +359,7 @@ impl Reactor {
     fn give_up(&self, lingering: &Slot) {
         lingering.outbox.bytes.take();
         lingering.outbox.full.set(false);
-        self.cancel(lingering.index, Kind::Writable);
+        self.cancel(lingering.index, SlotKind::Writable);
     }
 
     /// Returns how many dropped sockets have something to send.
@@ -367,7 +367,7 @@ impl Reactor {
         self.lingering.borrow().len()
     }
 
-    fn cancel(&self, index: usize, kind: Kind) {
+    fn cancel(&self, index: usize, kind: SlotKind) {
         // The queue has no place only if the kernel has no memory. Then the operation ends with its socket.
         if let Err(error) = self.ring.borrow_mut().cancel(tag(index, kind)) {
             tracing::warn!(%error, "an operation of io_uring cannot be cancelled");
@@ -399,14 +399,14 @@ impl Reactor {
         {
             self.give_back(filled);
         }
-        let (Some(slot), Some(kind)) = (slot, Kind::of_tag(completion.tag)) else { return };
+        let (Some(slot), Some(kind)) = (slot, SlotKind::of_tag(completion.tag)) else { return };
         let stop = slot.complete(kind, completion);
-        if kind == Kind::Writable && slot.outbox.full.get() && self.wait(&slot, kind).is_ok() {
+        if kind == SlotKind::Writable && slot.outbox.full.get() && self.wait(&slot, kind).is_ok() {
             return;
         }
         if slot.dropped.get() {
             slot.pieces.take().into_iter().for_each(|filled| self.give_back(filled));
-            if kind == Kind::Writable {
+            if kind == SlotKind::Writable {
                 self.lingering.borrow_mut().retain(|lingering| lingering.slot.index != index);
             }
             if slot.is_idle() {

@@ -12,7 +12,7 @@ use rustix::net::{SendFlags, Shutdown};
 
 /// The operations of a descriptor, of each kind at most one at a time. The number is a part of the tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Kind {
+pub enum SlotKind {
     /// A receive with many completions.
     Receive = 0,
     /// A wait until the socket takes bytes, or is connected.
@@ -35,18 +35,19 @@ pub struct Outbox {
     /// The socket is full: the bytes are sent when it takes some again.
     pub full: Cell<bool>,
     /// Nothing can be sent any more.
-    pub broken: Cell<Option<End>>,
+    pub broken: Cell<Option<RingEnd>>,
     /// Nothing was taken since the last request began.
     pub never_left: Cell<bool>,
     /// The sending side is shut behind the bytes.
     pub shuts: Cell<bool>,
 }
 
-impl Kind {
-    pub const ALL: [Kind; 4] = [Kind::Receive, Kind::Writable, Kind::HungUp, Kind::Readable];
+impl SlotKind {
+    pub const ALL: [SlotKind; 4] =
+        [SlotKind::Receive, SlotKind::Writable, SlotKind::HungUp, SlotKind::Readable];
 
-    pub fn of_tag(tag: u64) -> Option<Kind> {
-        Kind::ALL.into_iter().find(|kind| *kind as u64 == tag & 7)
+    pub fn of_tag(tag: u64) -> Option<SlotKind> {
+        SlotKind::ALL.into_iter().find(|kind| *kind as u64 == tag & 7)
     }
 
     fn bit(self) -> u8 {
@@ -60,14 +61,14 @@ pub const MOST_PIECES: usize = 8;
 
 /// How a socket ended.
 #[derive(Debug, Clone, Copy)]
-pub enum End {
+pub enum RingEnd {
     Closed,
     Broken(io::ErrorKind, Option<i32>),
 }
 
-impl End {
+impl RingEnd {
     pub fn of(error: &io::Error) -> Self {
-        End::Broken(error.kind(), error.raw_os_error())
+        RingEnd::Broken(error.kind(), error.raw_os_error())
     }
 
     /// Returns the error of a write.
@@ -81,18 +82,18 @@ impl End {
     /// Returns what a read returns at this end.
     pub fn read(self) -> io::Result<usize> {
         match self {
-            End::Closed => Ok(0),
-            End::Broken(_, Some(code)) => Err(io::Error::from_raw_os_error(code)),
-            End::Broken(kind, None) => Err(kind.into()),
+            RingEnd::Closed => Ok(0),
+            RingEnd::Broken(_, Some(code)) => Err(io::Error::from_raw_os_error(code)),
+            RingEnd::Broken(kind, None) => Err(kind.into()),
         }
     }
 }
 
 /// A task that waits. Its waker is kept behind its use, because the same task mostly waits again.
 #[derive(Debug, Default)]
-pub struct Waiter(RefCell<Option<Waker>>);
+pub struct RingWaiter(RefCell<Option<Waker>>);
 
-impl Waiter {
+impl RingWaiter {
     pub fn register(&self, cx: &Context<'_>) {
         let waker = cx.waker();
         if waker.will_wake(Waker::noop()) {
@@ -133,12 +134,12 @@ pub struct Slot {
     /// Bytes may wait in the socket that no receive will fetch: they are read directly, until there are none.
     pub direct: Cell<bool>,
     /// The end behind the buffers.
-    pub end: Cell<Option<End>>,
+    pub end: Cell<Option<RingEnd>>,
     /// The peer is known to have closed its end, though bytes in front of that were not received yet.
     pub hung_up: Cell<bool>,
     pub outbox: Outbox,
-    pub reader: Waiter,
-    pub writer: Waiter,
+    pub reader: RingWaiter,
+    pub writer: RingWaiter,
     /// The socket was dropped.
     pub dropped: Cell<bool>,
 }
@@ -156,17 +157,17 @@ impl Slot {
             end: Cell::default(),
             hung_up: Cell::default(),
             outbox: Outbox::default(),
-            reader: Waiter::default(),
-            writer: Waiter::default(),
+            reader: RingWaiter::default(),
+            writer: RingWaiter::default(),
             dropped: Cell::default(),
         }
     }
 
-    pub fn is_under_way(&self, kind: Kind) -> bool {
+    pub fn is_under_way(&self, kind: SlotKind) -> bool {
         self.under_way.get() & kind.bit() != 0
     }
 
-    pub fn begins(&self, kind: Kind) {
+    pub fn begins(&self, kind: SlotKind) {
         self.under_way.set(self.under_way.get() | kind.bit());
     }
 
@@ -175,18 +176,18 @@ impl Slot {
     }
 
     /// Takes note of a completion. Returns true if the receive under way should be cancelled.
-    pub fn complete(&self, kind: Kind, completion: Completion) -> bool {
+    pub fn complete(&self, kind: SlotKind, completion: Completion) -> bool {
         if !completion.more {
             self.under_way.set(self.under_way.get() & !kind.bit());
         }
         match kind {
-            Kind::Receive => return self.received(completion),
-            Kind::Writable => {
+            SlotKind::Receive => return self.received(completion),
+            SlotKind::Writable => {
                 self.flush();
                 self.writer.wake();
             }
-            Kind::Readable => self.reader.wake(),
-            Kind::HungUp => {
+            SlotKind::Readable => self.reader.wake(),
+            SlotKind::HungUp => {
                 // A wait that was cancelled says nothing.
                 self.hung_up.set(self.hung_up.get() || completion.result.is_ok());
                 self.reader.wake();
@@ -213,7 +214,7 @@ impl Slot {
                 }
                 Err(error) => {
                     bytes.clear();
-                    self.breaks(End::of(&error.into()));
+                    self.breaks(RingEnd::of(&error.into()));
                 }
             }
         }
@@ -228,7 +229,7 @@ impl Slot {
 
     /// Nothing can be sent any more. The receive ends behind what has come already: nobody must wait for an answer to what
     /// was lost.
-    fn breaks(&self, end: End) {
+    fn breaks(&self, end: RingEnd) {
         self.outbox.broken.set(Some(end));
         // It fails if the connection is gone, which the receive tells, too.
         let _ = rustix::net::shutdown(&self.fd, Shutdown::Both);
@@ -242,7 +243,7 @@ impl Slot {
             // Without memory it is tried again, too.
             Err(e) if matches!(e.raw_os_error(), Some(EAGAIN | ENOBUFS | ENOMEM)) => 0,
             Err(error) => {
-                self.breaks(End::of(&error));
+                self.breaks(RingEnd::of(&error));
                 return false;
             }
         };
@@ -271,10 +272,10 @@ impl Slot {
                 // The kernel may end a receive behind a piece, too.
                 self.direct.set(self.direct.get() || !more || pieces.len() >= MOST_PIECES);
             }
-            (Ok(_), None) => self.end.set(Some(End::Closed)),
+            (Ok(_), None) => self.end.set(Some(RingEnd::Closed)),
             (Err(error), _) => match error.raw_os_error() {
                 Some(ECANCELED | ENOBUFS | EINTR | EAGAIN) => self.direct.set(true),
-                _ => self.end.set(Some(End::of(&error))),
+                _ => self.end.set(Some(RingEnd::of(&error))),
             },
         }
         self.reader.wake();

@@ -11,7 +11,7 @@ use rustix::net::{RecvFlags, SendFlags, recv, send};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
 use super::Reactor;
-use super::slot::{End, Kind, Slot};
+use super::slot::{RingEnd, Slot, SlotKind};
 
 /// The most bytes that wait for the turn, in the outbox of a socket. More is sent at once, without a copy.
 const OUTBOX: usize = 4 * 1024;
@@ -41,10 +41,10 @@ impl RingSocket {
             Err(e) if e.raw_os_error() == Some(Errno::INPROGRESS.raw_os_error()) => {}
             Err(e) => return Err(e),
         }
-        stream.reactor.wait(&stream.slot, Kind::Writable)?;
+        stream.reactor.wait(&stream.slot, SlotKind::Writable)?;
         poll_fn(|cx| {
             stream.slot.writer.register(cx);
-            if stream.slot.is_under_way(Kind::Writable) { Poll::Pending } else { Poll::Ready(()) }
+            if stream.slot.is_under_way(SlotKind::Writable) { Poll::Pending } else { Poll::Ready(()) }
         })
         .await;
         match stream.options().take_error()? {
@@ -72,12 +72,12 @@ impl RingSocket {
     /// Begins to receive, unless a receive is under way or would be in vain.
     fn listen(&self) {
         let slot = &self.slot;
-        if slot.is_under_way(Kind::Receive) || slot.end.get().is_some() || slot.direct.get() {
+        if slot.is_under_way(SlotKind::Receive) || slot.end.get().is_some() || slot.direct.get() {
             return;
         }
         // It fails if the kernel has no memory: what cannot be heard any more has broken.
         if let Err(error) = self.reactor.receive(slot) {
-            slot.end.set(Some(End::of(&error)));
+            slot.end.set(Some(RingEnd::of(&error)));
         }
     }
 
@@ -108,20 +108,20 @@ impl RingSocket {
         if read > 0 {
             return Some(Ok(read));
         }
-        slot.end.get().filter(|_| pieces.is_empty()).map(End::read)
+        slot.end.get().filter(|_| pieces.is_empty()).map(RingEnd::read)
     }
 
     /// Reads bytes that no receive fetches. None if there are none, and then a receive is under way.
     fn read_direct(&self, room: &mut [u8]) -> Option<io::Result<usize>> {
         let slot = &self.slot;
-        if !slot.direct.get() || slot.is_under_way(Kind::Receive) {
+        if !slot.direct.get() || slot.is_under_way(SlotKind::Receive) {
             self.listen();
             return None;
         }
         let most = room.len();
         let result = match recv(&slot.fd, &mut *room, RecvFlags::DONTWAIT) {
             Ok((0, _)) if most > 0 => {
-                slot.end.set(Some(End::Closed));
+                slot.end.set(Some(RingEnd::Closed));
                 Some(Ok(0))
             }
             Ok((n, _)) => {
@@ -134,7 +134,7 @@ impl RingSocket {
             }
             Err(Errno::INTR) => return self.read_direct(room),
             Err(error) => {
-                slot.end.set(Some(End::of(&error.into())));
+                slot.end.set(Some(RingEnd::of(&error.into())));
                 Some(Err(error.into()))
             }
         };
@@ -178,7 +178,7 @@ impl RingSocket {
     /// True if something came that was not read, as far as this thread knows.
     pub fn looks_readable(&self) -> bool {
         self.listen();
-        self.has_come() || (self.slot.direct.get() && !self.slot.is_under_way(Kind::Receive))
+        self.has_come() || (self.slot.direct.get() && !self.slot.is_under_way(SlotKind::Receive))
     }
 
     /// True if a read would return at once. Asks the system.
@@ -188,7 +188,7 @@ impl RingSocket {
         }
         match recv(&self.slot.fd, &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT) {
             Err(Errno::AGAIN) => {
-                if !self.slot.is_under_way(Kind::Receive) {
+                if !self.slot.is_under_way(SlotKind::Receive) {
                     self.slot.direct.set(false);
                     self.listen();
                 }
@@ -204,7 +204,7 @@ impl RingSocket {
             return false;
         }
         match self.slot.end.get() {
-            Some(end) => matches!(end, End::Closed),
+            Some(end) => matches!(end, RingEnd::Closed),
             None => {
                 let looked = recv(&self.slot.fd, &mut [0_u8; 1], RecvFlags::PEEK | RecvFlags::DONTWAIT);
                 matches!(looked, Ok((_, 0)))
@@ -220,7 +220,7 @@ impl RingSocket {
         }
         self.listen();
         // While bytes wait to be read, no receive tells of the end behind them.
-        if slot.direct.get() && self.reactor.wait(slot, Kind::HungUp).is_err() {
+        if slot.direct.get() && self.reactor.wait(slot, SlotKind::HungUp).is_err() {
             return Poll::Ready(());
         }
         slot.reader.register(cx);
@@ -230,7 +230,7 @@ impl RingSocket {
     /// True if a read or a write has found the connection broken.
     pub fn is_broken(&self) -> bool {
         let slot = &self.slot;
-        slot.outbox.broken.get().or(slot.end.get()).is_some_and(|end| matches!(end, End::Broken(..)))
+        slot.outbox.broken.get().or(slot.end.get()).is_some_and(|end| matches!(end, RingEnd::Broken(..)))
     }
 
     /// Writes without waiting. What is short is sent with the next turn, together with what other sockets send, if there
@@ -238,7 +238,7 @@ impl RingSocket {
     pub fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.reactor.spend(bytes.len());
         let outbox = &self.slot.outbox;
-        let read = self.slot.end.get().filter(|end| matches!(end, End::Broken(..)));
+        let read = self.slot.end.get().filter(|end| matches!(end, RingEnd::Broken(..)));
         if let Some(end) = outbox.broken.get().or(read) {
             return Err(end.write());
         }
@@ -258,7 +258,7 @@ impl RingSocket {
             return Ok(bytes.len());
         }
         if !self.slot.flush() {
-            self.reactor.wait(&self.slot, Kind::Writable)?;
+            self.reactor.wait(&self.slot, SlotKind::Writable)?;
             return Err(io::ErrorKind::WouldBlock.into());
         }
         if let Some(end) = outbox.broken.get() {
@@ -289,7 +289,7 @@ impl RingSocket {
         self.slot.outbox.shuts.set(true);
         if !self.slot.flush() {
             // It fails only if the kernel has no memory. Then the socket ends when it is closed.
-            let _ = self.reactor.wait(&self.slot, Kind::Writable);
+            let _ = self.reactor.wait(&self.slot, SlotKind::Writable);
         }
     }
 
@@ -297,7 +297,7 @@ impl RingSocket {
     pub fn abort(&self) {
         self.slot.outbox.bytes.take();
         self.slot.outbox.full.set(false);
-        self.slot.outbox.broken.set(Some(End::Closed));
+        self.slot.outbox.broken.set(Some(RingEnd::Closed));
     }
 
     /// Writes some of the bytes, at least one.
@@ -307,7 +307,7 @@ impl RingSocket {
         }
         match self.try_write(bytes) {
             Err(e) if e.kind() == io::ErrorKind::WouldBlock => {
-                self.reactor.wait(&self.slot, Kind::Writable)?;
+                self.reactor.wait(&self.slot, SlotKind::Writable)?;
                 self.slot.writer.register(cx);
                 Poll::Pending
             }

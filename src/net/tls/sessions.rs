@@ -20,7 +20,7 @@ const STORES: usize = 32;
 const SERVERS: usize = 64;
 
 /// Sessions by the server's name and port.
-type ByServer = HashMap<(ServerName<'static>, u16), Arc<Sessions>>;
+type ByServer = HashMap<(ServerName<'static>, u16), Arc<TlsSessions>>;
 
 /// The sessions with each server. Clones share the same data.
 #[derive(Debug, Clone, Default)]
@@ -28,7 +28,7 @@ pub(super) struct AllSessions(Arc<watch::Sender<ByServer>>);
 
 impl AllSessions {
     /// Returns the sessions with this server.
-    pub fn with(&self, name: &ServerName<'static>, port: u16) -> Arc<Sessions> {
+    pub fn with(&self, name: &ServerName<'static>, port: u16) -> Arc<TlsSessions> {
         let key = (name.clone(), port);
         if let Some(known) = self.0.borrow().get(&key) {
             return known.clone();
@@ -48,20 +48,20 @@ impl AllSessions {
 
 /// The sessions with one server.
 #[derive(Debug)]
-pub(super) struct Sessions {
+pub(super) struct TlsSessions {
     stores: Vec<ClientSessionMemoryCache>,
     /// The number of tickets stored so far: selects the store for the next ticket, so that tickets are spread evenly.
     next: AtomicUsize,
 }
 
-impl Default for Sessions {
+impl Default for TlsSessions {
     fn default() -> Self {
         let stores = (0..STORES).map(|_| ClientSessionMemoryCache::new(1)).collect();
-        Sessions { stores, next: AtomicUsize::new(0) }
+        TlsSessions { stores, next: AtomicUsize::new(0) }
     }
 }
 
-impl ClientSessionStore for Sessions {
+impl ClientSessionStore for TlsSessions {
     fn set_kx_hint(&self, name: ServerName<'static>, group: NamedGroup) {
         self.stores.iter().take(1).for_each(|store| store.set_kx_hint(name.clone(), group));
     }

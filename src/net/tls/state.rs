@@ -37,16 +37,16 @@ pub trait Io {
 }
 
 /// One side of a TLS connection: towards a server the proxy is the client.
-enum Side {
+enum TlsSide {
     Client(UnbufferedClientConnection),
     Server(UnbufferedServerConnection),
 }
 
-impl Side {
+impl TlsSide {
     fn common(&self) -> &CommonState {
         match self {
-            Side::Client(connection) => connection,
-            Side::Server(connection) => connection,
+            TlsSide::Client(connection) => connection,
+            TlsSide::Server(connection) => connection,
         }
     }
 }
@@ -73,7 +73,7 @@ impl Machine for UnbufferedServerConnection {
 
 /// One TLS connection.
 pub struct Tls {
-    side: Side,
+    side: TlsSide,
     records: Records,
     /// Plaintext of the current write that is in `outgoing` while no byte of its records was sent; in bytes.
     unsent: usize,
@@ -118,7 +118,7 @@ enum Work<'a> {
 
 /// Why `advance` stopped.
 #[derive(Debug, PartialEq, Eq)]
-enum Stop {
+enum TlsStop {
     /// It needs more bytes from the peer.
     Starved,
     /// The handshake is complete and all received records were processed; or the work is done.
@@ -130,17 +130,17 @@ enum Stop {
 impl Tls {
     /// Makes a connection to a server before its handshake. `name` is sent to the server (SNI), and is a key of stored sessions.
     pub fn new(config: Arc<ClientConfig>, name: ServerName<'static>) -> Result<Self, rustls::Error> {
-        Ok(Tls::of(Side::Client(UnbufferedClientConnection::new(config, name)?)))
+        Ok(Tls::of(TlsSide::Client(UnbufferedClientConnection::new(config, name)?)))
     }
 
     /// Makes a connection from a client before its handshake. `begun` is what the client has already sent of it.
     pub fn accept(config: Arc<ServerConfig>, begun: &[u8]) -> Result<Self, rustls::Error> {
-        let mut tls = Tls::of(Side::Server(UnbufferedServerConnection::new(config)?));
+        let mut tls = Tls::of(TlsSide::Server(UnbufferedServerConnection::new(config)?));
         tls.records.incoming.extend_from_slice(begun);
         Ok(tls)
     }
 
-    fn of(side: Side) -> Self {
+    fn of(side: TlsSide) -> Self {
         Tls { side, records: Records::default(), unsent: 0, broken: None, unwritable: None, written: 0 }
     }
 
@@ -160,7 +160,7 @@ impl Tls {
                 }
             };
             ready!(self.flush(io)).map_err(|e| self.breaks(e))?;
-            if stop != Stop::Starved {
+            if stop != TlsStop::Starved {
                 return Poll::Ready(Ok(()));
             }
             if ready!(self.fill(io)).map_err(|e| self.breaks(e))? == 0 {
@@ -333,10 +333,10 @@ impl Tls {
     }
 
     /// Runs the state machine as far as it can go, or until the work is done.
-    fn advance(&mut self, room: Option<&mut Buf>, work: Work<'_>) -> Result<Stop, rustls::Error> {
+    fn advance(&mut self, room: Option<&mut Buf>, work: Work<'_>) -> Result<TlsStop, rustls::Error> {
         match &mut self.side {
-            Side::Client(connection) => self.records.advance(connection, room, work),
-            Side::Server(connection) => self.records.advance(connection, room, work),
+            TlsSide::Client(connection) => self.records.advance(connection, room, work),
+            TlsSide::Server(connection) => self.records.advance(connection, room, work),
         }
     }
 
@@ -391,7 +391,7 @@ impl Records {
         machine: &mut impl Machine,
         mut room: Option<&mut Buf>,
         work: Work<'_>,
-    ) -> Result<Stop, rustls::Error> {
+    ) -> Result<TlsStop, rustls::Error> {
         loop {
             let UnbufferedStatus { mut discard, state } = machine.process(self.incoming.filled_mut());
             let (mut stop, mut failed) = (None, None);
@@ -404,7 +404,7 @@ impl Records {
                         keep(record.payload, room.as_deref_mut(), &mut self.plain);
                     }
                     let full = !self.plain.is_empty() || room.as_ref().is_some_and(|room| room.is_full());
-                    stop = (full && matches!(work, Work::Read)).then_some(Stop::Data);
+                    stop = (full && matches!(work, Work::Read)).then_some(TlsStop::Data);
                 }
                 Ok(ConnectionState::EncodeTlsData(mut data)) => {
                     lend(&mut self.outgoing);
@@ -417,23 +417,23 @@ impl Records {
                         Ok(n) => self.outgoing.grew(n),
                         Err(error) => failed = Some(rustls::Error::General(error.to_string())),
                     }
-                    stop = matches!(work, Work::Alert).then_some(Stop::Starved);
+                    stop = matches!(work, Work::Alert).then_some(TlsStop::Starved);
                 }
                 // The data is in `outgoing`, which is sent before anything else.
                 Ok(ConnectionState::TransmitTlsData(data)) => data.done(),
                 Ok(ConnectionState::WriteTraffic(mut traffic)) => {
                     match encrypt(&mut traffic, &work, &mut self.outgoing) {
-                        Ok(()) => stop = Some(Stop::Traffic),
+                        Ok(()) => stop = Some(TlsStop::Traffic),
                         Err(error) => failed = Some(rustls::Error::General(error.to_string())),
                     }
                 }
                 Ok(ConnectionState::PeerClosed) => self.ended = true,
                 Ok(ConnectionState::Closed) => {
                     self.ended = true;
-                    stop = Some(Stop::Starved);
+                    stop = Some(TlsStop::Starved);
                 }
                 // The handshake needs bytes from the peer. (Early data is never allowed.)
-                Ok(_) => stop = Some(Stop::Starved),
+                Ok(_) => stop = Some(TlsStop::Starved),
             }
             self.incoming.consume(discard);
             match (failed, stop) {

@@ -36,7 +36,7 @@ const QUERY_COST: StatementClass = StatementClass {
 
 /// The result of reading a text.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::session) struct Look {
+pub(in crate::session) struct Classified {
     /// The verdict of the replica ports' guard. On other ports every text is allowed.
     pub verdict: Verdict,
     /// The text's class.
@@ -65,7 +65,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Reads a whole text on this thread, and notes its digest.
-    pub(in crate::session) fn look(&mut self, text: &[u8]) -> Look {
+    pub(in crate::session) fn look(&mut self, text: &[u8]) -> Classified {
         let verdict = if self.client.port == Port::Replica { self.judge(text) } else { Verdict::Allowed };
         let (class, digest) = match verdict {
             Verdict::Allowed | Verdict::Opaque => self.class_of_text(text),
@@ -76,7 +76,7 @@ impl<R: Runtime> Session<R> {
         if self.context.shows_literals.get() {
             self.keep_text(text);
         }
-        Look { verdict, class, several: false }
+        Classified { verdict, class, several: false }
     }
 
     /// True if a text of this many bytes is read on another thread.
@@ -90,7 +90,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         buf: &mut Buf,
         place: Range<usize>,
-    ) -> Result<Look, Close> {
+    ) -> Result<Classified, Close> {
         let (context, readings) = (self.context.clone(), self.readings());
         let schema = self.state.carried.schema.as_deref().unwrap_or_default().to_vec();
         let (routines, guarded) =
@@ -112,7 +112,7 @@ impl<R: Runtime> Session<R> {
                 None => Digest::of(text, readings.options),
                 Some(_) => Digest::of_not_understood(text),
             });
-            (Look { verdict, class, several }, digest, whole)
+            (Classified { verdict, class, several }, digest, whole)
         };
         let reading = async {
             let _turn = context.texts.permit.acquire().await.ok()?;

@@ -7,7 +7,7 @@
 //! The client is answered as by a server: sequence ids continue, each answer but the last says that more
 //! follow, and an error ends the text.
 
-use super::classification::Look;
+use super::classification::Classified;
 use super::cut::{cut, has_several, trimmed};
 use crate::client::{Failure, Piece, Request};
 use crate::net::{Buf, Claim, Runtime, SMALL_BUFFER};
@@ -70,7 +70,7 @@ impl<R: Runtime> Session<R> {
                 return self.send_failure(ahead.wrapping_add(1), &Failure::OutOfMemory).await;
             };
             self.begin_measuring(&request);
-            let Look { verdict, class, .. } = if self.reads_aside(cut.text.len()) {
+            let Classified { verdict, class, .. } = if self.reads_aside(cut.text.len()) {
                 let place = packet.len() - cut.text.len()..packet.len();
                 self.look_aside(&mut packet, place).await?
             } else {

@@ -5,7 +5,7 @@ use crate::backend::ServerError;
 use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
 use crate::session::Session;
-use crate::session::common::Ended;
+use crate::session::common::StatementEnd;
 use crate::sql::{Effects, StatementClass};
 use crate::state::types_in;
 use crate::terms::{Close, Pin, Port, Role, StatementKind, Why};
@@ -51,7 +51,7 @@ impl<R: Runtime> Session<R> {
             // This is the first long data of the statement, so no earlier part of it can be lost: settle
             // other losses first.
             request.statement = id;
-            if let Err(Ended(result)) = Box::pin(self.settle_losses_first(buf, *request)).await {
+            if let Err(StatementEnd(result)) = Box::pin(self.settle_losses_first(buf, *request)).await {
                 return result;
             }
         }

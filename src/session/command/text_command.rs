@@ -1,7 +1,7 @@
 //! Checks statement texts before they are sent: classifies them, refuses what a replica port does not allow,
 //! and handles KILL, which means sessions of this proxy.
 
-use super::classification::Look;
+use super::classification::Classified;
 use crate::client::{Failure, Piece, Request, StatementError};
 use crate::net::{Buf, Claim, Runtime};
 use crate::session::Session;
@@ -72,12 +72,12 @@ impl<R: Runtime> Session<R> {
         let end = request.header.total().min(buf.len());
         let place = end.saturating_sub(text.len())..end;
         let short = text.len() <= MAX_READ;
-        let Look { verdict, class, several } = match request.whole {
+        let Classified { verdict, class, several } = match request.whole {
             true if self.reads_aside(text.len()) => Box::pin(self.look_aside(buf, place.clone())).await?,
             true => self.look(text),
             false => {
                 self.client.handle.statement.replace(self.context.texts.unread());
-                Look { verdict: Verdict::Allowed, class: StatementClass::UNKNOWN, several: false }
+                Classified { verdict: Verdict::Allowed, class: StatementClass::UNKNOWN, several: false }
             }
         };
         let text = buf.filled().get(place).unwrap_or_default();

@@ -28,13 +28,13 @@ pub(in crate::session) enum Outcome {
     Replay,
     /// The server was lost before it answered a COMMIT. The next primary knows the result. The number is the sequence
     /// id of the answer that the client gets.
-    LookUp(u8, Box<Unanswered>),
+    LookUp(u8, Box<UnansweredTry>),
     /// The statement ends with this error. The number is the sequence id of the ERR packet, if the client gets one.
     Stop(u8, StatementError),
 }
 
 /// A marked COMMIT that the server did not answer.
-pub(in crate::session) struct Unanswered {
+pub(in crate::session) struct UnansweredTry {
     /// The savepoint that was sent in front of the COMMIT.
     pub mark: Mark,
     /// The server that the COMMIT was sent to.

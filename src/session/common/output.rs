@@ -7,7 +7,7 @@ use crate::session::Session;
 use crate::terms::Close;
 
 /// The bytes that the client gets for a chunk of an answer.
-pub(in crate::session) enum Output {
+pub(in crate::session) enum ChunkOutput {
     /// The chunk's bytes, unchanged.
     AsItCame,
     /// The bytes at this place of the chunk's buffer, which was edited in place.
@@ -22,10 +22,10 @@ impl<R: Runtime> Session<R> {
         &mut self,
         chunk: &mut Buf,
         used: usize,
-        output: &mut Output,
+        output: &mut ChunkOutput,
     ) -> Result<(), Close> {
         let place = match output {
-            Output::Apart(out) => {
+            ChunkOutput::Apart(out) => {
                 if !out.is_empty() {
                     self.client.write(out).await.inspect_err(|_| self.upstream.server_lost())?;
                     self.context.buffers.give(std::mem::take(out));
@@ -33,8 +33,8 @@ impl<R: Runtime> Session<R> {
                 chunk.consume(used);
                 return Ok(());
             }
-            Output::InPlace(place) => Some(place.clone()),
-            Output::AsItCame => None,
+            ChunkOutput::InPlace(place) => Some(place.clone()),
+            ChunkOutput::AsItCame => None,
         };
         if place.as_ref().is_some_and(Range::is_empty) {
             chunk.consume(used);

@@ -121,8 +121,8 @@ impl<R: Runtime> Session<R> {
         buf: &mut Buf,
         request: Request,
         stop: StatementError,
-    ) -> Ended {
-        Ended(self.skip_and_stop(buf, request, stop).await)
+    ) -> StatementEnd {
+        StatementEnd(self.skip_and_stop(buf, request, stop).await)
     }
 
     /// Answers `SELECT ROW_COUNT()` as the connection of the statement before this one would have answered.
@@ -183,11 +183,11 @@ impl<R: Runtime> Session<R> {
 
 /// The end of a statement without a server's answer. Ok: the client got an answer or an error from the proxy, and the
 /// session continues. Err: the session ends.
-pub(in crate::session) struct Ended(pub Result<(), Close>);
+pub(in crate::session) struct StatementEnd(pub Result<(), Close>);
 
-impl From<Close> for Ended {
+impl From<Close> for StatementEnd {
     fn from(close: Close) -> Self {
-        Ended(Err(close))
+        StatementEnd(Err(close))
     }
 }
 

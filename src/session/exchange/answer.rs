@@ -12,7 +12,7 @@ use crate::net::{Buf, Runtime, SMALL_BUFFER};
 use crate::policy::{Before, Expected, Verdict, Way, Words};
 use crate::session::Session;
 use crate::session::common::asked;
-use crate::session::common::{Outcome, Output};
+use crate::session::common::{ChunkOutput, Outcome};
 use crate::session::fresh::Freshness;
 use crate::session::loss::{BeforeLate, Late, NotKept};
 use crate::sql::parts::parameters;
@@ -185,11 +185,11 @@ struct Walk {
     walked: Walked,
     prepared: Option<PrepareOk>,
     /// Boxed, so that the future of most answers stays small.
-    rare: Option<Box<Rare>>,
+    rare: Option<Box<RareAnswer>>,
 }
 
 /// What must be done before a chunk is forwarded.
-struct Rare {
+struct RareAnswer {
     /// The server refused the statement, and the client does not get its ERR packet.
     refused: Option<Refusal>,
     /// The state before the chunk, if the server was no longer the primary when the chunk arrived.
@@ -202,7 +202,7 @@ struct Rare {
 
 /// What a server sent behind a whole answer.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Behind {
+enum BehindAnswer {
     Nothing,
     /// An ERR packet, by which a server ends an idle connection.
     Goodbye,
@@ -210,12 +210,12 @@ enum Behind {
     Bytes,
 }
 
-impl Behind {
+impl BehindAnswer {
     fn of(rest: &[u8]) -> Self {
         match rest {
-            [] => Behind::Nothing,
-            [_, _, _, _, 0xff, ..] => Behind::Goodbye,
-            _ => Behind::Bytes,
+            [] => BehindAnswer::Nothing,
+            [_, _, _, _, 0xff, ..] => BehindAnswer::Goodbye,
+            _ => BehindAnswer::Bytes,
         }
     }
 }
@@ -260,7 +260,7 @@ impl<R: Runtime> Session<R> {
             }
             let full = chunk.is_full();
             let nothing_forwarded = !(forwarded || request.header.is_continued());
-            let mut output = Output::AsItCame;
+            let mut output = ChunkOutput::AsItCame;
             let walk = {
                 // Not kept across a wait, since every session has this future.
                 let text = self.text_that_sets(buf, request);
@@ -293,7 +293,7 @@ impl<R: Runtime> Session<R> {
                 Walked::More { need } => self.upstream.make_room(&mut chunk, full, need),
             }
         }
-        let behind = Behind::of(chunk.filled());
+        let behind = BehindAnswer::of(chunk.filled());
         self.context.buffers.give(chunk);
         self.state.answer.next_seq = Some(walker.client_seq());
         if let Some(ok) = prepared {
@@ -305,7 +305,7 @@ impl<R: Runtime> Session<R> {
         }
         self.state.answer.cursor = walker.opened_cursor();
         self.answered(buf, *request);
-        if behind != Behind::Nothing {
+        if behind != BehindAnswer::Nothing {
             self.ends_behind_answer(behind);
         }
         request.consume_from(buf);
@@ -318,8 +318,8 @@ impl<R: Runtime> Session<R> {
     /// Closes a server connection on which something came behind a whole answer: the next statement would take it for its
     /// own answer.
     #[cold]
-    fn ends_behind_answer(&mut self, behind: Behind) {
-        if behind == Behind::Bytes {
+    fn ends_behind_answer(&mut self, behind: BehindAnswer) {
+        if behind == BehindAnswer::Bytes {
             tracing::warn!(id = self.client.handle.id, peer = %self.client.handle.peer.get(), error = "bytes behind an answer", "a server broke the protocol");
             if self.upstream.role == Role::Replica {
                 cell_of(&self.context.metrics.false_reports, FalseReport::Unreadable as usize).add(1);
@@ -332,13 +332,13 @@ impl<R: Runtime> Session<R> {
     /// get the chunk.
     async fn before_forwarding(
         &mut self,
-        rare: Box<Rare>,
-        (chunk, output, forwarded): (&mut Buf, &mut Output, bool),
+        rare: Box<RareAnswer>,
+        (chunk, output, forwarded): (&mut Buf, &mut ChunkOutput, bool),
         walker: &ResponseWalker,
         buf: &mut Buf,
         request: &Request,
     ) -> Option<Result<Outcome, Close>> {
-        let Rare { refused, before, late, fault } = *rare;
+        let RareAnswer { refused, before, late, fault } = *rare;
         if let Some(e) = fault {
             if self.upstream.role == Role::Replica {
                 return Some(self.broken_replica(e, (chunk, output, forwarded), walker, buf, *request).await);
@@ -523,7 +523,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         walker: &mut ResponseWalker,
         chunk: &mut Buf,
-        output: &mut Output,
+        output: &mut ChunkOutput,
         nothing_forwarded: bool,
         (request, asked): (&Request, Asked<'_>),
     ) -> Walk {
@@ -531,7 +531,7 @@ impl<R: Runtime> Session<R> {
             |rare| Walk { used: 0, walked: Walked::Done, prepared: None, rare: Some(Box::new(rare)) };
         let Some(about) = self.upstream.connection.as_ref().map(|c| &c.about) else {
             let fault = Some(ProtocolError::Unsupported("an answer without a connection"));
-            return nothing(Rare { refused: None, before: None, late: None, fault });
+            return nothing(RareAnswer { refused: None, before: None, late: None, fault });
         };
         let heard = Heard {
             role: self.upstream.role,
@@ -585,15 +585,17 @@ impl<R: Runtime> Session<R> {
         let (used, walked) = match walked {
             Ok(walked) => walked,
             Err(fault) => {
-                *output = Output::Apart(apart(chunk));
-                return nothing(Rare { refused, before, late, fault: Some(fault) });
+                *output = ChunkOutput::Apart(apart(chunk));
+                return nothing(RareAnswer { refused, before, late, fault: Some(fault) });
             }
         };
         if edits.single() != Some((0, used)) && refused.is_none() {
-            *output = chunk.edit(&edits, used).map_or_else(|| Output::Apart(apart(chunk)), Output::InPlace);
+            *output = chunk
+                .edit(&edits, used)
+                .map_or_else(|| ChunkOutput::Apart(apart(chunk)), ChunkOutput::InPlace);
         }
         let rare = (refused.is_some() || before.is_some())
-            .then(|| Box::new(Rare { refused, before, late, fault: None }));
+            .then(|| Box::new(RareAnswer { refused, before, late, fault: None }));
         Walk { used, walked, prepared, rare }
     }
 }

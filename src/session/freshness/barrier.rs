@@ -13,9 +13,9 @@ use crate::client::{Failure, Request, StatementError};
 use crate::config::{Fallback, Level};
 use crate::net::{Runtime, turn_time};
 use crate::policy::{Act, Reading};
-use crate::positions::{Answer, Wait, is_galera, tells_positions};
+use crate::positions::{PositionAnswer, Wait, is_galera, tells_positions};
 use crate::session::Session;
-use crate::session::common::Ended;
+use crate::session::common::StatementEnd;
 use crate::session::fresh::Freshness;
 use crate::sql::Effects;
 use crate::state::Written;
@@ -190,7 +190,7 @@ impl<R: Runtime> Session<R> {
                 return self.divert(began, None).await;
             }
             match self.client.unless_ended(context.positions.primary_position(primary.id)).await? {
-                Answer::Position { position, pending } => {
+                PositionAnswer::Position { position, pending } => {
                     let known = Instant::now();
                     let found = self.find(began, position.clone(), request).await?;
                     // A read that has waited in vain for a replica has given the primary that time to finish
@@ -207,8 +207,8 @@ impl<R: Runtime> Session<R> {
                     }
                     return Ok(found);
                 }
-                Answer::Untold => return self.divert(began, None).await,
-                Answer::Reached | Answer::Unseen | Answer::Unknown => {}
+                PositionAnswer::Untold => return self.divert(began, None).await,
+                PositionAnswer::Reached | PositionAnswer::Unseen | PositionAnswer::Unknown => {}
             }
             // The next probes show whether the server is still the primary. If it still is after this time,
             // the primary answers the read itself.
@@ -268,7 +268,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         buf: &mut crate::net::Buf,
         request: Request,
-    ) -> Result<(), Ended> {
+    ) -> Result<(), StatementEnd> {
         let Freshness::Position(position) = std::mem::replace(&mut self.reads.freshness, Freshness::Primary)
         else {
             return Ok(());
@@ -281,7 +281,7 @@ impl<R: Runtime> Session<R> {
             return Ok(());
         };
         let shows = async {
-            if let Answer::Position { position, pending: Some(pending) } =
+            if let PositionAnswer::Position { position, pending: Some(pending) } =
                 context.positions.primary_position(primary.id).await
             {
                 context.positions.shows(primary.id, &position, &pending).await;
@@ -499,7 +499,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         buf: &mut crate::net::Buf,
         request: Request,
-    ) -> Result<Option<Why>, Ended> {
+    ) -> Result<Option<Why>, StatementEnd> {
         match self.pass_barrier(&request).await {
             Ok(why) => Ok(why),
             Err(stop) => Err(self.end_unsent(buf, request, stop).await),

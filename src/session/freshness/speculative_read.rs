@@ -9,7 +9,7 @@ use std::time::Duration;
 use crate::client::{Request, StatementError, unless_ended};
 use crate::config::Level;
 use crate::net::{Buf, LARGE_BUFFER, Runtime, turn_time};
-use crate::positions::{Answer, tells_positions};
+use crate::positions::{PositionAnswer, tells_positions};
 use crate::session::Session;
 use crate::session::common::Outcome;
 use crate::session::fresh::Freshness;
@@ -87,7 +87,7 @@ impl<R: Runtime> Session<R> {
         let waited = batch.told_at().map_or(Duration::ZERO, |told| told.saturating_duration_since(began));
         let us = u64::try_from(waited.as_micros()).unwrap_or(u64::MAX);
         let metrics = &self.context.metrics;
-        if let Answer::Position { position, pending: None } = answer
+        if let PositionAnswer::Position { position, pending: None } = answer
             && batch.is_as_expected(&position)
         {
             metrics.consistency_wait.observe_us(us);

@@ -3,7 +3,7 @@
 //! proxy. Its servers' answers are in another format, though, so only COM_PING and COM_QUIT work: what a health check needs.
 
 use super::begin::greeting_facts;
-use super::phase::{Claim, payload};
+use super::phase::{LoginClaim, payload};
 use crate::backend::{DEFAULT_COLLATION, ServerError};
 use crate::client::Failure;
 use crate::net::{Buf, Runtime};
@@ -35,7 +35,7 @@ impl<R: Runtime> Session<R> {
             let is_known = of_mariadb || response.capabilities.contains(Capabilities::SECURE_CONNECTION);
             is_known.then_some(response).ok_or(ProtocolError::Unsupported("the 4.1 protocol"))
         });
-        let claim = parsed.map(|response| Claim {
+        let claim = parsed.map(|response| LoginClaim {
             user: response.user.to_vec(),
             response: response.auth_response.to_vec(),
             plugin: None,

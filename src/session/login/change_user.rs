@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use super::begin::greeting_facts;
-use super::phase::{Claim, payload};
+use super::phase::{LoginClaim, payload};
 use crate::backend::{DEFAULT_COLLATION, Login};
 use crate::client::Failure;
 use crate::net::{Buf, Runtime};
@@ -35,7 +35,7 @@ impl<R: Runtime> Session<R> {
     ) -> Result<(), Close> {
         let claim = {
             let payload = payload(buf, header).get(1..).unwrap_or_default();
-            ChangeUser::parse(payload, self.client.capabilities).map(|c| Claim {
+            ChangeUser::parse(payload, self.client.capabilities).map(|c| LoginClaim {
                 user: c.user.to_vec(),
                 response: c.auth_response.to_vec(),
                 plugin: self

@@ -17,7 +17,7 @@ const COLLATION: u16 = 45;
 const DENIED: [u16; 2] = [ER_ACCESS_DENIED_ERROR, ER_ACCESS_DENIED_NO_PASSWORD_ERROR];
 
 /// What a server said of a password.
-pub(in crate::session) enum Verdict {
+pub(in crate::session) enum PasswordVerdict {
     Right,
     Wrong,
     /// Perhaps right, but the account may not log in.
@@ -37,27 +37,28 @@ impl<R: Runtime> Session<R> {
     /// Neither ends a check that has begun: the check itself ends within `timeouts.login`. A client that leaves must still be
     /// counted if its password was wrong, and a server counts logins that were broken off (`max_connect_errors`), after which
     /// it would refuse the whole proxy.
-    pub(in crate::session) async fn verdict(&mut self, user: &str, password: &Secret) -> Verdict {
+    pub(in crate::session) async fn verdict(&mut self, user: &str, password: &Secret) -> PasswordVerdict {
         let handle = self.client.handle.clone();
         let checks = &self.context.identities.checks;
         let turn = first_of(checks.place(handle.peer.get().origin()), self.client.stream.peer_closed());
         let place = match or_raised(&handle.signal, Signals::LOGIN, turn).await {
             Ok(Some(place)) => place,
-            Ok(None) => return Verdict::Unasked,
+            Ok(None) => return PasswordVerdict::Unasked,
             Err(_) => {
                 let why = "servers had too many other passwords to check within timeouts.login";
-                return Verdict::Unknown(why.to_owned());
+                return PasswordVerdict::Unknown(why.to_owned());
             }
         };
         let limit = self.context.live.borrow().timeouts.login;
         let verdict = self.context.runtime.timeout(limit, self.ask_servers(user, password)).await;
         drop(place);
-        let late = || Verdict::Unknown(format!("no server answered within timeouts.login ({limit:?})"));
+        let late =
+            || PasswordVerdict::Unknown(format!("no server answered within timeouts.login ({limit:?})"));
         verdict.unwrap_or_else(late)
     }
 
     /// Asks the primary, and if it does not answer, the others.
-    async fn ask_servers(&self, user: &str, password: &Secret) -> Verdict {
+    async fn ask_servers(&self, user: &str, password: &Secret) -> PasswordVerdict {
         let context = &self.context;
         let (snapshot, limit) = (context.topology.get(), context.live.borrow().timeouts.connect);
         let login = Login::new(user.into(), password.clone());
@@ -78,14 +79,14 @@ impl<R: Runtime> Session<R> {
                     if target.is_local() {
                         return self.right_unless_any_is(&target, login).await;
                     }
-                    return Verdict::Right;
+                    return PasswordVerdict::Right;
                 }
                 Some(Err(ConnectError::Refused(error))) if DENIED.contains(&error.code) => {
-                    return Verdict::Wrong;
+                    return PasswordVerdict::Wrong;
                 }
-                Some(Err(ConnectError::Refused(error))) => return Verdict::Barred(error),
+                Some(Err(ConnectError::Refused(error))) => return PasswordVerdict::Barred(error),
                 Some(Err(ConnectError::Auth(error))) if error.needs_client() => {
-                    return Verdict::NeedsClient(format!("{}: {error}", target.name));
+                    return PasswordVerdict::NeedsClient(format!("{}: {error}", target.name));
                 }
                 Some(Err(error)) => {
                     context.outside.kick(server);
@@ -95,19 +96,19 @@ impl<R: Runtime> Session<R> {
             }
         }
         tracing::info!(user = shown(user.as_bytes()), why, "no server could check a password");
-        Verdict::Unknown(why)
+        PasswordVerdict::Unknown(why)
     }
 
     /// Returns the verdict on a password that a server accepted on a unix socket, where it may let in the proxy's own user of
     /// the operating system (`unix_socket`, `auth_socket`) with any password: it is asked about another one.
-    async fn right_unless_any_is(&self, target: &Target, login: Login) -> Verdict {
-        let Ok(nonce) = auth::nonce() else { return Verdict::Wrong };
+    async fn right_unless_any_is(&self, target: &Target, login: Login) -> PasswordVerdict {
+        let Ok(nonce) = auth::nonce() else { return PasswordVerdict::Wrong };
         let another: String = nonce.iter().map(|byte| format!("{byte:02x}")).collect();
         let another = Login { credential: Secret::new(another).into(), ..login };
         let introduction = Introduction::of_proxy(COLLATION);
         let limit = self.context.live.borrow().timeouts.connect;
         match self.context.pool.connect_outside(target, &another, &introduction, limit).await {
-            Some(Err(ConnectError::Refused(error))) if DENIED.contains(&error.code) => Verdict::Right,
+            Some(Err(ConnectError::Refused(error))) if DENIED.contains(&error.code) => PasswordVerdict::Right,
             Some(Ok((connection, _))) => {
                 connection.quit().await;
                 tracing::warn!(
@@ -115,9 +116,9 @@ impl<R: Runtime> Session<R> {
                     "a server lets the proxy's user in the operating system in with any password, so the account cannot be used \
                      through the proxy"
                 );
-                Verdict::Wrong
+                PasswordVerdict::Wrong
             }
-            _ => Verdict::Unknown(format!("{}: it did not refuse a wrong password", target.name)),
+            _ => PasswordVerdict::Unknown(format!("{}: it did not refuse a wrong password", target.name)),
         }
     }
 }

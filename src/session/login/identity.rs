@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::check::Verdict;
+use super::check::PasswordVerdict;
 use crate::auth::native_password::{self, Sha1};
-use crate::auth::{Expected, Plugin, Proof};
-use crate::backend::accounts::{Account, Accounts, Found, Table, Way};
+use crate::auth::{ExpectedPacket, PasswordProof, Plugin};
+use crate::backend::accounts::{Account, AccountTable, Accounts, FoundAccount, Way};
 use crate::backend::{Credential, Lesson, Login, Proven, ServerError, Standing};
 use crate::client::Failure;
 use crate::config::{CredentialSettings, CredentialSource, Live, Requirements, Secret};
@@ -34,7 +34,7 @@ const UNAVAILABLE: [u16; 4] =
     [ER_CON_COUNT_ERROR, ER_SERVER_SHUTDOWN, ER_HOST_IS_BLOCKED, ER_HOST_NOT_PRIVILEGED];
 
 /// What is known of the account that a client names.
-pub(in crate::session) enum Identity {
+pub(in crate::session) enum ClientIdentity {
     /// The configuration has its password.
     Configured(Login),
     /// The same, and the client's user in the operating system needs no password.
@@ -76,7 +76,7 @@ pub(in crate::session) struct Listed {
 /// The result of the exchange with a client.
 pub(in crate::session) enum Evidence {
     /// The client knows the password, or the SHA-1 of it.
-    Proof(Proof),
+    Proof(PasswordProof),
     /// The client sent this password, which only a server can check.
     Password(Zeroizing<Vec<u8>>),
     /// The client's answer was wrong. With mysql_native_password, or if it is empty, the answer, which may be right for the
@@ -87,33 +87,37 @@ pub(in crate::session) enum Evidence {
 /// Why a client is not let in: the reason to count, and the error for the client; None: the error of a wrong password.
 pub(in crate::session) type Denial = (Refused, Option<Failure>);
 
-impl Identity {
+impl ClientIdentity {
     /// Returns what the exchange can check. `greeted` is the plugin of the greeting; `native`: the listener allows
     /// mysql_native_password.
-    pub fn expected(&self, greeted: Plugin, native: bool) -> Expected<'_> {
+    pub fn expected(&self, greeted: Plugin, native: bool) -> ExpectedPacket<'_> {
         match self {
-            Identity::Configured(Login { credential: Credential::Password(password), .. }) => {
-                Expected::Password(password.expose().as_bytes())
+            ClientIdentity::Configured(Login { credential: Credential::Password(password), .. }) => {
+                ExpectedPacket::Password(password.expose().as_bytes())
             }
-            Identity::Configured(_) => Expected::Nobody,
-            Identity::OsUser(_) | Identity::Listed(Listed { os_user: true, .. }) => Expected::Anything,
-            Identity::Listed(Listed { way: Way::Empty, .. }) => Expected::Password(b""),
-            Identity::Listed(Listed { way: Way::Native(double), .. }) if native => {
-                Expected::DoubleSha1(double)
+            ClientIdentity::Configured(_) => ExpectedPacket::Nobody,
+            ClientIdentity::OsUser(_) | ClientIdentity::Listed(Listed { os_user: true, .. }) => {
+                ExpectedPacket::Anything
             }
-            Identity::Listed(Listed { known, .. }) => {
-                Expected::AskServer(known.as_ref().and_then(password_of))
+            ClientIdentity::Listed(Listed { way: Way::Empty, .. }) => ExpectedPacket::Password(b""),
+            ClientIdentity::Listed(Listed { way: Way::Native(double), .. }) if native => {
+                ExpectedPacket::DoubleSha1(double)
             }
-            Identity::Unlisted(learned) => {
-                Expected::AskServer(learned.as_ref().map(|(password, _)| bytes(password)))
+            ClientIdentity::Listed(Listed { known, .. }) => {
+                ExpectedPacket::AskServer(known.as_ref().and_then(password_of))
+            }
+            ClientIdentity::Unlisted(learned) => {
+                ExpectedPacket::AskServer(learned.as_ref().map(|(password, _)| bytes(password)))
             }
             // Such a client is never asked by the proxy.
-            Identity::OnlyClient(_) | Identity::Nobody(_, Decoy::Configured) => Expected::Nobody,
-            // An account with the server's default plugin.
-            Identity::Nobody(_, Decoy::Listed) if native && greeted == Plugin::NativePassword => {
-                Expected::DoubleSha1(&NOBODYS)
+            ClientIdentity::OnlyClient(_) | ClientIdentity::Nobody(_, Decoy::Configured) => {
+                ExpectedPacket::Nobody
             }
-            Identity::Nobody(_, Decoy::Listed) => Expected::AskServer(None),
+            // An account with the server's default plugin.
+            ClientIdentity::Nobody(_, Decoy::Listed) if native && greeted == Plugin::NativePassword => {
+                ExpectedPacket::DoubleSha1(&NOBODYS)
+            }
+            ClientIdentity::Nobody(_, Decoy::Listed) => ExpectedPacket::AskServer(None),
         }
     }
 }
@@ -132,18 +136,18 @@ fn bytes(password: &Secret) -> &[u8] {
 
 impl<R: Runtime> Session<R> {
     /// Looks for the account in the sources, in their order.
-    pub(in crate::session) fn identity(&self, user: &[u8]) -> Identity {
+    pub(in crate::session) fn identity(&self, user: &[u8]) -> ClientIdentity {
         let live = self.context.live();
         self.find_identity(user, &live).unwrap_or_else(|refused| {
             let configured = live.users.values().any(|user| user.password.is_some());
             let asks_servers = live.credentials.ask_servers();
             let like_configured = configured && self.context.identities.looks_configured(user);
             let decoy = if !asks_servers || like_configured { Decoy::Configured } else { Decoy::Listed };
-            Identity::Nobody(refused, decoy)
+            ClientIdentity::Nobody(refused, decoy)
         })
     }
 
-    fn find_identity(&self, user: &[u8], live: &Live) -> Result<Identity, Refused> {
+    fn find_identity(&self, user: &[u8], live: &Live) -> Result<ClientIdentity, Refused> {
         let user = std::str::from_utf8(user).map_err(|_| Refused::Password)?;
         // A right password from elsewhere, or without what the user needs, must look like a wrong one. So the exchange never
         // learns the password.
@@ -173,28 +177,33 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Looks for the user's password in the configuration.
-    fn configured(&self, user: &str, os_user: Option<&str>, live: &Live) -> Option<Identity> {
+    fn configured(&self, user: &str, os_user: Option<&str>, live: &Live) -> Option<ClientIdentity> {
         let login = self.context.configured_login(user)?;
-        let Some(os_user) = os_user else { return Some(Identity::Configured(login)) };
+        let Some(os_user) = os_user else { return Some(ClientIdentity::Configured(login)) };
         let unix_user = live.users.get(user).and_then(|user| user.unix_user.as_deref());
         let accounts = self.context.identities.accounts.borrow().clone();
         let is_listed = match &*accounts {
             Accounts::Known(table) if live.credentials.has(CredentialSource::Accounts) => {
                 let found = self.find_account(user, &live.credentials, table);
-                matches!(found, Found::Account(account) if !account.locked
+                matches!(found, FoundAccount::Account(account) if !account.locked
                     && self.has_what_is_required(&account.requires)
                     && lets_in(table, account, user, os_user))
             }
             _ => false,
         };
         Some(match is_listed || unix_user == Some(os_user) {
-            true => Identity::OsUser(login),
-            false => Identity::Configured(login),
+            true => ClientIdentity::OsUser(login),
+            false => ClientIdentity::Configured(login),
         })
     }
 
     /// Looks for the account that a server would use for a session of this client.
-    fn find_account<'t>(&self, user: &str, settings: &CredentialSettings, table: &'t Table) -> Found<'t> {
+    fn find_account<'t>(
+        &self,
+        user: &str,
+        settings: &CredentialSettings,
+        table: &'t AccountTable,
+    ) -> FoundAccount<'t> {
         let client = self.client.handle.peer.get().ip();
         let announced = self.context.announced_as(user, &self.client.handle).is_some();
         match (client, settings.check_client_host) {
@@ -209,14 +218,14 @@ impl<R: Runtime> Session<R> {
         user: &str,
         os_user: Option<&str>,
         settings: &CredentialSettings,
-    ) -> Result<Option<Identity>, Refused> {
+    ) -> Result<Option<ClientIdentity>, Refused> {
         let accounts = self.context.identities.accounts.borrow().clone();
         let Accounts::Known(table) = &*accounts else { return Ok(None) };
         let account = match self.find_account(user, settings, table) {
-            Found::Account(account) => account,
-            Found::Nobody => return Ok(None),
-            Found::NotFromThere => return Err(Refused::Elsewhere),
-            Found::NotThroughProxy => return Err(Refused::NotThroughProxy),
+            FoundAccount::Account(account) => account,
+            FoundAccount::Nobody => return Ok(None),
+            FoundAccount::NotFromThere => return Err(Refused::Elsewhere),
+            FoundAccount::NotThroughProxy => return Err(Refused::NotThroughProxy),
         };
         if !self.has_what_is_required(&account.requires) {
             return Err(Refused::Requirements);
@@ -235,7 +244,7 @@ impl<R: Runtime> Session<R> {
             };
         if only_client {
             let socket = account.ways.iter().any(is_socket);
-            return Ok(Some(Identity::OnlyClient(socket)));
+            return Ok(Some(ClientIdentity::OnlyClient(socket)));
         }
         let way = account.ways.iter().find(native).or_else(|| account.ways.iter().find(passwords));
         let stamp = account.stamp();
@@ -256,19 +265,19 @@ impl<R: Runtime> Session<R> {
         let teaches = learns && known.is_none() && account.ways.iter().any(is_socket);
         let passes_read_only = account.passes_read_only;
         let listed = Listed { stamp, way, known, os_user, teaches, passes_read_only, barred };
-        Ok(Some(Identity::Listed(listed)))
+        Ok(Some(ClientIdentity::Listed(listed)))
     }
 
-    fn unlisted(&self, user: &str, live: &Live) -> Option<Identity> {
+    fn unlisted(&self, user: &str, live: &Live) -> Option<ClientIdentity> {
         // The tables have all accounts, so a user that they lack does not exist.
         let known = matches!(**self.context.identities.accounts.borrow(), Accounts::Known(_));
         if known && live.credentials.has(CredentialSource::Accounts) {
             return None;
         }
         if self.context.identities.needs_client(user) {
-            return Some(Identity::OnlyClient(true));
+            return Some(ClientIdentity::OnlyClient(true));
         }
-        Some(Identity::Unlisted(self.context.identities.learned.of(user, None)))
+        Some(ClientIdentity::Unlisted(self.context.identities.learned.of(user, None)))
     }
 
     /// Returns the servers' own error for an account with which nobody can log in now.
@@ -301,16 +310,19 @@ impl<R: Runtime> Session<R> {
     pub(in crate::session) async fn let_in_or_deny(
         &mut self,
         user: &[u8],
-        identity: Identity,
+        identity: ClientIdentity,
         evidence: Evidence,
     ) -> Result<Login, Denial> {
         let wrong = (Refused::Password, None);
         match (identity, evidence) {
             // The exchange takes as long as the client likes: the password may have changed meanwhile.
-            (Identity::Configured(login) | Identity::OsUser(login), Evidence::Proof(_)) => {
+            (ClientIdentity::Configured(login) | ClientIdentity::OsUser(login), Evidence::Proof(_)) => {
                 if self.context.standing(&login) == Standing::Current { Ok(login) } else { Err(wrong) }
             }
-            (Identity::Configured(login) | Identity::OsUser(login), Evidence::Password(password)) => {
+            (
+                ClientIdentity::Configured(login) | ClientIdentity::OsUser(login),
+                Evidence::Password(password),
+            ) => {
                 // Takes as long as with an account of the servers, so that clients cannot tell the two apart.
                 let _ = self.checked(user, &password).await;
                 let right =
@@ -318,15 +330,15 @@ impl<R: Runtime> Session<R> {
                 let current = self.context.standing(&login) == Standing::Current;
                 if right && current { Ok(login) } else { Err(wrong) }
             }
-            (Identity::Listed(listed), Evidence::Proof(proof)) => self.proved(user, listed, proof),
-            (Identity::Listed(listed), Evidence::Password(password)) => {
+            (ClientIdentity::Listed(listed), Evidence::Proof(proof)) => self.proved(user, listed, proof),
+            (ClientIdentity::Listed(listed), Evidence::Password(password)) => {
                 let password = self.checked(user, &password).await?;
                 self.let_in_with_password(user, &listed, password)
             }
-            (Identity::Unlisted(Some((password, true))), Evidence::Proof(_)) => {
+            (ClientIdentity::Unlisted(Some((password, true))), Evidence::Proof(_)) => {
                 self.let_in(text(user)?, Proven::Learned, password.into())
             }
-            (Identity::Unlisted(Some((password, false))), Evidence::Proof(_)) => {
+            (ClientIdentity::Unlisted(Some((password, false))), Evidence::Proof(_)) => {
                 let checked = self.checked(user, bytes(&password)).await;
                 match &checked {
                     Ok(_) => self.learn(text(user)?, None, password, true),
@@ -336,26 +348,30 @@ impl<R: Runtime> Session<R> {
                 }
                 self.let_in(text(user)?, Proven::Learned, checked?.into())
             }
-            (Identity::Unlisted(_), Evidence::Password(password)) => {
+            (ClientIdentity::Unlisted(_), Evidence::Password(password)) => {
                 let password = self.checked(user, &password).await?;
                 self.learn(text(user)?, None, password.clone(), true);
                 self.let_in(text(user)?, Proven::Learned, password.into())
             }
             // Takes as long as for an account that exists. The account may also have been created a moment ago.
-            (Identity::Nobody(refused, _), Evidence::Password(password)) => {
+            (ClientIdentity::Nobody(refused, _), Evidence::Password(password)) => {
                 let password = match self.checked(user, &password).await {
                     Ok(password) => password,
                     Err(denial) if is_same_for_all(&denial, refused) => return Err(denial),
                     Err(_) => return Err((refused, None)),
                 };
                 match self.read_again(user).await {
-                    Some(Identity::Listed(listed)) => self.let_in_with_password(user, &listed, password),
+                    Some(ClientIdentity::Listed(listed)) => {
+                        self.let_in_with_password(user, &listed, password)
+                    }
                     _ => Err((refused, None)),
                 }
             }
             (identity, Evidence::Wrong(answer)) => self.look_again(user, identity, answer).await,
-            (Identity::Nobody(refused, _), _) => Err((refused, None)),
-            (Identity::Unlisted(None), Evidence::Proof(_)) | (Identity::OnlyClient(_), _) => Err(wrong),
+            (ClientIdentity::Nobody(refused, _), _) => Err((refused, None)),
+            (ClientIdentity::Unlisted(None), Evidence::Proof(_)) | (ClientIdentity::OnlyClient(_), _) => {
+                Err(wrong)
+            }
         }
     }
 
@@ -363,34 +379,36 @@ impl<R: Runtime> Session<R> {
     async fn look_again(
         &self,
         user: &[u8],
-        identity: Identity,
+        identity: ClientIdentity,
         answer: Option<Vec<u8>>,
     ) -> Result<Login, Denial> {
         let refused = match identity {
-            Identity::Nobody(refused, _) => refused,
+            ClientIdentity::Nobody(refused, _) => refused,
             _ => Refused::Password,
         };
-        let Some(Identity::Listed(listed)) = self.read_again(user).await else { return Err((refused, None)) };
+        let Some(ClientIdentity::Listed(listed)) = self.read_again(user).await else {
+            return Err((refused, None));
+        };
         // A client without a password, whose account was created a moment ago.
         if listed.os_user {
-            return self.proved(user, listed, Proof::Password);
+            return self.proved(user, listed, PasswordProof::Password);
         }
         let nonce = &self.client.greeted.nonce;
         if listed.way == Way::Empty && answer.as_ref().is_some_and(Vec::is_empty) {
-            return self.proved(user, listed, Proof::Password);
+            return self.proved(user, listed, PasswordProof::Password);
         }
         let proof = match (&listed.way, answer) {
             (Way::Native(double), Some(answer)) => native_password::verify(&answer, nonce, double),
             _ => None,
         };
         match proof {
-            Some(single) => self.proved(user, listed, Proof::Sha1(Zeroizing::new(single))),
+            Some(single) => self.proved(user, listed, PasswordProof::Sha1(Zeroizing::new(single))),
             None => Err((refused, None)),
         }
     }
 
     /// Has the tables read again, and looks for the account once more. None: they are not read here.
-    async fn read_again(&self, user: &[u8]) -> Option<Identity> {
+    async fn read_again(&self, user: &[u8]) -> Option<ClientIdentity> {
         if !self.context.live.borrow().credentials.has(CredentialSource::Accounts) {
             let (least, most) = REFUSAL_MS;
             let wait = least + self.context.random() % (most - least + 1);
@@ -425,19 +443,19 @@ impl<R: Runtime> Session<R> {
         self.context.outside.learned(lesson);
     }
 
-    fn proved(&self, user: &[u8], mut listed: Listed, proof: Proof) -> Result<Login, Denial> {
+    fn proved(&self, user: &[u8], mut listed: Listed, proof: PasswordProof) -> Result<Login, Denial> {
         if let Some((refused, failure)) = listed.barred.take() {
             return Err((refused, Some(failure)));
         }
         let credential = match proof {
-            Proof::Sha1(single) => {
+            PasswordProof::Sha1(single) => {
                 let hash = Credential::Sha1(Arc::new(single));
                 if listed.teaches {
                     self.learn(text(user)?, Some(listed.stamp), hash.clone(), true);
                 }
                 hash
             }
-            Proof::Password => listed.known.take().unwrap_or_else(|| Secret::default().into()),
+            PasswordProof::Password => listed.known.take().unwrap_or_else(|| Secret::default().into()),
         };
         self.let_in_listed(text(user)?, &listed, credential)
     }
@@ -457,15 +475,15 @@ impl<R: Runtime> Session<R> {
         // A password that is not UTF-8 cannot be checked, nor can it be configured.
         let (user, password) = (text(user)?, Secret::new(text(password)?));
         match self.verdict(user, &password).await {
-            Verdict::Right => Ok(password),
-            Verdict::Wrong => Err((Refused::Password, None)),
-            Verdict::Barred(error) => Err((Refused::Server, Some(Failure::Server(error)))),
-            Verdict::NeedsClient(why) => {
+            PasswordVerdict::Right => Ok(password),
+            PasswordVerdict::Wrong => Err((Refused::Password, None)),
+            PasswordVerdict::Barred(error) => Err((Refused::Server, Some(Failure::Server(error)))),
+            PasswordVerdict::NeedsClient(why) => {
                 self.context.identities.note_need_of_client(user);
                 Err((Refused::Server, Some(Failure::NotPassed(why))))
             }
-            Verdict::Unasked => Err((Refused::Aborted, None)),
-            Verdict::Unknown(why) => Err((Refused::Server, Some(Failure::Unreachable(why)))),
+            PasswordVerdict::Unasked => Err((Refused::Aborted, None)),
+            PasswordVerdict::Unknown(why) => Err((Refused::Server, Some(Failure::Unreachable(why)))),
         }
     }
 
@@ -486,7 +504,7 @@ impl<R: Runtime> Session<R> {
 }
 
 /// True if the account's servers would let this operating system's user in without a password.
-fn lets_in(table: &Table, account: &Account, user: &str, os_user: &str) -> bool {
+fn lets_in(table: &AccountTable, account: &Account, user: &str, os_user: &str) -> bool {
     table.is_of_this_machine() && account.is_for_os_user(user, os_user)
 }
 

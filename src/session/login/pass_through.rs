@@ -43,7 +43,7 @@ const NOT_ABOUT_PROOF: [u16; 5] = [
 
 /// What the client says of itself at the login.
 #[derive(Clone, Copy)]
-pub(in crate::session) struct Applicant<'a> {
+pub(in crate::session) struct PassingClient<'a> {
     pub user: &'a [u8],
     pub schema: Option<&'a [u8]>,
     pub collation: u16,
@@ -91,7 +91,7 @@ struct AtServer<S: Stream> {
 }
 
 /// The server's last word.
-enum Ended {
+enum PassingEnd {
     /// An OK packet.
     LetIn(Vec<u8>),
     /// An ERR packet.
@@ -102,7 +102,7 @@ impl<R: Runtime> Session<R> {
     /// Lets the client log in to a server. `seq` is the sequence id of the next packet to the client, before and after.
     pub(in crate::session) async fn pass_through(
         &mut self,
-        applicant: Applicant<'_>,
+        applicant: PassingClient<'_>,
         buf: &mut Buf,
         seq: &mut u8,
     ) -> Result<PassedIn<R::Stream>, NotPassed> {
@@ -134,7 +134,7 @@ impl<R: Runtime> Session<R> {
         };
         let AtServer { passing, place, login, role, server, generation, name } = at;
         match ended {
-            Ended::LetIn(ok) => {
+            PassingEnd::LetIn(ok) => {
                 let want = context.want(self.client.port, role);
                 if !may_stay(want, &context.topology.get(), server, generation, &[]) {
                     return Err(unreachable(&name, &"it lost its role during the login"));
@@ -144,7 +144,7 @@ impl<R: Runtime> Session<R> {
                 let leased = context.pool.move_in(place, connection);
                 Ok(PassedIn { login, on_server: OnServer { role, leased } })
             }
-            Ended::Refused(error) => Err(self.refused_by_server(applicant.user, error)),
+            PassingEnd::Refused(error) => Err(self.refused_by_server(applicant.user, error)),
         }
     }
 
@@ -194,7 +194,10 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Chooses a server for the port, and connects to it.
-    async fn reach_server(&mut self, applicant: &Applicant<'_>) -> Result<AtServer<R::Stream>, NotPassed> {
+    async fn reach_server(
+        &mut self,
+        applicant: &PassingClient<'_>,
+    ) -> Result<AtServer<R::Stream>, NotPassed> {
         let user: Arc<str> = std::str::from_utf8(applicant.user)
             .map_err(|_| NotPassed::Refused(Refused::Password, self.denied(applicant.user, true)))?
             .into();
@@ -240,7 +243,7 @@ impl<R: Runtime> Session<R> {
 
     async fn reach_this(
         &self,
-        applicant: &Applicant<'_>,
+        applicant: &PassingClient<'_>,
         user: &Arc<str>,
         role: Role,
         server: ServerId,
@@ -323,16 +326,16 @@ impl<R: Runtime> Session<R> {
         login: &mut PassedLogin,
         buf: &mut Buf,
         seq: &mut u8,
-    ) -> Result<Ended, NotPassed> {
+    ) -> Result<PassingEnd, NotPassed> {
         // True once the client has sent a command, ahead of the server's decision. It waits in `buf`.
         let mut ahead = false;
         loop {
             while let Some(packet) = at.passing.take().map_err(|error| lost(&at.name, error))? {
                 match login.from_server(&packet).map_err(|error| not_passed(&at.name, &error))? {
-                    FromServer::LetIn => return Ok(Ended::LetIn(packet)),
+                    FromServer::LetIn => return Ok(PassingEnd::LetIn(packet)),
                     FromServer::Refused => {
                         let error = refusal(&packet).map_err(|error| broken(&error))?;
-                        return Ok(Ended::Refused(error));
+                        return Ok(PassingEnd::Refused(error));
                     }
                     FromServer::Pass => {
                         self.client.send(*seq, |out| out.extend_from_slice(&packet)).await?;

@@ -6,12 +6,12 @@ use std::rc::Rc;
 use zeroize::Zeroizing;
 
 use super::begin::{greeting_facts, status_of};
-use super::identity::{Evidence, Identity};
-use super::pass_through::{Applicant, NotPassed, PassedIn};
+use super::identity::{ClientIdentity, Evidence};
+use super::pass_through::{NotPassed, PassedIn, PassingClient};
 use crate::auth;
 use crate::auth::{
-    Asked, Asking, AuthError, Plugin, Proof, ServerExchange, SignatureExchange, SignaturePlugin,
-    SignatureStep, Step,
+    AskedByServer, Asking, AuthError, AuthStep, PasswordProof, Plugin, ServerExchange, SignatureExchange,
+    SignaturePlugin, SignatureStep,
 };
 use crate::backend::{Login, charset_of, client_collation, in_utf8, is_well_formed};
 use crate::client::refusals::{malformed_name, unusable_charset};
@@ -37,7 +37,7 @@ use crate::worker::{Levels, Signals};
 const MAX_LOGIN_PACKET: usize = 128 * 1024;
 
 /// What a client sent to log in.
-pub(in crate::session) struct Claim {
+pub(in crate::session) struct LoginClaim {
     pub user: Vec<u8>,
     pub response: Vec<u8>,
     /// None from a client without authentication plugins.
@@ -59,7 +59,7 @@ pub(in crate::session) enum LoggedIn {
 }
 
 /// What the proxy has seen of an exchange.
-struct Seen {
+struct SeenPacket {
     /// True if the client's last answer was not empty: the error then says `using password: YES`.
     gave_password: bool,
     /// The plugin of the last answer, unless it is one that signs.
@@ -112,7 +112,7 @@ impl<R: Runtime> Session<R> {
                     self.client.zstd_level = response.zstd_level;
                     self.client.looks =
                         response.attribute("_client_name") == Some(crate::session::common::LOOKS);
-                    Ok(Claim {
+                    Ok(LoginClaim {
                         user: response.user.to_vec(),
                         response: response.auth_response.to_vec(),
                         plugin: response
@@ -153,7 +153,7 @@ impl<R: Runtime> Session<R> {
     /// Authenticates the client, and records that.
     pub(in crate::session) async fn log_in_as(
         &mut self,
-        claim: Claim,
+        claim: LoginClaim,
         changes_user: bool,
         buf: &mut Buf,
         seq: u8,
@@ -170,7 +170,7 @@ impl<R: Runtime> Session<R> {
 
     /// Reads the collation id and the names of a login as the servers do: each flavour has its own ids, and the names are in
     /// the character set of the id. Fails with the servers' error if no client can use the character set.
-    fn read_as_servers_do(&self, claim: &mut Claim) -> Result<(), Failure> {
+    fn read_as_servers_do(&self, claim: &mut LoginClaim) -> Result<(), Failure> {
         let snapshot = self.context.topology.get();
         let Some(facts) = greeting_facts(&snapshot) else { return Ok(()) };
         let id = client_collation(claim.collation, facts.flavor, &facts.version).map_err(unusable_charset)?;
@@ -192,7 +192,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Authenticates the client. `seq` is the sequence id of the next packet to the client.
-    async fn authenticate(&mut self, mut claim: Claim, buf: &mut Buf, mut seq: u8) -> Result<(), Close> {
+    async fn authenticate(&mut self, mut claim: LoginClaim, buf: &mut Buf, mut seq: u8) -> Result<(), Close> {
         if let Err(failure) = self.read_as_servers_do(&mut claim) {
             return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         }
@@ -201,7 +201,7 @@ impl<R: Runtime> Session<R> {
             return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         }
         let identity = self.identity(&claim.user);
-        if let Identity::OnlyClient(perhaps_socket) = identity {
+        if let ClientIdentity::OnlyClient(perhaps_socket) = identity {
             return Box::pin(self.pass_login(claim, perhaps_socket, buf, seq)).await;
         }
         let (evidence, seen) = self.prove(&claim, &identity, buf, &mut seq).await?;
@@ -213,7 +213,7 @@ impl<R: Runtime> Session<R> {
         let login = match judged {
             Ok(login) => login,
             // A server has asked for more than a password, or the account was created or changed a moment ago.
-            Err(_) if let Identity::OnlyClient(perhaps_socket) = self.identity(&claim.user) => {
+            Err(_) if let ClientIdentity::OnlyClient(perhaps_socket) = self.identity(&claim.user) => {
                 return Box::pin(self.pass_login(claim, perhaps_socket, buf, seq)).await;
             }
             Err((refused, failure)) => {
@@ -238,12 +238,12 @@ impl<R: Runtime> Session<R> {
     /// Lets the client log in to a server itself, and keeps the connection for it.
     async fn pass_login(
         &mut self,
-        claim: Claim,
+        claim: LoginClaim,
         perhaps_socket: bool,
         buf: &mut Buf,
         mut seq: u8,
     ) -> Result<(), Close> {
-        let applicant = Applicant {
+        let applicant = PassingClient {
             user: &claim.user,
             schema: claim.schema.as_deref(),
             collation: claim.collation,
@@ -266,7 +266,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Begins the session of a client that is let in, unless a limit of its account forbids that.
-    async fn enter(&mut self, claim: &Claim, login: Login, seq: u8) -> Result<(), Close> {
+    async fn enter(&mut self, claim: &LoginClaim, login: Login, seq: u8) -> Result<(), Close> {
         let level = match claim.level.as_deref().map(level_of).transpose() {
             Ok(level) => level,
             Err(failure) => return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await),
@@ -285,11 +285,11 @@ impl<R: Runtime> Session<R> {
     /// an error if the exchange ends the login.
     async fn prove(
         &mut self,
-        claim: &Claim,
-        identity: &Identity,
+        claim: &LoginClaim,
+        identity: &ClientIdentity,
         buf: &mut Buf,
         seq: &mut u8,
-    ) -> Result<(Evidence, Seen), Close> {
+    ) -> Result<(Evidence, SeenPacket), Close> {
         let (greeted, private) = (self.client.greeted.plugin, self.is_private());
         let native = self.client.handle.entrance.native_password;
         let asks_servers = self.context.live.borrow().credentials.ask_servers();
@@ -300,33 +300,33 @@ impl<R: Runtime> Session<R> {
         let exchange = if native { exchange } else { exchange.without_native() };
         let mut step = exchange.respond(claim.plugin.as_deref(), &claim.response);
         let plugin = claim.plugin.as_deref().map_or(Some(Plugin::NativePassword), Plugin::from_name);
-        let mut seen = Seen { gave_password: !claim.response.is_empty(), plugin, signer: None };
+        let mut seen = SeenPacket { gave_password: !claim.response.is_empty(), plugin, signer: None };
         let mut answer = claim.response.clone();
         loop {
             step = match step {
-                Step::Accept(proof) => return Ok((Evidence::Proof(proof), seen)),
-                Step::Check(password) => return Ok((Evidence::Password(password), seen)),
-                Step::Reject => {
+                AuthStep::Accept(proof) => return Ok((Evidence::Proof(proof), seen)),
+                AuthStep::Check(password) => return Ok((Evidence::Password(password), seen)),
+                AuthStep::Reject => {
                     // An empty answer means that there is no password, whatever the plugin.
                     let readable = seen.plugin == Some(Plugin::NativePassword) || !seen.gave_password;
                     return Ok((Evidence::Wrong(readable.then_some(answer)), seen));
                 }
-                Step::NotSupported => {
+                AuthStep::NotSupported => {
                     return Err(self.client.refuse(*seq, &Failure::OldClient, Close::LoginFailed).await);
                 }
-                Step::Sign(plugin, password) => {
+                AuthStep::Sign(plugin, password) => {
                     seen.plugin = None;
                     seen.gave_password = true;
                     seen.signer = self.ask_signature(plugin, password, buf, seq).await?;
-                    let proved = Evidence::Proof(Proof::Password);
+                    let proved = Evidence::Proof(PasswordProof::Password);
                     return Ok((if seen.signer.is_some() { proved } else { Evidence::Wrong(None) }, seen));
                 }
-                Step::MoreData { data, then } => {
+                AuthStep::MoreData { data, then } => {
                     self.client.send(*seq, |out| auth_more_data(out, &data)).await?;
                     *seq = seq.wrapping_add(1);
                     then.finish()
                 }
-                Step::AuthSwitch(switched) => {
+                AuthStep::AuthSwitch(switched) => {
                     let (name, nonce) = (switched.plugin().name().as_bytes(), *switched.nonce());
                     seen.plugin = Some(switched.plugin());
                     self.client
@@ -336,7 +336,7 @@ impl<R: Runtime> Session<R> {
                     seen.gave_password = !answer.is_empty();
                     switched.respond(&answer)
                 }
-                Step::AskPassword(asking) => {
+                AuthStep::AskPassword(asking) => {
                     self.client.send(*seq, |out| auth_more_data(out, &Asking::REQUEST)).await?;
                     return Ok((self.ask_password(asking, private, buf, seq).await?, seen));
                 }
@@ -382,9 +382,9 @@ impl<R: Runtime> Session<R> {
         loop {
             let packet = self.login_answer(buf, seq).await?;
             match asking.answer(&packet, private) {
-                Asked::Password(password) => return Ok(Evidence::Password(password)),
-                Asked::Malformed => return Ok(Evidence::Wrong(None)),
-                Asked::Key(key, next) => {
+                AskedByServer::Password(password) => return Ok(Evidence::Password(password)),
+                AskedByServer::Malformed => return Ok(Evidence::Wrong(None)),
+                AskedByServer::Key(key, next) => {
                     self.client.send(*seq, |out| auth_more_data(out, key.public())).await?;
                     asking = next;
                 }

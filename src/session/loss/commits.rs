@@ -11,7 +11,7 @@ use crate::client::{Failure, Request, StatementError};
 use crate::config::LostCommit;
 use crate::net::{Buf, Runtime};
 use crate::session::Session;
-use crate::session::common::Unanswered;
+use crate::session::common::UnansweredTry;
 use crate::sql::Effects;
 use crate::terms::{Close, Disruption, Pin, Port, Role, TraceStep, Why};
 use crate::topology::{Flavor, Gtid, GtidSet};
@@ -25,7 +25,7 @@ pub(in crate::session) const UNSETTLED: Duration = Duration::from_secs(2);
 const PAUSE: Duration = Duration::from_millis(100);
 
 /// What became of a COMMIT.
-enum Fate {
+enum CommitFate {
     /// The COMMIT was executed, under this GTID. None if the GTID has a tag.
     Committed(Option<Gtid>),
     /// The transaction is not on the new primary, and cannot get there any more.
@@ -88,7 +88,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         request: Request,
         seq: u8,
-        unanswered: Box<Unanswered>,
+        unanswered: Box<UnansweredTry>,
     ) -> Result<(), Close> {
         let step = self.client.begin_step(TraceStep::Fate);
         let fate = self.fate(&unanswered).await;
@@ -96,7 +96,7 @@ impl<R: Runtime> Session<R> {
         self.state.connection_gone(Role::Primary);
         let id = self.client.handle.id;
         let failure = match fate {
-            Ok(Fate::Committed(gtid)) => {
+            Ok(CommitFate::Committed(gtid)) => {
                 tracing::info!(id, "a COMMIT without an answer is on the new primary");
                 self.disrupted(Disruption::Committed);
                 self.committed(gtid);
@@ -106,12 +106,12 @@ impl<R: Runtime> Session<R> {
                 self.count_statement(&request, Role::Primary, why);
                 return sent;
             }
-            Ok(Fate::Gone) => {
+            Ok(CommitFate::Gone) => {
                 tracing::info!(id, "a COMMIT without an answer is not on the new primary");
                 self.disrupted(Disruption::RolledBack);
                 Failure::RolledBack
             }
-            Ok(Fate::Unknown(why)) => {
+            Ok(CommitFate::Unknown(why)) => {
                 tracing::info!(id, why, "nobody can tell what became of a COMMIT without an answer");
                 self.disrupted(Disruption::OutcomeUnknown);
                 Failure::OutcomeUnknown
@@ -134,7 +134,7 @@ impl<R: Runtime> Session<R> {
         self.state.wrote(text.unwrap_or(b"?"), Flavor::MySql);
     }
 
-    async fn fate(&mut self, unanswered: &Unanswered) -> Result<Fate, StatementError> {
+    async fn fate(&mut self, unanswered: &UnansweredTry) -> Result<CommitFate, StatementError> {
         let context = self.context.clone();
         let (hold, interval) = {
             let live = context.live.borrow();
@@ -148,13 +148,13 @@ impl<R: Runtime> Session<R> {
         let witness = context.commits.witness(unanswered.server);
         let sent = witness.map_or(unanswered.mark.at, |witness| witness.at.min(unanswered.mark.at));
         let Some(excluded) = context.commits.before(sent) else {
-            return Ok(Fate::Unknown("no position of before is known"));
+            return Ok(CommitFate::Unknown("no position of before is known"));
         };
         loop {
             let snapshot = context.topology.get();
             let left = hold.saturating_sub(began.elapsed());
             if left.is_zero() {
-                return Ok(Fate::Unknown("there was no new primary to ask"));
+                return Ok(CommitFate::Unknown("there was no new primary to ask"));
             }
             let Some(primary) = snapshot.primary() else {
                 self.client.pause_for_change(left, snapshot.version).await?;
@@ -163,7 +163,9 @@ impl<R: Runtime> Session<R> {
             if primary.id == unanswered.server {
                 let left = patience.saturating_sub(lost_at.elapsed());
                 if left.is_zero() {
-                    return Ok(Fate::Unknown("it may still be at work on its server, which is the primary"));
+                    return Ok(CommitFate::Unknown(
+                        "it may still be at work on its server, which is the primary",
+                    ));
                 }
                 self.client.pause_for_change(left, snapshot.version).await?;
                 continue;
@@ -178,19 +180,21 @@ impl<R: Runtime> Session<R> {
                     self.client.pause_for_change(PAUSE.min(left), snapshot.version).await?;
                     continue;
                 }
-                None => return Ok(Fate::Unknown("the new primary's binary log took too long")),
+                None => return Ok(CommitFate::Unknown("the new primary's binary log took too long")),
             };
             let Some(seen) = seen else {
-                return Ok(Fate::Unknown("the new primary does not let its binary log be read"));
+                return Ok(CommitFate::Unknown("the new primary does not let its binary log be read"));
             };
             if let Some(gtid) = seen.marks.get(&unanswered.mark.name) {
-                return Ok(Fate::Committed(*gtid));
+                return Ok(CommitFate::Committed(*gtid));
             }
             if !witness.is_some_and(|witness| seen.marks.contains_key(&witness.name)) {
-                return Ok(Fate::Unknown("no COMMIT that was answered is seen on the new primary either"));
+                return Ok(CommitFate::Unknown(
+                    "no COMMIT that was answered is seen on the new primary either",
+                ));
             }
             if let Err(why) = seen.has_all() {
-                return Ok(Fate::Unknown(why));
+                return Ok(CommitFate::Unknown(why));
             }
             let now = context.topology.get();
             if now.primary != Some(primary.id) || now.generation != snapshot.generation {
@@ -198,14 +202,16 @@ impl<R: Runtime> Session<R> {
             }
             let why = match lost.as_ref().and_then(|lost| now.has_more_of(lost, &seen.executed)) {
                 Some(true) => {
-                    return Ok(Fate::Unknown("another server has transactions that the new primary lacks"));
+                    return Ok(CommitFate::Unknown(
+                        "another server has transactions that the new primary lacks",
+                    ));
                 }
-                Some(false) if seen.settled => return Ok(Fate::Gone),
+                Some(false) if seen.settled => return Ok(CommitFate::Gone),
                 Some(false) => "the new primary still receives, or has not applied all of it",
                 None => "another server, which may have it, is not seen to follow the new primary",
             };
             if unsettled_since.get_or_insert_with(Instant::now).elapsed() >= UNSETTLED {
-                return Ok(Fate::Unknown(why));
+                return Ok(CommitFate::Unknown(why));
             }
             self.client.unless_ended(context.runtime.sleep(PAUSE)).await?;
             if !seen.settled {

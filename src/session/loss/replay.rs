@@ -7,7 +7,7 @@ use crate::client::refusals::{ends_connection, may_mean_not_primary};
 use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
 use crate::session::Session;
-use crate::session::common::Ended;
+use crate::session::common::StatementEnd;
 use crate::sql::Effects;
 use crate::state::{Answer, Journal, Witness};
 use crate::terms::{Disruption, Pin, Role, StatementKind, TraceStep};
@@ -59,7 +59,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         buf: &mut Buf,
         request: Request,
-    ) -> Result<(), Ended> {
+    ) -> Result<(), StatementEnd> {
         if self.upstream.lost.primary && self.only_rolls_back(buf, &request) {
             self.forget_lost_transaction();
         }
@@ -76,7 +76,7 @@ impl<R: Runtime> Session<R> {
         buf: &mut Buf,
         request: Request,
         too_often: bool,
-    ) -> Result<(), Ended> {
+    ) -> Result<(), StatementEnd> {
         let writes = request.class.kind >= StatementKind::Write;
         let ran = if too_often { Err(self.rolled_back()) } else { self.replay(writes).await };
         match ran {

@@ -5,9 +5,9 @@ use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
 use crate::policy::{Error, Fate, Loss};
 use crate::session::Session;
-use crate::session::common::Output;
+use crate::session::common::ChunkOutput;
 use crate::session::common::may_end_transaction;
-use crate::session::common::{Outcome, Unanswered};
+use crate::session::common::{Outcome, UnansweredTry};
 use crate::sql::Effects;
 use crate::terms::{Close, Disruption, Role};
 use crate::wire::{ProtocolError, ResponseWalker};
@@ -57,7 +57,7 @@ impl<R: Runtime> Session<R> {
         let held = self.state.held(role);
         let first =
             if sent { std::mem::replace(&mut self.measured.lost_on, server) } else { self.measured.lost_on };
-        let unanswered = mark.zip(server).map(|(mark, server)| Unanswered { mark, server });
+        let unanswered = mark.zip(server).map(|(mark, server)| UnansweredTry { mark, server });
         let loss = Loss {
             role,
             sent,
@@ -196,7 +196,7 @@ impl<R: Runtime> Session<R> {
     pub(in crate::session) async fn broken_replica(
         &mut self,
         fault: ProtocolError,
-        (chunk, output, forwarded): (&mut Buf, &mut Output, bool),
+        (chunk, output, forwarded): (&mut Buf, &mut ChunkOutput, bool),
         walker: &ResponseWalker,
         buf: &mut Buf,
         request: Request,

@@ -4,7 +4,7 @@ use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
 use crate::policy::{NextTry, next_try};
 use crate::session::Session;
-use crate::session::common::Ended;
+use crate::session::common::StatementEnd;
 use crate::terms::Why;
 
 /// The result of a statement's tries so far.
@@ -23,7 +23,7 @@ impl<R: Runtime> Session<R> {
         buf: &mut Buf,
         request: Request,
         tries: &mut Tries,
-    ) -> Result<(), Ended> {
+    ) -> Result<(), StatementEnd> {
         tries.failed += 1;
         match self.pause_before_retry(tries.failed).await {
             Ok(()) => Ok(()),

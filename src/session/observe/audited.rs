@@ -11,7 +11,7 @@ use crate::worker::admission::shown;
 
 /// How a statement ended.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::session) enum Ended {
+pub(in crate::session) enum AuditedEnd {
     /// With an answer, or with this error.
     Answered(Option<u16>),
     /// Without an answer: the session ended.
@@ -60,7 +60,7 @@ fn only_asks(command: Command) -> bool {
 impl<R: Runtime> Session<R> {
     /// Records the statement under way, if the audit log wants it.
     #[inline]
-    pub(in crate::session) fn audit_statement(&self, ended: Ended) {
+    pub(in crate::session) fn audit_statement(&self, ended: AuditedEnd) {
         let wanted = self.context.audited.get();
         if !wanted.is_empty()
             && let Some(class) = self.measured.class
@@ -72,7 +72,7 @@ impl<R: Runtime> Session<R> {
     }
 
     #[cold]
-    fn record_statement(&self, kind: AuditKind, ended: Ended) {
+    fn record_statement(&self, kind: AuditKind, ended: AuditedEnd) {
         let Some(command) = self.measured.command.filter(|command| !only_asks(*command)) else { return };
         if self.measured.audited.replace(true) {
             return;
@@ -87,8 +87,10 @@ impl<R: Runtime> Session<R> {
             None => format!("{command:?}").into(),
         };
         record.outcome = match ended {
-            Ended::Answered(error) => AuditOutcome { failed: error.is_some(), error, reason: None },
-            Ended::Cut(close) => AuditOutcome { failed: true, error: None, reason: Some(close.as_str()) },
+            AuditedEnd::Answered(error) => AuditOutcome { failed: error.is_some(), error, reason: None },
+            AuditedEnd::Cut(close) => {
+                AuditOutcome { failed: true, error: None, reason: Some(close.as_str()) }
+            }
         };
         self.context.outside.audit(record);
     }

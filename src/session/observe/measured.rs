@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::audited::Ended;
+use super::audited::AuditedEnd;
 use crate::client::{Failure, PacketRun, Request, StatementError};
 use crate::net::{Buf, Runtime, turn_time};
 use crate::session::Session;
@@ -153,7 +153,7 @@ impl<R: Runtime> Session<R> {
     /// Adds the statement that a server executed to the sums of its digest.
     #[inline]
     fn count_digest(&self, placed: (Role, Why), micros: u64) {
-        self.audit_statement(Ended::Answered(self.state.answer.code));
+        self.audit_statement(AuditedEnd::Answered(self.state.answer.code));
         self.measured.placed.set(Some(placed));
         self.measured.error.set(self.state.answer.code);
         let statement = self.client.handle.statement.borrow();
@@ -167,7 +167,7 @@ impl<R: Runtime> Session<R> {
             // The metrics have it already.
             self.measured.disruptions |= 1 << Disruption::HoldExpired as u16;
         }
-        self.audit_statement(Ended::Answered(Some(failure.parts().0)));
+        self.audit_statement(AuditedEnd::Answered(Some(failure.parts().0)));
         self.measured.error.set(Some(failure.parts().0));
         let statement = self.client.handle.statement.borrow();
         let Some(digest) = &*statement else { return };

@@ -4,7 +4,7 @@ use crate::client::{Failure, Request, StatementError};
 use crate::config::Fallback;
 use crate::net::{Buf, Runtime, turn_time};
 use crate::session::Session;
-use crate::session::common::Ended;
+use crate::session::common::StatementEnd;
 use crate::session::fresh::Freshness;
 use crate::session::loss::Tries;
 use crate::terms::{Port, Role, Why};
@@ -18,7 +18,7 @@ impl<R: Runtime> Session<R> {
         buf: &mut Buf,
         request: &Request,
         tries: &mut Tries,
-    ) -> Result<bool, Ended> {
+    ) -> Result<bool, StatementEnd> {
         match self.connect(role, buf, request).await {
             Ok(None) => return Ok(true),
             Ok(Some(_)) if matches!(self.reads.freshness, Freshness::Ahead(_)) => {

@@ -1,7 +1,7 @@
 //! Runs one statement, from top to bottom: chooses the role, takes or acquires a connection, restores the session's
 //! state on that connection, sends the request, forwards the answer, and counts the statement.
 //!
-//! Rare cases leave this line: a rare case ends the statement ([`Ended`]), or begins another try at the top if nothing
+//! Rare cases leave this line: a rare case ends the statement ([`StatementEnd`]), or begins another try at the top if nothing
 //! was executed.
 
 use std::rc::Rc;
@@ -11,8 +11,8 @@ use crate::client::Request;
 use crate::net::{Buf, Runtime, turn_time};
 use crate::routing::place;
 use crate::session::Session;
-use crate::session::common::Ended;
 use crate::session::common::Outcome;
+use crate::session::common::StatementEnd;
 use crate::session::fresh::Freshness;
 use crate::session::loss::Tries;
 use crate::sql::Effects;
@@ -53,9 +53,9 @@ impl<R: Runtime> Session<R> {
                 self.count_statement(request, role, why);
                 Ok(())
             }
-            Err(Ended(result)) => {
+            Err(StatementEnd(result)) => {
                 if let Err(close) = result {
-                    self.audit_statement(crate::session::observe::Ended::Cut(close));
+                    self.audit_statement(crate::session::observe::AuditedEnd::Cut(close));
                 }
                 result
             }
@@ -63,7 +63,11 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Tries until a server has executed the statement. Returns the role of that server, and the reason for this role.
-    async fn run_statement(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(Role, Why), Ended> {
+    async fn run_statement(
+        &mut self,
+        buf: &mut Buf,
+        request: &mut Request,
+    ) -> Result<(Role, Why), StatementEnd> {
         self.client.handle.began.set(turn_time());
         self.measured.lost_on = None;
         self.upstream.without_schema = false;
@@ -130,7 +134,7 @@ impl<R: Runtime> Session<R> {
         buf: &mut Buf,
         request: &mut Request,
         tries: &mut Tries,
-    ) -> Result<(Role, Why), Ended> {
+    ) -> Result<(Role, Why), StatementEnd> {
         let (mut role, mut why) = self.place(request);
         if role == Role::Replica
             && tries.not_replica.is_none()

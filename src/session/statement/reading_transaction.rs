@@ -5,8 +5,8 @@ use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
 use crate::routing::{InReading, in_reading};
 use crate::session::Session;
-use crate::session::common::Ended;
 use crate::session::common::Outcome;
+use crate::session::common::StatementEnd;
 use crate::sql::Effects;
 use crate::state::ReadingTransactions;
 use crate::terms::{Close, Pin, Role, TraceStep};
@@ -74,7 +74,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         buf: &mut Buf,
         request: Request,
-    ) -> Result<(), Ended> {
+    ) -> Result<(), StatementEnd> {
         let begins = Effects::BEGINS | Effects::BEGINS_READ_ONLY;
         let becomes = match in_reading(&request.class, &self.state.facts()) {
             InReading::Stays if request.class.effects.intersects(begins) => InReading::Ends,

@@ -6,8 +6,8 @@ use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
 use crate::policy::MAX_TRIES;
 use crate::session::Session;
-use crate::session::common::Ended;
 use crate::session::common::Outcome;
+use crate::session::common::StatementEnd;
 use crate::state::{AnswerError, Answered};
 use crate::terms::{Close, Disruption, Pin};
 use crate::topology::{ServerId, Snapshot};
@@ -25,7 +25,7 @@ impl<R: Runtime> Session<R> {
         buf: &mut Buf,
         mut request: Request,
         tries: u32,
-    ) -> Result<(), Ended> {
+    ) -> Result<(), StatementEnd> {
         self.state.answer = Answered::default();
         // The client has no part of the ERR packet.
         let seq = request.answer_seq();
@@ -42,7 +42,9 @@ impl<R: Runtime> Session<R> {
             Ok(true) => match self.server_given_up(false, &nothing_yet, buf, request) {
                 Outcome::Stop(_, stop) => stop,
                 Outcome::Replay => return self.replay_first(buf, request, tries > MAX_TRIES).await,
-                Outcome::LookUp(_, lost) => return Err(Ended(self.tell_fate(request, seq, lost).await)),
+                Outcome::LookUp(_, lost) => {
+                    return Err(StatementEnd(self.tell_fate(request, seq, lost).await));
+                }
                 _ => {
                     self.disrupted(Disruption::Retried);
                     return match self.pause_before_retry(tries).await {
@@ -70,7 +72,7 @@ impl<R: Runtime> Session<R> {
                 result.err().unwrap_or(StatementError::Tell(Failure::Server(error)))
             }
         };
-        Err(Ended(self.stop(seq, stop).await))
+        Err(StatementEnd(self.stop(seq, stop).await))
     }
 
     /// Handles a server that refused or interrupted this statement, or that ends the connection. Returns Ok
@@ -81,7 +83,7 @@ impl<R: Runtime> Session<R> {
         request: Request,
         (error, server): (ServerError, ServerId),
         tries: u32,
-    ) -> Result<(), Ended> {
+    ) -> Result<(), StatementEnd> {
         if ends_connection(error.code) {
             return self.ending(error, buf, request, tries).await;
         }

@@ -4,7 +4,7 @@ use crate::backend::InsertId;
 use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime, Stream};
 use crate::session::Session;
-use crate::session::common::Ended;
+use crate::session::common::StatementEnd;
 use crate::session::loss::Tries;
 use crate::sql::Effects;
 use crate::sql::read_only::Verdict;
@@ -20,7 +20,7 @@ impl<R: Runtime> Session<R> {
         buf: &mut Buf,
         request: &mut Request,
         tries: &mut Tries,
-    ) -> Result<bool, Ended> {
+    ) -> Result<bool, StatementEnd> {
         let step = self.client.begin_step(TraceStep::Restore);
         let prepared = self.prepare_connection(buf, request).await;
         self.client.end_step(step);

@@ -4,8 +4,8 @@ use crate::client::Request;
 use crate::net::{Buf, Runtime};
 use crate::policy::MAX_TRIES;
 use crate::session::Session;
-use crate::session::common::Ended;
 use crate::session::common::Outcome;
+use crate::session::common::StatementEnd;
 use crate::session::loss::Tries;
 use crate::terms::{Disruption, Why};
 
@@ -17,8 +17,8 @@ impl<R: Runtime> Session<R> {
         buf: &mut Buf,
         request: &mut Request,
         tries: &mut Tries,
-    ) -> Result<(), Ended> {
-        let outcome = self.read_unread(outcome, buf).await.map_err(|close| Ended(Err(close)))?;
+    ) -> Result<(), StatementEnd> {
+        let outcome = self.read_unread(outcome, buf).await.map_err(|close| StatementEnd(Err(close)))?;
         let repeats = matches!(outcome, Outcome::Again | Outcome::NotHere | Outcome::Overtaken);
         self.measured.repeated += u32::from(repeats);
         match outcome {
@@ -43,9 +43,9 @@ impl<R: Runtime> Session<R> {
                 tries.failed += 1;
                 self.replay_first(buf, *request, tries.failed > MAX_TRIES).await
             }
-            Outcome::NotCommitted => Err(Ended(self.roll_back_instead(buf, *request).await)),
-            Outcome::LookUp(seq, lost) => Err(Ended(self.tell_fate(*request, seq, lost).await)),
-            Outcome::Stop(seq, stop) => Err(Ended(self.stop(seq, stop).await)),
+            Outcome::NotCommitted => Err(StatementEnd(self.roll_back_instead(buf, *request).await)),
+            Outcome::LookUp(seq, lost) => Err(StatementEnd(self.tell_fate(*request, seq, lost).await)),
+            Outcome::Stop(seq, stop) => Err(StatementEnd(self.stop(seq, stop).await)),
         }
     }
 }

@@ -4,7 +4,7 @@
 use crate::client::Request;
 use crate::net::{Buf, Runtime};
 use crate::session::Session;
-use crate::session::common::Ended;
+use crate::session::common::StatementEnd;
 use crate::terms::{Disruption, Role};
 
 impl<R: Runtime> Session<R> {
@@ -24,7 +24,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         buf: &mut Buf,
         request: Request,
-    ) -> Result<(), Ended> {
+    ) -> Result<(), StatementEnd> {
         self.disrupted(Disruption::Held);
         let kept = self.upstream.kept_on(Role::Primary);
         match self.client.wait_while(|snapshot| kept.is_some() && snapshot.awaited == kept).await {

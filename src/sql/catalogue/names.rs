@@ -11,14 +11,14 @@ const MAX_NAME: usize = 384;
 const MAX_COMPARED: usize = 256;
 
 /// What is known of an object, comparable.
-pub(super) trait Facts: Copy {
+pub(super) trait NameFacts: Copy {
     /// The higher, the less may be done with the object without care.
     fn severity(self) -> u8;
 }
 
 /// The objects that a name may mean, by their index in a list of facts.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Places {
+pub(super) enum NamePlaces {
     None,
     These(Vec<usize>),
     /// There are too many names to compare: any of the objects.
@@ -27,7 +27,7 @@ pub(super) enum Places {
 
 /// Objects, each with a schema and a name, by their index in a list of facts.
 #[derive(Debug, Clone)]
-pub(super) struct Names<F> {
+pub(super) struct CatalogueNames<F> {
     /// The objects with a name in ASCII.
     plain: HashMap<Box<[u8]>, Named<F>>,
     /// The objects with another name.
@@ -46,9 +46,9 @@ struct Named<F> {
     worst: Option<F>,
 }
 
-impl<F> Default for Names<F> {
+impl<F> Default for CatalogueNames<F> {
     fn default() -> Self {
-        Names { plain: HashMap::new(), odd: Vec::new(), worst: None }
+        CatalogueNames { plain: HashMap::new(), odd: Vec::new(), worst: None }
     }
 }
 
@@ -58,7 +58,7 @@ impl<F> Default for Named<F> {
     }
 }
 
-impl<F: Facts> Names<F> {
+impl<F: NameFacts> CatalogueNames<F> {
     pub(super) fn insert(&mut self, schema: &[u8], name: &[u8], at: usize) {
         let (mut schema_room, mut room) = ([0; MAX_NAME], [0; MAX_NAME]);
         let schema: Box<[u8]> = fold(schema, &mut schema_room).unwrap_or_default().into();
@@ -121,13 +121,13 @@ impl<F: Facts> Names<F> {
     }
 
     /// Returns the objects that the name may mean in this schema.
-    pub(super) fn places(&self, schema: &[u8], name: &[u8]) -> Places {
+    pub(super) fn places(&self, schema: &[u8], name: &[u8]) -> NamePlaces {
         let (mut schema_room, mut room) = ([0; MAX_NAME], [0; MAX_NAME]);
         let folded = fold(schema, &mut schema_room).zip(fold(name, &mut room));
-        let Some((schema, name)) = folded else { return Places::None };
+        let Some((schema, name)) = folded else { return NamePlaces::None };
         let is_odd = name.contains(&ANY);
         if self.odd.len() > MAX_COMPARED || (is_odd && self.plain.len() > MAX_COMPARED) {
-            return Places::Any;
+            return NamePlaces::Any;
         }
         let named: Vec<_> = match is_odd {
             true => self
@@ -144,7 +144,7 @@ impl<F: Facts> Names<F> {
             alike.flat_map(|(_, places)| places.iter().copied()).collect::<Vec<usize>>()
         };
         let places: Vec<usize> = named.into_iter().chain(odd).flat_map(in_schema).collect();
-        if places.is_empty() { Places::None } else { Places::These(places) }
+        if places.is_empty() { NamePlaces::None } else { NamePlaces::These(places) }
     }
 
     fn find_odd(&self, facts: &[F], schema: Option<&[u8]>, name: &[u8]) -> Option<F> {
@@ -170,7 +170,7 @@ impl<F: Facts> Names<F> {
     }
 }
 
-impl<F: Facts> Named<F> {
+impl<F: NameFacts> Named<F> {
     fn of(&self, facts: &[F], schema: Option<&[u8]>) -> Option<F> {
         let Some(schema) = schema else { return self.worst };
         // A schema outside ASCII is stored with `ANY`, and may equal any other one on a server that ignores case.
@@ -210,11 +210,11 @@ impl NameSet {
 }
 
 /// Returns the worst facts at these indexes.
-fn worst_at<'a, F: Facts>(facts: &[F], places: impl IntoIterator<Item = &'a usize>) -> Option<F> {
+fn worst_at<'a, F: NameFacts>(facts: &[F], places: impl IntoIterator<Item = &'a usize>) -> Option<F> {
     places.into_iter().filter_map(|at| facts.get(*at)).copied().max_by_key(|facts| facts.severity())
 }
 
-fn worse<F: Facts>(a: Option<F>, b: Option<F>) -> Option<F> {
+fn worse<F: NameFacts>(a: Option<F>, b: Option<F>) -> Option<F> {
     match (a, b) {
         (Some(a), Some(b)) => Some(if a.severity() >= b.severity() { a } else { b }),
         (a, b) => a.or(b),
@@ -257,15 +257,15 @@ fn fold<'r>(name: &[u8], room: &'r mut [u8; MAX_NAME]) -> Option<&'r [u8]> {
 mod tests {
     use super::*;
 
-    impl Facts for u8 {
+    impl NameFacts for u8 {
         fn severity(self) -> u8 {
             self
         }
     }
 
-    fn names(of: &[(&str, &str)]) -> (Names<u8>, Vec<u8>) {
+    fn names(of: &[(&str, &str)]) -> (CatalogueNames<u8>, Vec<u8>) {
         let facts: Vec<u8> = (1..).take(of.len()).collect();
-        let mut names = Names::default();
+        let mut names = CatalogueNames::default();
         for (at, (schema, name)) in of.iter().enumerate() {
             names.insert(schema.as_bytes(), name.as_bytes(), at);
         }
@@ -304,26 +304,26 @@ mod tests {
     fn places_are_those_of_a_schema() {
         let (names, _) = names(&[("shop", "f"), ("other", "F"), ("shop", "größe"), ("shop", "f")]);
         let places = |schema: &str, name: &str| names.places(schema.as_bytes(), name.as_bytes());
-        assert_eq!(places("shop", "F"), Places::These(vec![0, 3]));
-        assert_eq!(places("Other", "f"), Places::These(vec![1]));
-        assert_eq!(places("shop", "grosse"), Places::None);
-        assert_eq!(places("shop", "GRÖßE"), Places::These(vec![2]));
-        assert_eq!(places("gone", "f"), Places::None);
-        assert_eq!(places("shop", &"x".repeat(1000)), Places::None);
+        assert_eq!(places("shop", "F"), NamePlaces::These(vec![0, 3]));
+        assert_eq!(places("Other", "f"), NamePlaces::These(vec![1]));
+        assert_eq!(places("shop", "grosse"), NamePlaces::None);
+        assert_eq!(places("shop", "GRÖßE"), NamePlaces::These(vec![2]));
+        assert_eq!(places("gone", "f"), NamePlaces::None);
+        assert_eq!(places("shop", &"x".repeat(1000)), NamePlaces::None);
     }
 
     #[test]
     fn too_many_names_to_compare_mean_any_of_them() {
-        let mut names: Names<u8> = Names::default();
+        let mut names: CatalogueNames<u8> = CatalogueNames::default();
         for at in 0..=MAX_COMPARED {
             names.insert(b"shop", format!("f{at}").as_bytes(), at);
         }
-        assert_eq!(names.places(b"shop", b"f7"), Places::These(vec![7]));
-        assert_eq!(names.places(b"shop", "é".as_bytes()), Places::Any);
+        assert_eq!(names.places(b"shop", b"f7"), NamePlaces::These(vec![7]));
+        assert_eq!(names.places(b"shop", "é".as_bytes()), NamePlaces::Any);
         for at in 0..=MAX_COMPARED {
             names.insert(b"shop", format!("é{at}").as_bytes(), at);
         }
-        assert_eq!(names.places(b"shop", b"f7"), Places::Any);
+        assert_eq!(names.places(b"shop", b"f7"), NamePlaces::Any);
     }
 
     #[test]
@@ -343,7 +343,7 @@ mod tests {
         let many: Vec<String> = (0..1000).map(|i| format!("f{i}")).collect();
         let many: Vec<(&str, &str)> = many.iter().map(|name| ("shop", name.as_str())).collect();
         let facts = vec![1; 1000];
-        let mut names = Names::default();
+        let mut names = CatalogueNames::default();
         for (at, (schema, name)) in many.iter().enumerate() {
             names.insert(schema.as_bytes(), name.as_bytes(), at);
         }

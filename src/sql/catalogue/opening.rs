@@ -2,7 +2,7 @@
 //! view's query then, and calls DETERMINISTIC functions for that, but no built-in function that does more than read, except
 //! LAST_INSERT_ID(number). MySQL keeps what it shows in its dictionary.
 
-use super::names::Places;
+use super::names::NamePlaces;
 use super::{
     Body, Contents, Relation, RelationKind, RoutineCatalogue, RoutineKind, ServerFunctions, is_of_server,
 };
@@ -53,7 +53,7 @@ struct Runs {
 }
 
 fn called_when_opened(catalogue: &RoutineCatalogue) -> Runs {
-    use super::Facts as _;
+    use super::NameFacts as _;
     let routines = catalogue.contents.routines.iter().zip(&catalogue.routine_facts);
     let each: Vec<_> = routines
         .map(|(routine, facts)| {
@@ -79,12 +79,12 @@ fn of_call(catalogue: &RoutineCatalogue, called: &Runs, call: &Called<'_>, defau
     let facts: Vec<RoutineFacts> = match catalogue.functions.places(call.schema.unwrap_or(default), call.name)
     {
         // A built-in function, or none that is there.
-        Places::None if catalogue.is_complete() => return RelationFacts::PlainToRead,
-        Places::None => return RelationFacts::Opaque,
-        Places::These(places) => {
+        NamePlaces::None if catalogue.is_complete() => return RelationFacts::PlainToRead,
+        NamePlaces::None => return RelationFacts::Opaque,
+        NamePlaces::These(places) => {
             places.into_iter().filter_map(|at| called.each.get(at).copied().flatten()).collect()
         }
-        Places::Any => called.worst.into_iter().collect(),
+        NamePlaces::Any => called.worst.into_iter().collect(),
     };
     facts.into_iter().fold(RelationFacts::PlainToRead, |worst, facts| {
         let facts = match facts {
@@ -97,6 +97,6 @@ fn of_call(catalogue: &RoutineCatalogue, called: &Runs, call: &Called<'_>, defau
 }
 
 fn worse(one: RelationFacts, other: RelationFacts) -> RelationFacts {
-    use super::Facts as _;
+    use super::NameFacts as _;
     if one.severity() >= other.severity() { one } else { other }
 }

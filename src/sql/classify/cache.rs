@@ -15,7 +15,7 @@ const WAYS: usize = 4;
 /// The longest text that is classified, in bytes. A longer one would block the other sessions of its worker.
 pub const MAX_TEXT: usize = 1 << 20;
 
-struct Entry {
+struct CachedClass {
     hash: u64,
     shape: Box<[u8]>,
     class: StatementClass,
@@ -25,7 +25,7 @@ struct Entry {
 
 /// A bounded cache of the results of [`classify`], for one thread.
 pub struct ClassCache {
-    entries: Vec<Option<Entry>>,
+    entries: Vec<Option<CachedClass>>,
     /// The buffer for shapes, reused for every text.
     shape: Vec<u8>,
     seed: u64,
@@ -114,7 +114,12 @@ impl ClassCache {
         self.turn = self.turn.wrapping_add(1);
         let free = places.iter().position(Option::is_none).unwrap_or(self.turn % WAYS);
         if let Some(place) = places.get_mut(free) {
-            *place = Some(Entry { hash, shape: self.shape.as_slice().into(), class, digest: digest.clone() });
+            *place = Some(CachedClass {
+                hash,
+                shape: self.shape.as_slice().into(),
+                class,
+                digest: digest.clone(),
+            });
         }
         (class, digest)
     }

@@ -1,6 +1,6 @@
 //! Definitions and administration: CREATE, ALTER, DROP, GRANT, FLUSH, KILL, … and statements that are not understood.
 
-use super::expression::{Place, scan};
+use super::expression::{ExpressionPlace, scan};
 use super::found::Found;
 use super::{Effects, Env, Kind, StatementKind, Why};
 use crate::sql::tokens::Statement;
@@ -81,7 +81,7 @@ fn create(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     if statement.is(what, "TABLE") {
         let query = statement.iter().position(|tok| tok.is_any(&["SELECT", "WITH", "VALUES"]));
         let rest = statement.from(query.unwrap_or(statement.len()));
-        found.add(scan(rest, Place::Writing, env).effects() - Effects::REPEATABLE);
+        found.add(scan(rest, ExpressionPlace::Writing, env).effects() - Effects::REPEATABLE);
     }
     found
 }

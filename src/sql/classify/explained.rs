@@ -5,7 +5,7 @@ use super::found::Found;
 use super::relations::Derived;
 use super::{Effects, Env, Kind, StatementKind, Why};
 use crate::sql::RelationFacts;
-use crate::sql::grammar::{Facts, Form, Name};
+use crate::sql::grammar::{DerivedFacts, DerivedName, Form};
 use crate::sql::tokens::Statement;
 use crate::sql::vocabulary::words::Meaning;
 
@@ -23,7 +23,7 @@ const NEVER: Effects = Effects::LEAVES_UNKNOWN
 
 /// What a statement does with the relations that it names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Use {
+enum RelationUse {
     Reads,
     Shows,
     Writes,
@@ -56,7 +56,8 @@ pub(super) fn explained(
         (StatementKind::Read, Why::Definitions) | (_, Why::OneServer | Why::LooksBack)
             if statement.is(0, "SHOW") =>
         {
-            !statement.iter().any(|tok| tok.kind == Kind::Open) && uses_only_known(derived, Use::Shows, env)
+            !statement.iter().any(|tok| tok.kind == Kind::Open)
+                && uses_only_known(derived, RelationUse::Shows, env)
         }
         (StatementKind::Read, Why::PlainRead)
         | (
@@ -70,9 +71,9 @@ pub(super) fn explained(
         )
         | (StatementKind::Write, Why::LockingRead) => {
             (statement.is(0, "SELECT") || statement.is(0, "DO") || statement.at(0).kind == Kind::Open)
-                && uses_only_known(derived, Use::Reads, env)
+                && uses_only_known(derived, RelationUse::Reads, env)
         }
-        (StatementKind::Write, Why::Modifies) => uses_only_known(derived, Use::Writes, env),
+        (StatementKind::Write, Why::Modifies) => uses_only_known(derived, RelationUse::Writes, env),
         _ => false,
     }
 }
@@ -90,17 +91,17 @@ fn uses_no_relation(statement: Statement<'_, '_>) -> bool {
 
 /// True if the statement is derived from the grammar, to its last token, and the catalogue knows each relation that it names
 /// as harmless for what the statement does with it.
-fn uses_only_known(derived: Option<&Derived<'_>>, usage: Use, env: Env<'_>) -> bool {
+fn uses_only_known(derived: Option<&Derived<'_>>, usage: RelationUse, env: Env<'_>) -> bool {
     let Some(Derived { form, facts }) = derived else { return false };
     let wanted = match usage {
-        Use::Reads => Form::Query,
-        Use::Shows => Form::Show,
-        Use::Writes => Form::Write,
+        RelationUse::Reads => Form::Query,
+        RelationUse::Shows => Form::Show,
+        RelationUse::Writes => Form::Write,
     };
     *form == wanted && facts.relations.iter().all(|name| is_harmless(name, facts, env))
 }
 
-fn is_harmless(name: &Name<'_>, facts: &Facts<'_>, env: Env<'_>) -> bool {
+fn is_harmless(name: &DerivedName<'_>, facts: &DerivedFacts<'_>, env: Env<'_>) -> bool {
     let default = (!env.schema.is_empty()).then_some(env.schema);
     // A doubled quote inside stays doubled, so that the name would be that of another relation.
     let is_odd = |name: &[u8]| {

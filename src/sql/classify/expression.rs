@@ -10,7 +10,7 @@ use crate::sql::vocabulary::{has_built_ins, is_built_in_of, lookup};
 
 /// The kind of statement that contains the expressions.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Place {
+pub(super) enum ExpressionPlace {
     /// A query: words that begin a write must not appear in it.
     Query,
     /// INSERT, UPDATE, …: the statement writes anyway; only the effects of its expressions count.
@@ -18,7 +18,7 @@ pub(super) enum Place {
 }
 
 /// Returns the class of a statement that would be a read without its expressions.
-pub(super) fn scan(statement: Statement<'_, '_>, place: Place, env: Env<'_>) -> Found {
+pub(super) fn scan(statement: Statement<'_, '_>, place: ExpressionPlace, env: Env<'_>) -> Found {
     let mut scan = Scan { statement, place, env, found: Found::read(), tables: SystemTables::default() };
     for at in 0..statement.len() {
         let tok = statement.at(at);
@@ -36,7 +36,7 @@ pub(super) fn scan(statement: Statement<'_, '_>, place: Place, env: Env<'_>) -> 
             _ => {}
         }
     }
-    if place == Place::Query {
+    if place == ExpressionPlace::Query {
         scan.tables.judge(statement, env, &mut scan.found);
     }
     scan.found
@@ -44,7 +44,7 @@ pub(super) fn scan(statement: Statement<'_, '_>, place: Place, env: Env<'_>) -> 
 
 struct Scan<'t, 'a, 'e> {
     statement: Statement<'t, 'a>,
-    place: Place,
+    place: ExpressionPlace,
     env: Env<'e>,
     found: Found,
     tables: SystemTables,
@@ -97,7 +97,7 @@ impl<'a> Scan<'_, 'a, '_> {
     fn into(&mut self, next: Tok<'a>) {
         if next.is_any(&["OUTFILE", "DUMPFILE"]) {
             self.found.raise(StatementKind::Write, Why::ServerFile, Effects::empty());
-        } else if self.place == Place::Query || next.kind == Kind::At {
+        } else if self.place == ExpressionPlace::Query || next.kind == Kind::At {
             let effects = Effects::SETS_USER_VARIABLES;
             self.found.raise(StatementKind::Session, Why::UserVariable, effects);
         }
@@ -133,7 +133,7 @@ impl<'a> Scan<'_, 'a, '_> {
     /// handled as a lock.
     fn write_verb(&mut self, last: Tok<'a>, verb: Tok<'a>) {
         let locks = last.is("FOR") && verb.is("UPDATE");
-        if self.place == Place::Query && !locks {
+        if self.place == ExpressionPlace::Query && !locks {
             self.not_understood();
         }
     }

@@ -3,7 +3,7 @@
 
 use super::found::Found;
 use super::{Effects, Env, Kind, StatementKind, Why};
-use crate::sql::grammar::{Facts, Form, Name, Parser};
+use crate::sql::grammar::{DerivedFacts, DerivedName, Form, Parser};
 use crate::sql::tokens::Statement;
 use crate::sql::{RelationFacts, Token};
 
@@ -16,7 +16,7 @@ const VERBS: [&str; 9] = ["SELECT", "WITH", "VALUES", "TABLE", "DO", "INSERT", "
 /// A statement that was derived from the grammar, to its last token.
 pub(super) struct Derived<'a> {
     pub(super) form: Form,
-    pub(super) facts: Facts<'a>,
+    pub(super) facts: DerivedFacts<'a>,
 }
 
 /// Derives a statement that reads or writes rows, or that shows something; None if it is another one, or is not
@@ -63,7 +63,7 @@ pub(super) fn judge(found: &mut Found, derived: &Derived<'_>, env: Env<'_>) {
 }
 
 /// Returns what is known of the relation that a name means.
-fn facts(name: &Name<'_>, env: Env<'_>) -> RelationFacts {
+fn facts(name: &DerivedName<'_>, env: Env<'_>) -> RelationFacts {
     let schema = name.schema.or((!env.schema.is_empty()).then_some(env.schema));
     if env.is_utf8 || name.name.is_ascii() {
         return env.routines.relation(schema, name.name);

@@ -1,6 +1,6 @@
 //! Statements about the session: SET, USE, statements prepared as text, HANDLER, diagnostics.
 
-use super::expression::{Place, scan};
+use super::expression::{ExpressionPlace, scan};
 use super::found::Found;
 use super::{Effects, Env, Kind, StatementKind, Why};
 use crate::sql::tokens::{Statement, Tok};
@@ -14,7 +14,7 @@ pub(super) fn session(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
         () if first.is("USE") => of_session(Effects::SETS_STATE),
         () if first.is("PREPARE") => {
             let mut found = prepared(Effects::PREPARES);
-            found.add(scan(rest, Place::Writing, env).effects() - Effects::REPEATABLE);
+            found.add(scan(rest, ExpressionPlace::Writing, env).effects() - Effects::REPEATABLE);
             found
         }
         // The text that EXECUTE runs is not in this statement.
@@ -48,7 +48,7 @@ fn handler(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
     let effects = match () {
         () if verb.is("OPEN") => Effects::HANDLER_OPEN,
         () if verb.is("CLOSE") => Effects::HANDLER_CLOSE,
-        () if verb.is("READ") => scan(rest, Place::Writing, env).effects() - Effects::REPEATABLE,
+        () if verb.is("READ") => scan(rest, ExpressionPlace::Writing, env).effects() - Effects::REPEATABLE,
         () => return Found::unknown(Why::NotUnderstood),
     };
     Found::of(StatementKind::Session, Why::TableLock, effects)
@@ -97,7 +97,7 @@ fn for_statement(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
         return Found::unknown(Why::NotUnderstood);
     };
     let mut found = of_session(Effects::SETS_STATE);
-    found.with_value(scan(rest.until(at), Place::Query, env));
+    found.with_value(scan(rest.until(at), ExpressionPlace::Query, env));
     let inner = (env.inner)(rest.from(at + 1), env);
     found.raise(inner.kind(), inner.reason(), inner.effects() - Effects::REPEATABLE);
     found
@@ -129,7 +129,7 @@ fn elements<'t, 'a: 't>(all: impl Iterator<Item = Statement<'t, 'a>>, env: Env<'
             Some((_, value)) if is_literal(value) => literals = true,
             Some((_, value)) => {
                 values = true;
-                found.with_value(scan(value, Place::Query, env));
+                found.with_value(scan(value, ExpressionPlace::Query, env));
             }
             None => system_variable(item, &mut found, env),
         }
@@ -234,7 +234,7 @@ fn system_variable(item: Statement<'_, '_>, found: &mut Found, env: Env<'_>) {
         // `SET @@tx_isolation = …` is for the next transaction; without the `@@` it is for the session.
         found.add(Effects::SETS_NEXT_TRANSACTION);
     }
-    found.with_value(scan(value, Place::Query, env));
+    found.with_value(scan(value, ExpressionPlace::Query, env));
 }
 
 fn not_understood(found: &mut Found) {

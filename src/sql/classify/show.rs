@@ -1,6 +1,6 @@
 //! SHOW, DESCRIBE, EXPLAIN and ANALYZE: either about definitions, which all servers share, or about one server.
 
-use super::expression::{Place, scan};
+use super::expression::{ExpressionPlace, scan};
 use super::found::Found;
 use super::{Effects, Env, Kind, StatementKind, Why};
 use crate::sql::tokens::{Statement, Tok, name_length};
@@ -21,7 +21,7 @@ pub(super) fn show(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     let of_definitions = shows_definitions(statement);
     // The rest is scanned, since WHERE has expressions. CREATE PROCEDURE behind SHOW is not a write.
     let named = statement.is(1, "CREATE") && statement.is(2, "PROCEDURE");
-    let mut found = scan(statement.from(if named { 3 } else { 2 }), Place::Query, env);
+    let mut found = scan(statement.from(if named { 3 } else { 2 }), ExpressionPlace::Query, env);
     match of_definitions {
         true if found.kind() == StatementKind::Read => found.because(Why::Definitions),
         true => found,
@@ -102,7 +102,7 @@ fn plan(rest: Statement<'_, '_>, env: Env<'_>) -> Found {
         None => return Found::unknown(Why::NotUnderstood),
     };
     // EXPLAIN INTO @x … (MySQL 8.1)
-    let head = scan(rest.until(verb.unwrap_or(rest.len())), Place::Query, env);
+    let head = scan(rest.until(verb.unwrap_or(rest.len())), ExpressionPlace::Query, env);
     found.raise(StatementKind::Admin, Why::OneServer, Effects::empty());
     found.and(head)
 }

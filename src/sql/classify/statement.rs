@@ -1,6 +1,6 @@
 //! Classifies one statement: its first word decides which function classifies the rest.
 
-use super::expression::{Place, scan};
+use super::expression::{ExpressionPlace, scan};
 use super::found::Found;
 use super::{Effects, Env, Kind, StatementKind, Why, ddl, session, show, transaction};
 use crate::sql::tokens::{Statement, Tok};
@@ -54,7 +54,7 @@ pub(super) fn query(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
             _ => {}
         }
     }
-    let mut found = scan(statement, Place::Query, env);
+    let mut found = scan(statement, ExpressionPlace::Query, env);
     if found.kind() == StatementKind::Read && reads_no_table(statement) {
         found.add(Effects::READS_NO_TABLE);
     }
@@ -85,7 +85,7 @@ fn is_verb(tok: &Tok<'_>) -> bool {
 fn writing(statement: Statement<'_, '_>, at: usize, env: Env<'_>) -> Found {
     let rest = if at > 1 { statement } else { statement.from(at) };
     let mut found = Found::of(StatementKind::Write, Why::Modifies, Effects::empty());
-    let inner = scan(rest, Place::Writing, env);
+    let inner = scan(rest, ExpressionPlace::Writing, env);
     found.raise(inner.kind(), inner.reason(), inner.effects() - Effects::REPEATABLE);
     found
 }
@@ -101,7 +101,7 @@ fn insert(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
         _ => head,
     };
     let mut found = Found::of(StatementKind::Write, Why::Modifies, Effects::empty());
-    let inner = scan(statement.from(rest), Place::Writing, env);
+    let inner = scan(statement.from(rest), ExpressionPlace::Writing, env);
     found.raise(inner.kind(), inner.reason(), inner.effects() - Effects::REPEATABLE);
     found
 }
@@ -123,14 +123,14 @@ fn load(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     if statement.iter().any(|tok| tok.kind == Kind::At) {
         found.add(Effects::SETS_USER_VARIABLES | Effects::READS_USER_VARIABLES);
     }
-    let inner = scan(statement.from(set), Place::Writing, env);
+    let inner = scan(statement.from(set), ExpressionPlace::Writing, env);
     found.raise(inner.kind(), inner.reason(), inner.effects() - Effects::REPEATABLE);
     found
 }
 
 /// Classifies DO, which returns no rows: a read if its expressions are, otherwise at least a write.
 fn do_expression(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
-    let mut found = scan(statement, Place::Query, env);
+    let mut found = scan(statement, ExpressionPlace::Query, env);
     if found.kind() != StatementKind::Read {
         found.raise(StatementKind::Write, found.reason(), Effects::empty());
     }
@@ -151,7 +151,7 @@ fn call(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     let mut found = Found::of(StatementKind::Write, Why::Procedure, effects);
     // The arguments are expressions. Scanned from behind the `(`, so that the procedure's name is not taken for a
     // function.
-    let inner = scan(statement.from(arguments + 1), Place::Writing, env);
+    let inner = scan(statement.from(arguments + 1), ExpressionPlace::Writing, env);
     found.add(inner.effects() - Effects::REPEATABLE);
     if statement.iter().any(|tok| tok.kind == Kind::At) {
         found.add(Effects::SETS_USER_VARIABLES);

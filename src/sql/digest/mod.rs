@@ -7,7 +7,7 @@ mod reduce;
 mod tests;
 mod words;
 
-use self::reduce::{Part, Reducer};
+use self::reduce::{ReducedPart, Reducer};
 use super::lexer::{Kind, Lexer, Options, Token};
 
 /// The longest digest text, in bytes; MySQL's default for max_digest_length. What does not fit is cut off.
@@ -39,28 +39,28 @@ fn not_understood(sql: &[u8]) -> String {
 }
 
 /// What is known of a digest text that was written.
-struct Written {
+struct WrittenDigest {
     is_whole: bool,
     has_column_number: bool,
     /// True if a server may split the text in another way than the lexer, so that what was written may be a literal.
     is_uncertain: bool,
 }
 
-fn write(sql: &[u8], options: Options, out: &mut String) -> Written {
+fn write(sql: &[u8], options: Options, out: &mut String) -> WrittenDigest {
     let (lexer, reducer) = (Lexer::new(sql, options), Reducer::new(out));
     let mut writer =
-        Writer { lexer, reducer, by: None, depth: 0, has_column_number: false, is_uncertain: false };
+        DigestWriter { lexer, reducer, by: None, depth: 0, has_column_number: false, is_uncertain: false };
     while let Some(token) = writer.lexer.next_significant_or_hint() {
         if writer.reducer.is_full() {
             writer.reducer.cut();
-            let Writer { has_column_number, is_uncertain, .. } = writer;
-            return Written { is_whole: false, has_column_number, is_uncertain };
+            let DigestWriter { has_column_number, is_uncertain, .. } = writer;
+            return WrittenDigest { is_whole: false, has_column_number, is_uncertain };
         }
         writer.token(token);
     }
     writer.reducer.finish();
-    let Writer { has_column_number, is_uncertain, .. } = writer;
-    Written { is_whole: true, has_column_number, is_uncertain }
+    let DigestWriter { has_column_number, is_uncertain, .. } = writer;
+    WrittenDigest { is_whole: true, has_column_number, is_uncertain }
 }
 
 /// A digest text and its number.
@@ -119,7 +119,7 @@ fn number(text: &[u8]) -> u64 {
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-struct Writer<'a, 'o> {
+struct DigestWriter<'a, 'o> {
     lexer: Lexer<'a>,
     reducer: Reducer<'o>,
     /// The depth of the list of ORDER BY or GROUP BY that the lexer is in. Numbers of columns are no literals there.
@@ -135,7 +135,7 @@ impl<'a> Lexer<'a> {
     }
 }
 
-impl<'a> Writer<'a, '_> {
+impl<'a> DigestWriter<'a, '_> {
     fn token(&mut self, token: Token<'a>) {
         match token.kind {
             Kind::Space | Kind::CodeClose => {}
@@ -145,14 +145,14 @@ impl<'a> Writer<'a, '_> {
             Kind::Word => self.word(token),
             Kind::Number if self.is_column_number(token) => {
                 self.has_column_number = true;
-                self.reducer.push(Part::Operand, token.text);
+                self.reducer.push(ReducedPart::Operand, token.text);
             }
             Kind::Number | Kind::String => self.reducer.value(),
             Kind::QuotedIdentifier => self.reducer.quoted_name(token.text),
             Kind::At | Kind::AtAt => self.variable(token),
             Kind::Open => {
                 self.depth = self.depth.saturating_add(1);
-                self.reducer.push(Part::Open, b"(");
+                self.reducer.push(ReducedPart::Open, b"(");
             }
             Kind::Close => {
                 self.depth = self.depth.saturating_sub(1);
@@ -161,15 +161,15 @@ impl<'a> Writer<'a, '_> {
                 }
                 self.reducer.close();
             }
-            Kind::Comma => self.reducer.push(Part::Comma, b","),
+            Kind::Comma => self.reducer.push(ReducedPart::Comma, b","),
             Kind::Semicolon => {
                 self.by = None;
                 // The last one is no part of the digest.
                 if self.peek().is_some() {
-                    self.reducer.push(Part::Other, b";");
+                    self.reducer.push(ReducedPart::Other, b";");
                 }
             }
-            Kind::Assign => self.reducer.push(Part::Other, b":="),
+            Kind::Assign => self.reducer.push(ReducedPart::Other, b":="),
             Kind::Dot | Kind::Equals | Kind::Operator => self.operator(token),
             // Its end is not certain, so it may have literals.
             Kind::Incomplete => self.is_uncertain = true,
@@ -196,13 +196,13 @@ impl<'a> Writer<'a, '_> {
             }
             // The character set of a string.
             [b'_', _, ..] if self.peek().is_some_and(|next| is_charset_operand(&next)) => {
-                return self.reducer.push(Part::Other, b"(_charset)");
+                return self.reducer.push(ReducedPart::Other, b"(_charset)");
             }
             _ => {}
         }
         // A part of a qualified name, unless it is the scope of a system variable.
-        let qualifies = adjacent == Some(Kind::Dot) && self.reducer.last() != Part::Sigil;
-        if self.reducer.last() == Part::Dot || qualifies {
+        let qualifies = adjacent == Some(Kind::Dot) && self.reducer.last() != ReducedPart::Sigil;
+        if self.reducer.last() == ReducedPart::Dot || qualifies {
             return self.reducer.name(token.text);
         }
         match words::spelled(token.text, adjacent == Some(Kind::Open)) {
@@ -215,7 +215,7 @@ impl<'a> Writer<'a, '_> {
         if self.by.is_some_and(|depth| depth == self.depth) && !matches!(word, "ASC" | "DESC") {
             self.by = None;
         }
-        if word == "BY" && matches!(self.reducer.last(), Part::Lists) {
+        if word == "BY" && matches!(self.reducer.last(), ReducedPart::Lists) {
             self.by = Some(self.depth);
         }
         self.reducer.keyword(word);
@@ -223,7 +223,7 @@ impl<'a> Writer<'a, '_> {
 
     /// True for a number in ORDER BY or GROUP BY that names a column by its place.
     fn is_column_number(&self, token: Token<'a>) -> bool {
-        let begins = matches!(self.reducer.last(), Part::Comma | Part::By);
+        let begins = matches!(self.reducer.last(), ReducedPart::Comma | ReducedPart::By);
         let ends = || match self.peek() {
             None => true,
             Some(next) => match next.kind {
@@ -240,9 +240,9 @@ impl<'a> Writer<'a, '_> {
     /// `@name`, `@@name`, and the host of an account. Only quoted names of user variables are in the digest.
     fn variable(&mut self, token: Token<'a>) {
         if token.kind == Kind::AtAt {
-            return self.reducer.push(Part::Sigil, b"@@");
+            return self.reducer.push(ReducedPart::Sigil, b"@@");
         }
-        self.reducer.push(Part::Sigil, b"@");
+        self.reducer.push(ReducedPart::Sigil, b"@");
         match self.adjacent() {
             Some(next) if matches!(next.kind, Kind::Word | Kind::String) => {
                 self.lexer.next();
@@ -253,7 +253,7 @@ impl<'a> Writer<'a, '_> {
                 {
                     self.lexer.next();
                 }
-                self.reducer.push(Part::Operand, b"?");
+                self.reducer.push(ReducedPart::Operand, b"?");
             }
             _ => {}
         }
@@ -281,15 +281,15 @@ impl<'a> Writer<'a, '_> {
             (1..bytes.len()).for_each(|_| {
                 self.lexer.next();
             });
-            return self.reducer.push(Part::Other, spelled);
+            return self.reducer.push(ReducedPart::Other, spelled);
         }
         match token.text {
             // `\N`, or a byte of a character that the lexer does not see.
             b"\\" => self.is_uncertain = true,
             b"?" => self.reducer.value(),
             b"+" | b"-" => self.reducer.sign(token.text),
-            b"." => self.reducer.push(Part::Dot, b"."),
-            other => self.reducer.push(Part::Other, other),
+            b"." => self.reducer.push(ReducedPart::Dot, b"."),
+            other => self.reducer.push(ReducedPart::Other, other),
         }
     }
 
@@ -298,7 +298,7 @@ impl<'a> Writer<'a, '_> {
         let Some(body) = token.text.strip_prefix(b"/*+").and_then(|text| text.strip_suffix(b"*/")) else {
             return;
         };
-        self.reducer.push(Part::Other, b"/*+");
+        self.reducer.push(ReducedPart::Other, b"/*+");
         for token in Lexer::new(body, Options::default()).filter(|token| !token.is_trivia()) {
             if self.reducer.is_full() {
                 return;
@@ -310,14 +310,14 @@ impl<'a> Writer<'a, '_> {
                 Kind::Word => self.reducer.name(token.text),
                 Kind::QuotedIdentifier => self.reducer.quoted_name(token.text),
                 Kind::Number | Kind::String => self.reducer.value(),
-                Kind::Open => self.reducer.push(Part::Open, b"("),
+                Kind::Open => self.reducer.push(ReducedPart::Open, b"("),
                 Kind::Close => self.reducer.close(),
-                Kind::Comma => self.reducer.push(Part::Comma, b","),
+                Kind::Comma => self.reducer.push(ReducedPart::Comma, b","),
                 Kind::Incomplete => self.is_uncertain = true,
-                _ => self.reducer.push(Part::Other, token.text),
+                _ => self.reducer.push(ReducedPart::Other, token.text),
             }
         }
-        self.reducer.push(Part::Other, b"*/");
+        self.reducer.push(ReducedPart::Other, b"*/");
     }
 }
 

@@ -7,7 +7,7 @@ const MOST_PARTS: usize = 512;
 
 /// What a part of the digest text is, as far as later parts depend on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Part {
+pub(super) enum ReducedPart {
     /// The beginning of the text.
     Start,
     /// `?`
@@ -50,7 +50,7 @@ pub(super) enum Part {
 pub(super) struct Reducer<'o> {
     out: &'o mut String,
     /// The last parts, and where they begin in `out`.
-    parts: Vec<(Part, usize)>,
+    parts: Vec<(ReducedPart, usize)>,
 }
 
 impl<'o> Reducer<'o> {
@@ -81,14 +81,14 @@ impl<'o> Reducer<'o> {
         }
     }
 
-    pub(super) fn last(&self) -> Part {
+    pub(super) fn last(&self) -> ReducedPart {
         self.back(1)
     }
 
     /// Returns the last part but `n` - 1.
-    fn back(&self, n: usize) -> Part {
+    fn back(&self, n: usize) -> ReducedPart {
         let at = self.parts.len().checked_sub(n);
-        at.and_then(|at| self.parts.get(at)).map_or(Part::Start, |(part, _)| *part)
+        at.and_then(|at| self.parts.get(at)).map_or(ReducedPart::Start, |(part, _)| *part)
     }
 
     /// Removes the last `n` parts.
@@ -100,7 +100,7 @@ impl<'o> Reducer<'o> {
         self.parts.truncate(keep);
     }
 
-    fn begin(&mut self, part: Part) {
+    fn begin(&mut self, part: ReducedPart) {
         if self.parts.len() == MOST_PARTS {
             self.parts.drain(..MOST_PARTS / 2);
         }
@@ -108,12 +108,12 @@ impl<'o> Reducer<'o> {
     }
 
     fn end(&mut self) {
-        if self.last() != Part::Sigil {
+        if self.last() != ReducedPart::Sigil {
             self.out.push(' ');
         }
     }
 
-    pub(super) fn push(&mut self, part: Part, text: &[u8]) {
+    pub(super) fn push(&mut self, part: ReducedPart, text: &[u8]) {
         self.begin(part);
         self.out.push_str(&String::from_utf8_lossy(text));
         self.end();
@@ -121,14 +121,14 @@ impl<'o> Reducer<'o> {
 
     /// A word of an optimizer hint.
     pub(super) fn upper(&mut self, word: &[u8]) {
-        self.begin(Part::Other);
+        self.begin(ReducedPart::Other);
         self.out.push_str(&String::from_utf8_lossy(word).to_ascii_uppercase());
         self.end();
     }
 
     /// A name without quotes.
     pub(super) fn name(&mut self, name: &[u8]) {
-        self.begin(Part::Operand);
+        self.begin(ReducedPart::Operand);
         self.out.push('`');
         self.out.push_str(&String::from_utf8_lossy(name.get(..MAX_DIGEST).unwrap_or(name)));
         self.out.push('`');
@@ -153,29 +153,29 @@ impl<'o> Reducer<'o> {
     pub(super) fn keyword(&mut self, word: &'static str) {
         let part = match word {
             "NULL" => return self.null(),
-            "ORDER" | "GROUP" => Part::Lists,
-            "BY" => Part::By,
-            "IN" => Part::In,
-            "IS" => Part::Is,
-            "NOT" => Part::Not,
-            "SET" => Part::Set,
+            "ORDER" | "GROUP" => ReducedPart::Lists,
+            "BY" => ReducedPart::By,
+            "IN" => ReducedPart::In,
+            "IS" => ReducedPart::Is,
+            "NOT" => ReducedPart::Not,
+            "SET" => ReducedPart::Set,
             "AND" | "BETWEEN" | "CASE" | "DEFAULT" | "DISTINCTROW" | "DIV" | "ELSE" | "ELSEIF" | "FOR"
             | "FROM" | "HAVING" | "IF" | "INTERVAL" | "LIKE" | "LIMIT" | "MOD" | "ON" | "OR" | "RETURN"
             | "RLIKE" | "SELECT" | "THEN" | "TO" | "UNTIL" | "USING" | "WHEN" | "WHERE" | "WHILE" | "XOR" => {
-                Part::Begins
+                ReducedPart::Begins
             }
             // After these, `-` takes the difference.
             "END" | "TRUE" | "FALSE" | "NOW" | "CURDATE" | "CURTIME" | "UTC_DATE" | "UTC_TIME"
-            | "UTC_TIMESTAMP" => Part::Operand,
+            | "UTC_TIMESTAMP" => ReducedPart::Operand,
             // The units of intervals.
-            "YEAR" | "WEEK" | "MICROSECOND" | "YEAR_MONTH" => Part::Operand,
+            "YEAR" | "WEEK" | "MICROSECOND" | "YEAR_MONTH" => ReducedPart::Operand,
             unit if ["SQL_TSI_", "DAY_", "HOUR_", "MINUTE_", "SECOND_"]
                 .iter()
                 .any(|of| unit.starts_with(of)) =>
             {
-                Part::Operand
+                ReducedPart::Operand
             }
-            _ => Part::Keyword,
+            _ => ReducedPart::Keyword,
         };
         self.push(part, word.as_bytes());
     }
@@ -183,8 +183,14 @@ impl<'o> Reducer<'o> {
     /// NULL is a value, except in IS NULL, NOT NULL, SET NULL and behind the type of a column.
     fn null(&mut self) {
         match self.last() {
-            Part::Is | Part::Not | Part::Set | Part::Operand | Part::Keyword | Part::Row | Part::LongRow => {
-                self.push(Part::Operand, b"NULL");
+            ReducedPart::Is
+            | ReducedPart::Not
+            | ReducedPart::Set
+            | ReducedPart::Operand
+            | ReducedPart::Keyword
+            | ReducedPart::Row
+            | ReducedPart::LongRow => {
+                self.push(ReducedPart::Operand, b"NULL");
             }
             _ => self.value(),
         }
@@ -192,41 +198,44 @@ impl<'o> Reducer<'o> {
 
     /// `+` or `-`. Whether it is a sign is known when a value follows.
     pub(super) fn sign(&mut self, text: &[u8]) {
-        self.push(Part::Sign, text);
+        self.push(ReducedPart::Sign, text);
     }
 
     /// A literal, with its signs.
     pub(super) fn value(&mut self) {
-        while self.last() == Part::Sign && self.takes_sign(self.back(2)) {
+        while self.last() == ReducedPart::Sign && self.takes_sign(self.back(2)) {
             self.pop(1);
         }
-        let list = self.last() == Part::Comma && matches!(self.back(2), Part::Value | Part::Values);
+        let list = self.last() == ReducedPart::Comma
+            && matches!(self.back(2), ReducedPart::Value | ReducedPart::Values);
         if list {
             self.pop(2);
-            self.push(Part::Values, b"?, ...");
+            self.push(ReducedPart::Values, b"?, ...");
         } else {
-            self.push(Part::Value, b"?");
+            self.push(ReducedPart::Value, b"?");
         }
     }
 
     /// True if a sign behind this part belongs to the value that follows.
-    fn takes_sign(&self, before: Part) -> bool {
-        use Part::{Dot, LongRow, LongRows, Operand, Row, Rows, Sigil, Start, Value, Values};
+    fn takes_sign(&self, before: ReducedPart) -> bool {
+        use ReducedPart::{Dot, LongRow, LongRows, Operand, Row, Rows, Sigil, Start, Value, Values};
         !matches!(before, Operand | Value | Values | Row | Rows | LongRow | LongRows | Dot | Sigil | Start)
     }
 
     /// `)`
     pub(super) fn close(&mut self) {
         let (row, rows, text) = match (self.back(2), self.last()) {
-            (Part::Open, Part::Value) => (Part::Row, Part::Rows, "(?)"),
-            (Part::Open, Part::Values) => (Part::LongRow, Part::LongRows, "(...)"),
-            _ => return self.push(Part::Operand, b")"),
+            (ReducedPart::Open, ReducedPart::Value) => (ReducedPart::Row, ReducedPart::Rows, "(?)"),
+            (ReducedPart::Open, ReducedPart::Values) => {
+                (ReducedPart::LongRow, ReducedPart::LongRows, "(...)")
+            }
+            _ => return self.push(ReducedPart::Operand, b")"),
         };
         self.pop(2);
-        if self.last() == Part::In {
-            return self.push(Part::Operand, b"(...)");
+        if self.last() == ReducedPart::In {
+            return self.push(ReducedPart::Operand, b"(...)");
         }
-        let again = self.last() == Part::Comma && (self.back(2) == row || self.back(2) == rows);
+        let again = self.last() == ReducedPart::Comma && (self.back(2) == row || self.back(2) == rows);
         if again {
             self.pop(2);
             self.push(rows, format!("{text} /* , ... */").as_bytes());

@@ -1,6 +1,6 @@
 //! Calls of functions: arguments, and the words that some functions have between them.
 
-use super::{Call, Kind, Name, Parser, Rule, bare, words};
+use super::{DerivedCall, DerivedName, Kind, Parser, Rule, bare, words};
 
 impl<'a> Parser<'_, 'a> {
     /// Derives a call; the name is the next token.
@@ -14,18 +14,18 @@ impl<'a> Parser<'_, 'a> {
             return self.unknown();
         }
         let tight = self.adjacent(0);
-        let name = Name { schema: None, name: bare(token) };
+        let name = DerivedName { schema: None, name: bare(token) };
         let empty = self.kind(2) == Some(Kind::Close);
         let is_bare = token.kind == Kind::Word;
-        self.facts.calls.push(Call { name, tight, bare: is_bare, empty, at });
+        self.facts.calls.push(DerivedCall { name, tight, bare: is_bare, empty, at });
         self.skip(1);
         if is_bare { self.arguments(name.name) } else { self.arguments(b"") }
     }
 
     /// Derives the arguments of a call with a qualified name; the `(` is the next token.
-    pub(super) fn qualified_call(&mut self, name: Name<'a>, at: usize) -> Rule {
+    pub(super) fn qualified_call(&mut self, name: DerivedName<'a>, at: usize) -> Rule {
         let empty = self.kind(1) == Some(Kind::Close);
-        self.facts.calls.push(Call { name, tight: true, bare: false, empty, at });
+        self.facts.calls.push(DerivedCall { name, tight: true, bare: false, empty, at });
         self.arguments(b"")
     }
 

@@ -1,6 +1,6 @@
 //! Expressions: operands and operators in turn. Precedence is left to the servers: no derivation depends on it.
 
-use super::{Deeds, Kind, Name, Parser, Rule, Why, bare, words};
+use super::{Deeds, DerivedName, Kind, Parser, Rule, Why, bare, words};
 use crate::sql::Token;
 
 /// Words that stand between two operands.
@@ -407,7 +407,7 @@ impl<'a> Parser<'_, 'a> {
             let token = self.peek(0);
             let name = self.name_behind_dot()?;
             if self.kind(0) == Some(Kind::Open) {
-                return self.qualified_call(Name { schema, name }, self.at - 1);
+                return self.qualified_call(DerivedName { schema, name }, self.at - 1);
             }
             // `sequence.NEXTVAL` of MariaDB's Oracle mode.
             if token.is_some_and(|_| words::is_sequence_function(name)) {

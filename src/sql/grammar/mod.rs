@@ -1,7 +1,7 @@
 //! A grammar of statements, as both servers read them. [`Parser`] derives one statement from its tokens, to the last one, or
 //! says at which token the derivation stopped. The grammar is looser than the servers' own where that changes nothing (in the order of
 //! clauses, for example), and never accepts a word, an operator or a clause that it does not name: what is derived
-//! consists of known parts only. [`Facts`] has what a caller must look up: relations, functions, variables.
+//! consists of known parts only. [`DerivedFacts`] has what a caller must look up: relations, functions, variables.
 //!
 //! The recursion is bounded by [`MAX_DEPTH`]. Each token is passed once.
 
@@ -68,7 +68,7 @@ pub enum Why {
 
 /// A name of a relation or function as the text spells it, without its quotes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Name<'a> {
+pub struct DerivedName<'a> {
     /// The schema, if the name has one.
     pub schema: Option<&'a [u8]>,
     /// The name itself.
@@ -77,9 +77,9 @@ pub struct Name<'a> {
 
 /// A call of a function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Call<'a> {
+pub struct DerivedCall<'a> {
     /// The function's name.
-    pub name: Name<'a>,
+    pub name: DerivedName<'a>,
     /// True if `(` directly follows the name.
     pub tight: bool,
     /// True if the name is not quoted.
@@ -115,15 +115,15 @@ bitflags::bitflags! {
 
 /// What a derivation found. The callers look the names up.
 #[derive(Debug, Default)]
-pub struct Facts<'a> {
+pub struct DerivedFacts<'a> {
     /// Relations that are read or written, without references to common table expressions.
-    pub relations: Vec<Name<'a>>,
+    pub relations: Vec<DerivedName<'a>>,
     /// The schema in which EXPLAIN FOR SCHEMA looks names up, in the place of the session's.
     pub default_schema: Option<&'a [u8]>,
     /// Relations that are written.
-    pub written: Vec<Name<'a>>,
+    pub written: Vec<DerivedName<'a>>,
     /// Function calls.
-    pub calls: Vec<Call<'a>>,
+    pub calls: Vec<DerivedCall<'a>>,
     /// What else the statement does.
     pub deeds: Deeds,
     /// The assignments of a SET.
@@ -143,13 +143,13 @@ pub struct Parser<'t, 'a> {
     /// The common table expressions that a name at this place may refer to.
     common: Vec<&'a [u8]>,
     /// What was found so far.
-    pub facts: Facts<'a>,
+    pub facts: DerivedFacts<'a>,
 }
 
 impl<'t, 'a> Parser<'t, 'a> {
     /// Begins at the first token of a statement. `toks` has neither white space nor comments nor the `;`.
     pub fn new(toks: &'t [Token<'a>]) -> Self {
-        Self { toks, at: 0, depth: 0, common: Vec::new(), facts: Facts::default() }
+        Self { toks, at: 0, depth: 0, common: Vec::new(), facts: DerivedFacts::default() }
     }
 
     /// Derives the whole statement.
@@ -294,15 +294,15 @@ impl<'t, 'a> Parser<'t, 'a> {
     }
 
     /// Passes `name`, `schema.name` or `.name`.
-    fn relation_name(&mut self) -> Result<Name<'a>, Stop> {
+    fn relation_name(&mut self) -> Result<DerivedName<'a>, Stop> {
         if self.eat(Kind::Dot) {
-            return Ok(Name { schema: None, name: self.name_behind_dot()? });
+            return Ok(DerivedName { schema: None, name: self.name_behind_dot()? });
         }
         let first = self.name()?;
         if !self.eat(Kind::Dot) {
-            return Ok(Name { schema: None, name: first });
+            return Ok(DerivedName { schema: None, name: first });
         }
-        Ok(Name { schema: Some(first), name: self.name_behind_dot()? })
+        Ok(DerivedName { schema: Some(first), name: self.name_behind_dot()? })
     }
 
     fn number(&mut self) -> Rule {

@@ -1,6 +1,6 @@
 //! Queries: SELECT, TABLE, VALUES, WITH, and their combinations.
 
-use super::{Deeds, Kind, Name, Parser, Rule, Why};
+use super::{Deeds, DerivedName, Kind, Parser, Rule, Why};
 
 /// The words between SELECT and its first expression.
 const OPTIONS: [&str; 11] = [
@@ -99,7 +99,7 @@ impl<'a> Parser<'_, 'a> {
 
     /// Notes a relation that is read, unless the name is that of a common table expression. Servers may compare these names
     /// with or without regard to case, so another spelling names a relation, too; and so does one with a quote inside.
-    pub(super) fn reads(&mut self, relation: Name<'a>) {
+    pub(super) fn reads(&mut self, relation: DerivedName<'a>) {
         let is_odd = relation.name.iter().any(|byte| matches!(byte, b'`' | b'"'));
         let mut common = self.common.iter().rev().take(MOST_COMMON);
         if relation.schema.is_some() || is_odd || !common.any(|name| *name == relation.name) {

@@ -1,6 +1,6 @@
 //! SHOW: an allow-list of what is shown, then names, patterns and a condition.
 
-use super::{Kind, Name, Parser, Rule, words};
+use super::{DerivedName, Kind, Parser, Rule, words};
 
 impl Parser<'_, '_> {
     /// Derives what follows SHOW: words and names, then `LIKE 'pattern'` or `WHERE expression`, and LIMIT.
@@ -63,7 +63,7 @@ impl Parser<'_, '_> {
         }
         if self.eat_words(&["TABLE", "STATUS"]) {
             // MariaDB reads this table for it.
-            let tables = Name { schema: Some(b"information_schema"), name: b"TABLES" };
+            let tables = DerivedName { schema: Some(b"information_schema"), name: b"TABLES" };
             self.facts.relations.push(tables);
             return Ok(());
         }

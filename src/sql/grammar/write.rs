@@ -1,6 +1,6 @@
 //! INSERT, REPLACE, UPDATE and DELETE: what an EXPLAIN may explain, and what a server connection may run without being reset.
 
-use super::{Kind, Name, Parser, Rule};
+use super::{DerivedName, Kind, Parser, Rule};
 
 impl<'a> Parser<'_, 'a> {
     /// Derives a statement that changes rows; its verb is the next token.
@@ -15,7 +15,7 @@ impl<'a> Parser<'_, 'a> {
         self.delete()
     }
 
-    fn writes(&mut self, name: Name<'a>) {
+    fn writes(&mut self, name: DerivedName<'a>) {
         self.facts.relations.push(name);
         self.facts.written.push(name);
     }

@@ -10,9 +10,9 @@ const STEPS_AT_LEAST: usize = 64 * 1024;
 
 /// The steps that are left for a text, in all its readings, and for the texts in its PREPAREs.
 #[derive(Debug)]
-pub(super) struct Budget(Cell<usize>);
+pub(super) struct ReadingBudget(Cell<usize>);
 
-impl Budget {
+impl ReadingBudget {
     /// Makes the budget for a text of this length in bytes.
     pub(super) fn of(bytes: usize) -> Self {
         Self(Cell::new(bytes.saturating_mul(STEPS_PER_BYTE).saturating_add(STEPS_AT_LEAST)))

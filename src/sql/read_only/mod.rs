@@ -20,11 +20,11 @@ mod tokens;
 
 use super::grammar::{Assignment, Deeds, Form, Parser};
 use super::{Kind, Lexer, Options, Readings, TextCharset, steps};
-use budget::Budget;
+use budget::ReadingBudget;
 pub use names::Calls;
 pub use refusal::{Near, Reason, Refusal};
 pub(super) use text::unescape;
-use tokens::{Pieces, Statement};
+use tokens::{GuardedStatement, Pieces};
 
 /// Whether a text may run on a replica port.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,12 +51,12 @@ const MAX_NESTING: u8 = 2;
 /// Checks each statement of a text from COM_QUERY or COM_STMT_PREPARE. The names in it are not looked up;
 /// [`check_calls`] looks them up, too.
 pub fn check(sql: &[u8], options: Options) -> Verdict {
-    verdict(Check::new(options, &Budget::of(sql.len()), None).run(sql))
+    verdict(Check::new(options, &ReadingBudget::of(sql.len()), None).run(sql))
 }
 
 /// True if [`check`] allows this text and every other one that differs from it only in literals.
 pub(super) fn is_understood(sql: &[u8], options: Options) -> bool {
-    let budget = Budget::of(sql.len());
+    let budget = ReadingBudget::of(sql.len());
     let mut check = Check::new(options, &budget, None);
     check.text(sql, 0).is_ok() && !check.by_literals
 }
@@ -65,7 +65,7 @@ pub(super) fn is_understood(sql: &[u8], options: Options) -> bool {
 pub fn check_calls(sql: &[u8], readings: Readings, calls: &Calls<'_>) -> Verdict {
     let mut worst = Verdict::Allowed;
     for options in readings.of(sql) {
-        let budget = Budget::of(sql.len());
+        let budget = ReadingBudget::of(sql.len());
         match verdict(Check::new(options, &budget, Some(calls)).run(sql)) {
             Verdict::Allowed => {}
             Verdict::Opaque => worst = Verdict::Opaque,
@@ -83,7 +83,7 @@ pub type Relation = (Option<Vec<u8>>, Vec<u8>);
 pub fn opaque_relations(sql: &[u8], readings: Readings, calls: &Calls<'_>) -> Option<Vec<Relation>> {
     let mut ways = readings.of(sql);
     let (options, None) = (ways.next()?, ways.next()) else { return None };
-    let budget = Budget::of(sql.len());
+    let budget = ReadingBudget::of(sql.len());
     let mut check = Check { collects: Some(Vec::new()), ..Check::new(options, &budget, Some(calls)) };
     check.text(sql, 0).ok()?;
     if check.opaque { None } else { check.collects }
@@ -114,7 +114,7 @@ pub fn is_blank(sql: &[u8], options: Options) -> bool {
 /// One check of a text.
 struct Check<'c> {
     options: Options,
-    budget: &'c Budget,
+    budget: &'c ReadingBudget,
     /// What is known of names. None: names are not looked up.
     calls: Option<&'c Calls<'c>>,
     /// True once a name is opaque.
@@ -126,7 +126,7 @@ struct Check<'c> {
 }
 
 impl<'c> Check<'c> {
-    fn new(options: Options, budget: &'c Budget, calls: Option<&'c Calls<'c>>) -> Self {
+    fn new(options: Options, budget: &'c ReadingBudget, calls: Option<&'c Calls<'c>>) -> Self {
         Self { options, budget, calls, opaque: false, by_literals: false, collects: None }
     }
     /// Checks a text that a client sent. Returns true if a name in it is opaque.
@@ -169,7 +169,7 @@ impl<'c> Check<'c> {
     /// text behind it: it may set sql_mode or a character set. EXECUTE may do anything that a prepared text does.
     fn statement(
         &mut self,
-        statement: &mut Statement<'_>,
+        statement: &mut GuardedStatement<'_>,
         reading: u32,
         (nesting, alone): (u8, bool),
     ) -> Result<bool, Refusal> {

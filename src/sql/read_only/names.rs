@@ -2,7 +2,7 @@
 //! known to do more than read.
 
 use super::refusal::{Reason, Refusal};
-use crate::sql::grammar::{Call, Facts, Name};
+use crate::sql::grammar::{DerivedCall, DerivedFacts, DerivedName};
 use crate::sql::information_schema::opens_views;
 use crate::sql::vocabulary::{has_built_ins, is_built_in_of, lookup};
 use crate::sql::{Native, RelationFacts, RoutineFacts, Routines, TextCharset, Token};
@@ -28,7 +28,7 @@ impl<'a> Calls<'a> {
         (!self.schema.is_empty()).then_some(self.schema)
     }
 
-    fn function(&self, call: &Call<'_>, default: Option<&[u8]>) -> RoutineFacts {
+    fn function(&self, call: &DerivedCall<'_>, default: Option<&[u8]>) -> RoutineFacts {
         let schema = call.name.schema.or(default).or(self.default_schema());
         lookup(call.name.name, |name| self.routines.function(schema, name))
     }
@@ -36,7 +36,7 @@ impl<'a> Calls<'a> {
 
 /// Returns a name with characters outside ASCII that cannot be looked up, in a text of this character set. That of a relation
 /// can where one byte is one character.
-pub(super) fn outside_ascii<'a>(facts: &Facts<'a>, charset: TextCharset) -> Option<&'a [u8]> {
+pub(super) fn outside_ascii<'a>(facts: &DerivedFacts<'a>, charset: TextCharset) -> Option<&'a [u8]> {
     let relations = facts.relations.iter().filter(|_| charset != TextCharset::SingleByte);
     let schemas = facts.relations.iter().filter_map(|name| name.schema);
     let calls = facts.calls.iter().flat_map(|call| call.name.schema.into_iter().chain([call.name.name]));
@@ -47,7 +47,7 @@ pub(super) fn outside_ascii<'a>(facts: &Facts<'a>, charset: TextCharset) -> Opti
 /// Checks the functions of a derived statement. Returns true if one of them is opaque. Without `calls` all functions are
 /// allowed, except those that are known to write.
 pub(super) fn functions(
-    facts: &Facts<'_>,
+    facts: &DerivedFacts<'_>,
     tokens: &[Token<'_>],
     calls: Option<&Calls<'_>>,
 ) -> Result<bool, Refusal> {
@@ -59,9 +59,9 @@ pub(super) fn functions(
         }
         let Some(calls) = calls else { continue };
         match function(call, calls, facts.default_schema) {
-            Seen::Reads => {}
-            Seen::Opaque => opaque = true,
-            Seen::Acts => return Err(refused(Reason::UnknownFunction)),
+            SeenNames::Reads => {}
+            SeenNames::Opaque => opaque = true,
+            SeenNames::Acts => return Err(refused(Reason::UnknownFunction)),
         }
     }
     Ok(opaque)
@@ -69,10 +69,10 @@ pub(super) fn functions(
 
 /// Returns the relations of a derived statement into which the catalogue cannot see. Refuses those that do more than read.
 pub(super) fn opaque<'a>(
-    facts: &Facts<'a>,
+    facts: &DerivedFacts<'a>,
     charset: TextCharset,
     calls: Option<&Calls<'_>>,
-) -> Result<Vec<Name<'a>>, Refusal> {
+) -> Result<Vec<DerivedName<'a>>, Refusal> {
     let mut opaque = Vec::new();
     let Some(calls) = calls else { return Ok(opaque) };
     let computes_default = facts.calls.iter().any(|call| call.name.name.eq_ignore_ascii_case(b"DEFAULT"));
@@ -112,18 +112,18 @@ fn acting(schema: Option<&[u8]>, name: &[u8]) -> Reason {
 }
 
 /// What is known of a function.
-enum Seen {
+enum SeenNames {
     Reads,
     Opaque,
     Acts,
 }
 
-fn function(call: &Call<'_>, calls: &Calls<'_>, default: Option<&[u8]>) -> Seen {
+fn function(call: &DerivedCall<'_>, calls: &Calls<'_>, default: Option<&[u8]>) -> SeenNames {
     if let Some(schema) = call.name.schema.filter(|schema| has_built_ins(schema)) {
         // A function that somebody stored there may run instead, or not: the version of the server says.
         return match is_built_in_of(schema, call.name.name, calls.routines) {
-            true => Seen::Reads,
-            false => Seen::Acts,
+            true => SeenNames::Reads,
+            false => SeenNames::Acts,
         };
     }
     if call.name.schema.is_none() && call.bare {
@@ -133,16 +133,16 @@ fn function(call: &Call<'_>, calls: &Calls<'_>, default: Option<&[u8]>) -> Seen 
             Native::Somewhere | Native::Nowhere => false,
         };
         if certain {
-            return Seen::Reads;
+            return SeenNames::Reads;
         }
     }
     match calls.function(call, default) {
-        RoutineFacts::ReadsOnly | RoutineFacts::ReadsServer => Seen::Reads,
-        RoutineFacts::ReadsOpaque => Seen::Opaque,
+        RoutineFacts::ReadsOnly | RoutineFacts::ReadsServer => SeenNames::Reads,
+        RoutineFacts::ReadsOpaque => SeenNames::Opaque,
         RoutineFacts::Unknown if call.name.schema.is_none() && is_built_in(call.name.name, calls) => {
-            Seen::Reads
+            SeenNames::Reads
         }
-        _ => Seen::Acts,
+        _ => SeenNames::Acts,
     }
 }
 

@@ -1,7 +1,7 @@
 //! The statements of a text as tokens, in an alphabet that all servers read alike, with and without the content of
 //! their versioned comments.
 
-use super::budget::Budget;
+use super::budget::ReadingBudget;
 use super::refusal::{Reason, Refusal};
 use crate::sql::{Kind, Lexer, Options, TextCharset, Token};
 
@@ -26,11 +26,11 @@ impl<'a> Pieces<'a> {
     }
 
     /// Returns the next statement. None: the text has no more.
-    pub(super) fn next(&mut self, budget: &Budget) -> Result<Option<Statement<'a>>, Refusal> {
+    pub(super) fn next(&mut self, budget: &ReadingBudget) -> Result<Option<GuardedStatement<'a>>, Refusal> {
         if self.offset() >= self.length {
             return Ok(None);
         }
-        let mut statement = Statement { all: Vec::new(), marks: Vec::new(), read: Vec::new() };
+        let mut statement = GuardedStatement { all: Vec::new(), marks: Vec::new(), read: Vec::new() };
         while let Some(token) = self.lexer.next() {
             if !budget.take(token.text.len()) {
                 return Err(Reason::TooMuchWork.into());
@@ -92,7 +92,7 @@ fn is_letters(text: &[u8]) -> bool {
 }
 
 /// One statement of a text.
-pub(super) struct Statement<'a> {
+pub(super) struct GuardedStatement<'a> {
     /// All tokens but white space and ordinary comments, with the marks of versioned comments.
     all: Vec<Token<'a>>,
     /// The different marks of its versioned comments.
@@ -101,14 +101,14 @@ pub(super) struct Statement<'a> {
     read: Vec<Token<'a>>,
 }
 
-impl<'a> Statement<'a> {
+impl<'a> GuardedStatement<'a> {
     /// Returns every set of versioned comments that a server could skip, as bits. Nearly always this is only the empty set.
     pub(super) fn readings(&self) -> impl Iterator<Item = u32> + use<> {
         0..1u32 << self.marks.len()
     }
 
     /// Returns the tokens as a server sees them that skips this set of versioned comments.
-    pub(super) fn read(&mut self, skipped: u32, budget: &Budget) -> &[Token<'a>] {
+    pub(super) fn read(&mut self, skipped: u32, budget: &ReadingBudget) -> &[Token<'a>] {
         let versioned = self.all.iter().any(|token| token.kind == Kind::CodeOpen);
         if !versioned {
             return &self.all;

@@ -4,13 +4,13 @@ pub(in crate::sql) use super::meaning::Meaning;
 use super::names::{BEFORE_QUERY, CALLABLE, SOMEWHERE, SPECIAL, TIGHT};
 
 #[derive(Clone, Copy)]
-struct Slot {
+struct WordSlot {
     word: &'static str,
     meaning: Meaning,
 }
 
 const SLOTS: usize = 4096;
-static TABLE: [Slot; SLOTS] = table();
+static TABLE: [WordSlot; SLOTS] = table();
 
 /// Returns the first slot of a word, computed from its length and five of its bytes: enough to spread several hundred
 /// words.
@@ -27,17 +27,17 @@ const fn slot(word: &[u8]) -> usize {
     (n * 389 + a * 1009 + b * 53 + c * 2017 + d * 701 + e * 151) % SLOTS
 }
 
-const fn insert(mut table: [Slot; SLOTS], word: &'static str, meaning: Meaning) -> [Slot; SLOTS] {
+const fn insert(mut table: [WordSlot; SLOTS], word: &'static str, meaning: Meaning) -> [WordSlot; SLOTS] {
     let mut at = slot(word.as_bytes());
     while !table[at].word.is_empty() {
         at = (at + 1) % SLOTS;
     }
-    table[at] = Slot { word, meaning };
+    table[at] = WordSlot { word, meaning };
     table
 }
 
-const fn table() -> [Slot; SLOTS] {
-    let mut table = [Slot { word: "", meaning: Meaning::Name }; SLOTS];
+const fn table() -> [WordSlot; SLOTS] {
+    let mut table = [WordSlot { word: "", meaning: Meaning::Name }; SLOTS];
     let lists: [(&[&'static str], Meaning); 4] = [
         (&CALLABLE, Meaning::Callable),
         (&TIGHT, Meaning::Tight),

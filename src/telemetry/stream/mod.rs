@@ -10,5 +10,5 @@ mod time;
 
 pub use event::{Event, Seen};
 pub use filter::{Errors, Filter, LEVELS};
-pub use taps::{Batch, SLOW, TapId, Taps};
+pub use taps::{SLOW, TapBatch, TapId, Taps};
 pub use time::{rfc_time, unix_ms, unix_us};

@@ -19,21 +19,21 @@ const MOST_BYTES: usize = 1 << 20;
 
 /// What a reader gets at a time.
 #[derive(Debug, Default)]
-pub struct Batch {
+pub struct TapBatch {
     /// The statements, in the order of their ends.
     pub events: Vec<Event>,
     /// How many others the filter admitted, which found no place since the last batch.
     pub dropped: u64,
 }
 
-impl Batch {
+impl TapBatch {
     /// True if there is nothing in it.
     pub fn is_empty(&self) -> bool {
         self.events.is_empty() && self.dropped == 0
     }
 
     /// Adds what another worker has.
-    pub fn merge(&mut self, other: Batch) {
+    pub fn merge(&mut self, other: TapBatch) {
         self.events.extend(other.events);
         self.dropped += other.dropped;
     }
@@ -46,7 +46,7 @@ struct Tap {
     /// How many statements the filter admitted since the last one that was sampled.
     passed: u32,
     bytes: usize,
-    waiting: Batch,
+    waiting: TapBatch,
 }
 
 impl Tap {
@@ -70,7 +70,7 @@ impl Tap {
         true
     }
 
-    fn take(&mut self) -> Batch {
+    fn take(&mut self) -> TapBatch {
         self.bytes = 0;
         std::mem::take(&mut self.waiting)
     }
@@ -110,7 +110,7 @@ impl Taps {
     /// Adds a reader, in place of one with the same number.
     pub fn open(&self, id: TapId, filter: Filter) {
         self.open.borrow_mut().retain(|tap| tap.id != id);
-        let tap = Tap { id, filter, passed: 0, bytes: 0, waiting: Batch::default() };
+        let tap = Tap { id, filter, passed: 0, bytes: 0, waiting: TapBatch::default() };
         self.open.borrow_mut().push(tap);
         self.set_floor();
     }
@@ -136,7 +136,7 @@ impl Taps {
     }
 
     /// Returns what waits for a reader. None: there is no such reader.
-    pub fn take(&self, id: TapId) -> Option<Batch> {
+    pub fn take(&self, id: TapId) -> Option<TapBatch> {
         self.open.borrow_mut().iter_mut().find(|tap| tap.id == id).map(Tap::take)
     }
 }

@@ -7,7 +7,7 @@ use super::{GtidError, number};
 
 /// `domain-server-sequence`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Gtid {
+pub(super) struct DomainGtid {
     pub(super) domain: u32,
     /// The id of the server that wrote it.
     pub(super) server: u32,
@@ -25,13 +25,13 @@ pub struct Position {
 /// The last GTID of a domain.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 struct Last {
-    gtid: Gtid,
+    gtid: DomainGtid,
     /// True if it covers only GTIDs of the same server, see `GtidSet::applied_by_mariadb`.
     own: bool,
 }
 
 impl Last {
-    fn contains(&self, wanted: &Gtid) -> bool {
+    fn contains(&self, wanted: &DomainGtid) -> bool {
         self.gtid.sequence >= wanted.sequence && (!self.own || self.gtid.server == wanted.server)
     }
 }
@@ -47,7 +47,7 @@ impl Position {
         self.last.capacity() * size_of::<Last>()
     }
 
-    pub(super) fn add(&mut self, gtid: Gtid, own: bool) {
+    pub(super) fn add(&mut self, gtid: DomainGtid, own: bool) {
         match self.last.binary_search_by(|l| (l.gtid.domain, l.own).cmp(&(gtid.domain, own))) {
             Err(at) => self.last.insert(at, Last { gtid, own }),
             Ok(at) => match self.last.get_mut(at) {
@@ -96,7 +96,7 @@ impl Position {
         read.is_ok() && found.into_iter().all(|found| found)
     }
 
-    fn has(&self, wanted: &Gtid) -> bool {
+    fn has(&self, wanted: &DomainGtid) -> bool {
         self.last.iter().filter(|l| l.gtid.domain == wanted.domain).any(|l| l.contains(wanted))
     }
 }
@@ -107,7 +107,7 @@ impl fmt::Display for Position {
         let same = |a: &Last, b: &Last| a.gtid.domain == b.gtid.domain;
         for (at, domain) in self.last.chunk_by(same).enumerate() {
             let Some(last) = domain.iter().max_by_key(|last| last.gtid.sequence) else { continue };
-            let Gtid { domain, server, sequence } = last.gtid;
+            let DomainGtid { domain, server, sequence } = last.gtid;
             write!(f, "{}{domain}-{server}-{sequence}", if at > 0 { "," } else { "" })?;
         }
         Ok(())
@@ -115,16 +115,16 @@ impl fmt::Display for Position {
 }
 
 /// Calls `found` for each GTID of a text, in order.
-pub(super) fn each(text: &[u8], mut found: impl FnMut(Gtid)) -> Result<(), GtidError> {
+pub(super) fn each(text: &[u8], mut found: impl FnMut(DomainGtid)) -> Result<(), GtidError> {
     for part in text.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|part| !part.is_empty()) {
         found(gtid(part).ok_or_else(|| GtidError::of(part))?);
     }
     Ok(())
 }
 
-fn gtid(text: &[u8]) -> Option<Gtid> {
+fn gtid(text: &[u8]) -> Option<DomainGtid> {
     let mut parts = text.split(|b| *b == b'-');
-    let gtid = Gtid {
+    let gtid = DomainGtid {
         domain: number(parts.next()?)?,
         server: number(parts.next()?)?,
         sequence: number(parts.next()?)?,

@@ -10,7 +10,7 @@ const LIMIT: u64 = i64::MAX as u64;
 
 /// The source that numbered a transaction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Source {
+pub(super) struct UuidSource {
     pub(super) uuid: u128,
     /// Lower case, padded with zeros; all zeros without a tag, which sorts first, as on the server.
     pub(super) tag: [u8; 32],
@@ -28,7 +28,7 @@ pub(super) struct Interval {
 pub struct Intervals {
     /// Sorted by source; no source is without intervals. The intervals of a source are sorted, disjoint and
     /// not adjacent.
-    pub(super) sources: Vec<(Source, Vec<Interval>)>,
+    pub(super) sources: Vec<(UuidSource, Vec<Interval>)>,
 }
 
 impl Intervals {
@@ -40,15 +40,15 @@ impl Intervals {
 
     pub(super) fn heap(&self) -> usize {
         let intervals: usize = self.sources.iter().map(|(_, i)| i.capacity()).sum();
-        self.sources.capacity() * size_of::<(Source, Vec<Interval>)>() + intervals * size_of::<Interval>()
+        self.sources.capacity() * size_of::<(UuidSource, Vec<Interval>)>() + intervals * size_of::<Interval>()
     }
 
-    fn of(&self, source: &Source) -> &[Interval] {
+    fn of(&self, source: &UuidSource) -> &[Interval] {
         let at = self.sources.binary_search_by(|(s, _)| s.cmp(source));
         at.ok().and_then(|at| self.sources.get(at)).map_or(&[], |(_, intervals)| intervals)
     }
 
-    pub(super) fn add(&mut self, source: Source, new: Interval) {
+    pub(super) fn add(&mut self, source: UuidSource, new: Interval) {
         match self.sources.binary_search_by(|(s, _)| s.cmp(&source)) {
             Err(at) => self.sources.insert(at, (source, vec![new])),
             Ok(at) => {
@@ -159,11 +159,11 @@ fn write_uuid(f: &mut fmt::Formatter<'_>, uuid: u128) -> fmt::Result {
 }
 
 /// Calls `found` for each interval of a text, in order.
-pub(super) fn each(text: &[u8], mut found: impl FnMut(Source, Interval)) -> Result<(), GtidError> {
+pub(super) fn each(text: &[u8], mut found: impl FnMut(UuidSource, Interval)) -> Result<(), GtidError> {
     for part in text.split(|b| *b == b',').map(<[u8]>::trim_ascii).filter(|part| !part.is_empty()) {
         let mut pieces = part.split(|b| *b == b':').map(<[u8]>::trim_ascii);
         let uuid = pieces.next().and_then(uuid).ok_or_else(|| GtidError::of(part))?;
-        let mut source = Source { uuid, tag: [0; 32] };
+        let mut source = UuidSource { uuid, tag: [0; 32] };
         let mut intervals_missing = true;
         for piece in pieces {
             if let Some(tag) = tag(piece) {

@@ -2,7 +2,7 @@
 //! COM_BINLOG_DUMP_GTID excludes a set.
 
 use super::GtidSet;
-use super::mysql::{Interval, Source};
+use super::mysql::{Interval, UuidSource};
 
 /// One transaction on MySQL, whose GTID has no tag.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,7 +17,7 @@ impl GtidSet {
     /// Adds one transaction.
     pub fn add_one(&mut self, Gtid { source, number }: Gtid) {
         if let GtidSet::MySql(set) = self {
-            set.add(Source::of(source), Interval { first: number, last: number });
+            set.add(UuidSource::of(source), Interval { first: number, last: number });
         }
     }
 
@@ -40,9 +40,9 @@ impl GtidSet {
     }
 }
 
-impl Source {
+impl UuidSource {
     fn of(uuid: u128) -> Self {
-        Source { uuid, tag: [0; 32] }
+        UuidSource { uuid, tag: [0; 32] }
     }
 
     fn untagged(&self) -> Option<u128> {

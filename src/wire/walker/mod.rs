@@ -19,7 +19,7 @@ use ahead::{Ahead, look_ahead};
 pub use legs::{Call, Legs};
 use local_files::LocalFiles;
 pub use observer::{Observer, OnErr};
-use phase::{Next, Phase};
+use phase::{NextPacket, Phase};
 
 use std::num::NonZeroU32;
 
@@ -226,12 +226,12 @@ impl ResponseWalker {
             }
             match self.look(header, rest)? {
                 // If the server is lost now, the client can still get an ERR packet: no part of this packet was sent.
-                Next::Opaque | Next::Definition
+                NextPacket::Opaque | NextPacket::Definition
                     if header.total() > rest.len() && header.total() <= MAX_HELD_BACK =>
                 {
                     return Ok((at, Walked::More { need: header.total() }));
                 }
-                Next::Opaque | Next::Definition => {
+                NextPacket::Opaque | NextPacket::Definition => {
                     self.columns_eof(eof, edits);
                     if matches!(self.phase, Phase::Rows { .. }) && !self.continued {
                         observer.rows_pass(1);
@@ -241,8 +241,8 @@ impl ResponseWalker {
                     observer.unread(input.get(at..end).unwrap_or_default());
                     at = end;
                 }
-                Next::Wait(need) => return Ok((at, Walked::More { need })),
-                Next::Control => {
+                NextPacket::Wait(need) => return Ok((at, Walked::More { need })),
+                NextPacket::Control => {
                     let len = header.total();
                     let Some(packet) = rest.get(..len) else {
                         return Ok((at, Walked::More { need: len }));
@@ -313,25 +313,25 @@ impl ResponseWalker {
     }
 
     /// Decides what to do with the packet at the beginning of `rest`.
-    fn look(&mut self, header: PacketHeader, rest: &[u8]) -> Result<Next, ProtocolError> {
+    fn look(&mut self, header: PacketHeader, rest: &[u8]) -> Result<NextPacket, ProtocolError> {
         if self.continued {
-            return Ok(Next::Opaque);
+            return Ok(NextPacket::Opaque);
         }
         if header.len == 0 {
             // Each row has a value or more.
             return match self.phase {
-                Phase::Text => Ok(Next::Opaque),
+                Phase::Text => Ok(NextPacket::Opaque),
                 _ => Err(ProtocolError::Truncated("the first byte of an answer")),
             };
         }
         let Some(&first) = rest.get(PacketHeader::LEN) else {
-            return Ok(Next::Wait(PacketHeader::LEN + 1));
+            return Ok(NextPacket::Wait(PacketHeader::LEN + 1));
         };
         let next = self.phase.look(first, header.len, &self.legs)?;
-        if next == Next::Definition {
+        if next == NextPacket::Definition {
             return is_definition(header, rest, first);
         }
-        if next == Next::Control && header.len > MAX_CONTROL {
+        if next == NextPacket::Control && header.len > MAX_CONTROL {
             return Err(ProtocolError::TooLarge {
                 what: "an OK, EOF or ERR packet",
                 len: header.len,
@@ -533,14 +533,14 @@ impl ResponseWalker {
 }
 
 /// Decides about a packet in the place of a definition, which begins with this byte.
-fn is_definition(header: PacketHeader, rest: &[u8], first: u8) -> Result<Next, ProtocolError> {
+fn is_definition(header: PacketHeader, rest: &[u8], first: u8) -> Result<NextPacket, ProtocolError> {
     let unexpected = Err(ProtocolError::Unexpected { expected: "a definition", byte: first });
     if header.len < CATALOGUE.len() || header.is_continued() {
         return unexpected;
     }
     match rest.get(PacketHeader::LEN..PacketHeader::LEN + CATALOGUE.len()) {
-        None => Ok(Next::Wait(PacketHeader::LEN + CATALOGUE.len())),
-        Some(CATALOGUE) => Ok(Next::Definition),
+        None => Ok(NextPacket::Wait(PacketHeader::LEN + CATALOGUE.len())),
+        Some(CATALOGUE) => Ok(NextPacket::Definition),
         Some(_) => unexpected,
     }
 }

@@ -55,7 +55,7 @@ pub(super) enum Phase {
 
 /// What to do with the packet at hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Next {
+pub(super) enum NextPacket {
     /// Forward it without reading it.
     Opaque,
     /// Forward it if it begins as definitions do.
@@ -80,34 +80,34 @@ impl Phase {
     }
 
     /// Decides by the first byte of a packet with a payload of `len` bytes.
-    pub(super) fn look(self, first: u8, len: usize, legs: &Legs) -> Result<Next, ProtocolError> {
+    pub(super) fn look(self, first: u8, len: usize, legs: &Legs) -> Result<NextPacket, ProtocolError> {
         let unexpected = |expected| Err(ProtocolError::Unexpected { expected, byte: first });
         match (self, first) {
             // A client would take a first byte of 0xff or 0xfe for the end of the answer, and the rest of the answer for
             // that to its next command.
-            (Phase::Columns(_) | Phase::Params { .. }, _) => Ok(Next::Definition),
-            (_, 0xff) => Ok(Next::Control),
-            (Phase::Text, _) => Ok(Next::Opaque),
+            (Phase::Columns(_) | Phase::Params { .. }, _) => Ok(NextPacket::Definition),
+            (_, 0xff) => Ok(NextPacket::Control),
+            (Phase::Text, _) => Ok(NextPacket::Opaque),
             (Phase::Rows { .. } | Phase::Fields, 0xfe) => {
                 // A row whose first value is 16 MiB or longer begins with 0xfe, too, but its packet has `MAX_PAYLOAD`.
                 let limit = if legs.server_deprecate_eof { MAX_PAYLOAD } else { EofPacket::MAX_LEN };
                 match self {
-                    _ if len < limit => Ok(Next::Control),
-                    Phase::Rows { .. } if len == MAX_PAYLOAD => Ok(Next::Opaque),
+                    _ if len < limit => Ok(NextPacket::Control),
+                    Phase::Rows { .. } if len == MAX_PAYLOAD => Ok(NextPacket::Opaque),
                     // One leg's clients would take it for a row, the other's for the end.
                     _ => unexpected("a row or the end of rows"),
                 }
             }
-            (Phase::Rows { .. }, _) => Ok(Next::Opaque),
-            (Phase::Fields, _) => Ok(Next::Definition),
-            (Phase::ColumnsEof | Phase::ParamsEof { .. }, 0xfe) => Ok(Next::Control),
+            (Phase::Rows { .. }, _) => Ok(NextPacket::Opaque),
+            (Phase::Fields, _) => Ok(NextPacket::Definition),
+            (Phase::ColumnsEof | Phase::ParamsEof { .. }, 0xfe) => Ok(NextPacket::Control),
             (Phase::ColumnsEof | Phase::ParamsEof { .. }, _) => unexpected("an EOF packet"),
-            (Phase::Prepare, 0) => Ok(Next::Control),
+            (Phase::Prepare, 0) => Ok(NextPacket::Control),
             (Phase::Prepare, _) => unexpected("the answer to COM_STMT_PREPARE"),
-            (Phase::Single, 0 | 0xfe) => Ok(Next::Control),
+            (Phase::Single, 0 | 0xfe) => Ok(NextPacket::Control),
             (Phase::Single, _) => unexpected("an OK, EOF or ERR packet"),
             (Phase::First, 0xfe) => unexpected("a result"),
-            (Phase::First, _) => Ok(Next::Control),
+            (Phase::First, _) => Ok(NextPacket::Control),
             _ => unexpected("nothing"),
         }
     }

@@ -13,13 +13,13 @@ const LONGEST_NAME: usize = 128;
 
 /// The lines of the current second.
 #[derive(Debug, Default)]
-pub(super) struct Lines {
+pub(super) struct LogLines {
     began: Option<Instant>,
     written: u32,
     left_out: u64,
 }
 
-impl Lines {
+impl LogLines {
     /// Returns None if no more lines may be written now, else how many lines were left out before this one.
     pub fn one(&mut self, now: Instant) -> Option<u64> {
         if self.is_over(now) {
@@ -82,7 +82,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn lines_are_rationed_and_counted() {
-        let mut lines = Lines::default();
+        let mut lines = LogLines::default();
         let written = (0..1000).filter(|_| lines.one(Instant::now()).is_some()).count();
         assert_eq!(written, 10);
         assert_eq!(lines.left_out(Instant::now()), 0, "the second is not over");

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::super::presets::{Role, Roles, Rules};
+use super::super::presets::{LabelRole, Roles, Rules};
 use super::*;
 use crate::config::Choice;
 
@@ -155,7 +155,7 @@ fn what_operators_make_is_understood() {
         match &rules.roles {
             Roles::Ordinal => assert_eq!(label(&fact.primary), Some((Some(Label::Primary), true)), "{who}"),
             _ => {
-                assert_eq!(role(&fact.primary), Role::Primary, "{who}");
+                assert_eq!(role(&fact.primary), LabelRole::Primary, "{who}");
                 assert_eq!(label(&fact.primary), Some((Some(Label::Primary), true)), "{who}");
                 let wanted = (!fact.replica.is_empty()).then_some(Label::Replica);
                 assert_eq!(label(&fact.replica), Some((wanted, true)), "{who}");

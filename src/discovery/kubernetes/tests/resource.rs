@@ -7,7 +7,7 @@ use tokio::task::LocalSet;
 use super::server::ApiServer;
 use super::watching::TIMES;
 use super::*;
-use crate::discovery::kubernetes::resource::{ClusterResource, Kind, ResourceFacts};
+use crate::discovery::kubernetes::resource::{ClusterResource, ResourceFacts, ResourceKind};
 use crate::discovery::kubernetes::{Access, watch_in};
 use crate::topology::Maintenance;
 
@@ -18,7 +18,7 @@ fn reading(preset: Preset) -> Kubernetes {
 }
 
 fn facts_of(preset: Preset, spec: Value, status: Value) -> ResourceFacts {
-    let kind = Kind::of(&reading(preset)).unwrap();
+    let kind = ResourceKind::of(&reading(preset)).unwrap();
     let resource = json!({"metadata": {"name": "c"}, "spec": spec, "status": status});
     let resource: ClusterResource = serde_json::from_value(resource).unwrap();
     kind.facts_of(Change::Put(resource)).unwrap()
@@ -26,13 +26,13 @@ fn facts_of(preset: Preset, spec: Value, status: Value) -> ResourceFacts {
 
 #[test]
 fn only_who_wants_it_reads_one() {
-    assert!(Kind::of(&settings(Preset::Moco)).is_none());
+    assert!(ResourceKind::of(&settings(Preset::Moco)).is_none());
     for (preset, plural) in [
         (Preset::Moco, "mysqlclusters"),
         (Preset::MariaDbOperator, "mariadbs"),
         (Preset::MariaDbOperatorGalera, "mariadbs"),
     ] {
-        assert_eq!(Kind::of(&reading(preset)).unwrap().plural, plural);
+        assert_eq!(ResourceKind::of(&reading(preset)).unwrap().plural, plural);
     }
 }
 
@@ -75,7 +75,7 @@ fn maintenance_is_what_is_asked_for_while_it_is_enabled() {
 
 #[test]
 fn another_resource_says_nothing_and_one_that_goes_asks_for_nothing() {
-    let kind = Kind::of(&reading(Preset::Moco)).unwrap();
+    let kind = ResourceKind::of(&reading(Preset::Moco)).unwrap();
     let resource = |name: &str| -> ClusterResource {
         serde_json::from_value(json!({"metadata": {"name": name}, "status": {"currentPrimaryIndex": 0}}))
             .unwrap()

@@ -81,11 +81,11 @@ async fn triggers<C: Connection>(connection: &mut C, sets: &[ResultSet]) -> Resu
 }
 
 /// A key of a relation: its schema and its name.
-type Place<'a> = (&'a [u8], &'a [u8]);
+type RelationPlace<'a> = (&'a [u8], &'a [u8]);
 
 fn relations(sets: &[ResultSet], triggers: Vec<Body>, flavor: Flavor, rights: &Rights) -> Vec<Relation> {
     let rows = |at: usize| sets.get(at).map(|set: &ResultSet| set.rows.as_slice()).unwrap_or_default();
-    let mut views: HashMap<Place<'_>, Body> = HashMap::new();
+    let mut views: HashMap<RelationPlace<'_>, Body> = HashMap::new();
     for row in rows(1) {
         if let (Some(schema), Some(name), Some(text)) = (text_of(row, 0), text_of(row, 1), text_of(row, 2)) {
             // A view's query is kept in the default mode.
@@ -94,7 +94,7 @@ fn relations(sets: &[ResultSet], triggers: Vec<Body>, flavor: Flavor, rights: &R
             views.insert((schema, name), query);
         }
     }
-    let mut tables: HashMap<Place<'_>, Code> = HashMap::new();
+    let mut tables: HashMap<RelationPlace<'_>, RelationCode> = HashMap::new();
     for (row, trigger) in rows(2).iter().zip(triggers) {
         if let (Some(schema), Some(name)) = (text_of(row, 0), text_of(row, 1)) {
             tables.entry((schema, name)).or_default().when_written.push(trigger);
@@ -130,7 +130,7 @@ fn relations(sets: &[ResultSet], triggers: Vec<Body>, flavor: Flavor, rights: &R
 
 /// The code that runs when a table is used.
 #[derive(Default)]
-struct Code {
+struct RelationCode {
     when_read: Vec<Body>,
     when_written: Vec<Body>,
     cascades: Vec<QualifiedName>,
@@ -140,8 +140,8 @@ fn relation<'r>(
     row: &'r [Option<Vec<u8>>],
     flavor: Flavor,
     rights: &Rights,
-    views: &mut HashMap<Place<'r>, Body>,
-    tables: &mut HashMap<Place<'r>, Code>,
+    views: &mut HashMap<RelationPlace<'r>, Body>,
+    tables: &mut HashMap<RelationPlace<'r>, RelationCode>,
 ) -> Option<Relation> {
     let [Some(schema), Some(name), Some(kind)] = row else { return None };
     let place = (schema.as_slice(), name.as_slice());
