@@ -17,8 +17,40 @@ const MAX_ANSWER: usize = 16 << 20;
 pub struct ResultSet {
     /// The columns' names (aliases).
     pub columns: Vec<String>,
+    /// The columns' types.
+    pub types: Vec<ColumnType>,
     /// The rows, each with one value per column; None is NULL.
     pub rows: Vec<Vec<Option<Vec<u8>>>>,
+}
+
+/// The type of a column, as far as values of user variables differ in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum ColumnType {
+    /// MYSQL_TYPE_LONGLONG with the flag UNSIGNED.
+    Unsigned,
+    /// MYSQL_TYPE_DOUBLE.
+    Double,
+    /// MYSQL_TYPE_NEWDECIMAL.
+    Decimal,
+    /// Any other type.
+    #[default]
+    Other,
+}
+
+impl ColumnType {
+    /// Reads the type in a column definition: its last thirteen bytes are fixed, whatever stands in front of them.
+    /// <https://dev.mysql.com/doc/dev/mysql-server/latest/page_protocol_com_query_response_text_resultset_column_definition.html>
+    fn of(definition: &[u8]) -> Self {
+        const UNSIGNED_FLAG: u8 = 32;
+        match definition.last_chunk() {
+            Some([0x0c, _, _, _, _, _, _, 8, flags, _, _, _, _]) if flags & UNSIGNED_FLAG != 0 => {
+                Self::Unsigned
+            }
+            Some([0x0c, _, _, _, _, _, _, 5, _, _, _, _, _]) => Self::Double,
+            Some([0x0c, _, _, _, _, _, _, 246, _, _, _, _, _]) => Self::Decimal,
+            _ => Self::Other,
+        }
+    }
 }
 
 /// Why a query failed.
@@ -332,7 +364,9 @@ fn result_sets(answer: &[u8]) -> Result<Vec<ResultSet>, ProtocolError> {
         let columns = Reader::new(packet).lenenc("the number of columns")?;
         let mut set = ResultSet::default();
         for _ in 0..columns {
-            let mut r = Reader::new(packets.next().unwrap_or_default());
+            let definition = packets.next().unwrap_or_default();
+            set.types.push(ColumnType::of(definition));
+            let mut r = Reader::new(definition);
             for _ in 0..4 {
                 r.lenenc_bytes("a column definition")?;
             }

@@ -1,7 +1,7 @@
 //! Asks a connection for values that only this connection knows. What a transaction on a replica left there
 //! (user variables, an insert id) is asked for once the transaction is over, so that the primary can have it.
 
-use crate::backend::{is_collation_of, write_name};
+use crate::backend::{ColumnType, is_collation_of, write_name};
 use crate::net::Runtime;
 use crate::session::Session;
 use crate::state::INSERT_ID;
@@ -51,9 +51,12 @@ impl<R: Runtime> Session<R> {
             // The client is told what was lost with the connection.
             return self.upstream.server_lost();
         };
-        let row = sets.into_iter().next().and_then(|set| set.rows.into_iter().next()).unwrap_or_default();
-        for (name, values) in names.iter().zip(row.chunks(4)) {
-            if let Some(literal) = literal(values) {
+        let set = sets.into_iter().next().unwrap_or_default();
+        let row = set.rows.into_iter().next().unwrap_or_default();
+        for ((name, values), types) in names.iter().zip(row.chunks(4)).zip(set.types.chunks(4)) {
+            // LAST_INSERT_ID() is a number without a literal of its own.
+            let of = types.first().filter(|_| name != INSERT_ID).copied().unwrap_or_default();
+            if let Some(literal) = literal(values, of) {
                 self.state.value_is(name, &literal);
             }
         }
@@ -80,9 +83,9 @@ fn question(names: &[Vec<u8>]) -> String {
     format!("SELECT {}", names.iter().map(of).collect::<Vec<_>>().join(","))
 }
 
-/// Returns a literal for a value, given the value, its HEX(), its character set and its collation. None:
-/// there is no such literal.
-fn literal(values: &[Option<Vec<u8>>]) -> Option<Vec<u8>> {
+/// Returns a literal for a value, given the value, its HEX(), its character set and its collation, and the type of the
+/// value. None: there is no such literal.
+fn literal(values: &[Option<Vec<u8>>], of: ColumnType) -> Option<Vec<u8>> {
     let [value, hex, charset, collation] = values else { return None };
     let Some(value) = value else { return Some(b"NULL".to_vec()) };
     let (hex, charset, collation) = (hex.as_ref()?, charset.as_ref()?, collation.as_ref()?);
@@ -93,7 +96,7 @@ fn literal(values: &[Option<Vec<u8>>]) -> Option<Vec<u8>> {
     let bytes: String = value.iter().map(|b| format!("{b:02X}")).collect();
     // For a number, HEX() is not the hexadecimal form of its digits.
     if *charset == b"binary" && *hex != bytes.as_bytes() {
-        return is_number(value).then(|| value.clone());
+        return is_number(value).then(|| number(value, of));
     }
     // Without COLLATE: MySQL would require the collation's name `binary` to be quoted, and the character set
     // has only this collation.
@@ -102,6 +105,16 @@ fn literal(values: &[Option<Vec<u8>>]) -> Option<Vec<u8>> {
     }
     let text = from_hex(hex)?;
     is_text(&text, charset).then(|| [b"_", &**charset, b" X'", hex, b"' COLLATE ", collation].concat())
+}
+
+/// Writes a number so that it has this type: `1` is a signed integer, and so would be the double and the decimal 1.
+fn number(value: &[u8], of: ColumnType) -> Vec<u8> {
+    match of {
+        ColumnType::Unsigned => [b"CAST(", value, b" AS UNSIGNED)"].concat(),
+        ColumnType::Double if !value.contains(&b'e') => [value, b"e0"].concat(),
+        ColumnType::Decimal if !value.contains(&b'.') => [value, b"."].concat(),
+        _ => value.to_vec(),
+    }
 }
 
 fn from_hex(hex: &[u8]) -> Option<Vec<u8>> {
@@ -146,7 +159,7 @@ mod tests {
     fn said(value: Option<&str>, hex: &str, charset: &str, collation: &str) -> Option<String> {
         let bytes = |text: &str| Some(text.as_bytes().to_vec());
         let values = [value.and_then(bytes), bytes(hex), bytes(charset), bytes(collation)];
-        literal(&values).map(|text| String::from_utf8_lossy(&text).into_owned())
+        literal(&values, ColumnType::Other).map(|text| String::from_utf8_lossy(&text).into_owned())
     }
 
     #[test]
@@ -182,6 +195,22 @@ mod tests {
         }
         let text = said(Some("\u{1f600}"), "F09F9880", "utf8mb4", "utf8mb4_0900_ai_ci");
         assert_eq!(text.as_deref(), Some("_utf8mb4 X'F09F9880' COLLATE utf8mb4_0900_ai_ci"));
+    }
+
+    #[test]
+    fn numbers_keep_their_types() {
+        let shown = |value: &str, of| String::from_utf8(number(value.as_bytes(), of)).unwrap();
+        for (value, of, expected) in [
+            ("1", ColumnType::Other, "1"),
+            ("1", ColumnType::Unsigned, "CAST(1 AS UNSIGNED)"),
+            ("1", ColumnType::Double, "1e0"),
+            ("-1.5", ColumnType::Double, "-1.5e0"),
+            ("1e20", ColumnType::Double, "1e20"),
+            ("1", ColumnType::Decimal, "1."),
+            ("-1.50", ColumnType::Decimal, "-1.50"),
+        ] {
+            assert_eq!(shown(value, of), expected);
+        }
     }
 
     #[test]
