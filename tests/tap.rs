@@ -265,11 +265,11 @@ async fn a_tap_needs_the_token_and_a_filter_that_makes_sense() {
     // Without digests there is nothing to show.
     proxy.write_config(&format!("{config}\n[digests]\nmax = 0\n"));
     proxy.signal("HUP");
-    eventually("digests are off", async || {
-        let (_, said) = run(&[]).await;
-        said.contains("set digests.max").then_some(())
-    })
-    .await;
+    // A tap of before the reload would go on.
+    eventually("digests are off", async || proxy.log().contains("configuration reloaded").then_some(()))
+        .await;
+    let (_, said) = run(&[]).await;
+    assert!(said.contains("set digests.max"), "{said}");
 }
 
 #[tokio::test]
