@@ -2,7 +2,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pointsman::backend::accounts::{AccountRows, Found, HostPattern};
+use pointsman::backend::accounts::{AccountRows, FoundAccount, HostPattern};
 use pointsman::topology::Flavor;
 
 fuzz_target!(|bytes: &[u8]| {
@@ -24,7 +24,7 @@ fuzz_target!(|bytes: &[u8]| {
                     continue;
                 };
                 for client in [None, Some("10.1.2.3".parse().unwrap()), Some("fd00::7".parse().unwrap())] {
-                    if let Found::Account(account) = table.find(user, client) {
+                    if let FoundAccount::Account(account) = table.find(user, client) {
                         // Whatever permits the proxy or the client is one of its rows.
                         assert!(rows.iter().any(|row| row.get(1) == Some(&Some(user.as_bytes().to_vec()))));
                         let _ = account.stamp();

@@ -3,9 +3,9 @@
 
 use libfuzzer_sys::fuzz_target;
 use pointsman::auth::{
-    Asked, BothLegs, Channel, ClientExchange, ClientStep, Expected, FromServer, Known, PassedLogin, Plugin,
-    ServerExchange, SignatureExchange, SignaturePlugin, SignatureStep, Step, caching_sha2, dialog,
-    native_password, parsec, public_key_der,
+    AskedByServer, AuthStep, BothLegs, Channel, ClientExchange, ClientStep, ExpectedPacket, FromServer,
+    Known, PassedLogin, Plugin, ServerExchange, SignatureExchange, SignaturePlugin, SignatureStep,
+    caching_sha2, dialog, native_password, parsec, public_key_der,
 };
 
 const NONCE: [u8; 20] = *b"abcdefghijklmnopqrst";
@@ -15,11 +15,11 @@ fuzz_target!(|input: (bool, bool, Option<&[u8]>, &[u8], &[u8])| {
     let greeted = if native { Plugin::NativePassword } else { Plugin::CachingSha2 };
     let stored = native_password::double_sha1(b"secret");
     let known = [
-        Expected::Nobody,
-        Expected::Password(b"secret"),
-        Expected::DoubleSha1(&stored),
-        Expected::AskServer(None),
-        Expected::AskServer(Some(b"secret")),
+        ExpectedPacket::Nobody,
+        ExpectedPacket::Password(b"secret"),
+        ExpectedPacket::DoubleSha1(&stored),
+        ExpectedPacket::AskServer(None),
+        ExpectedPacket::AskServer(Some(b"secret")),
     ];
     for expected in known {
         let exchange = ServerExchange::new(greeted, NONCE, expected).in_private(flag).asking(native);
@@ -60,22 +60,22 @@ fn towards_a_client(
 ) {
     let told = [first, second].iter().any(|packet| packet.starts_with(b"secret"));
     let step = match exchange.respond(plugin, first) {
-        Step::AuthSwitch(switched) => switched.respond(second),
+        AuthStep::AuthSwitch(switched) => switched.respond(second),
         step => step,
     };
     match step {
         // A password that the client tells is for a server to check.
-        Step::Check(password) => assert!(password.is_empty() || first.starts_with(&password)),
-        Step::AskPassword(asking) => match asking.answer(second, private) {
-            Asked::Password(password) => assert!(private && second.starts_with(&password)),
-            Asked::Key(..) => assert!(!private && second == [2]),
-            Asked::Malformed => {}
+        AuthStep::Check(password) => assert!(password.is_empty() || first.starts_with(&password)),
+        AuthStep::AskPassword(asking) => match asking.answer(second, private) {
+            AskedByServer::Password(password) => assert!(private && second.starts_with(&password)),
+            AskedByServer::Key(..) => assert!(!private && second == [2]),
+            AskedByServer::Malformed => {}
         },
-        Step::Sign(plugin, password) => {
+        AuthStep::Sign(plugin, password) => {
             signed_by_a_client(SignatureExchange::new(plugin, password).unwrap(), first, second);
         }
         step => assert!(
-            told || matches!(step, Step::Reject | Step::NotSupported),
+            told || matches!(step, AuthStep::Reject | AuthStep::NotSupported),
             "{step:?} without the password"
         ),
     }
