@@ -14,6 +14,9 @@ work=$(mktemp -d "${TMPDIR:-/tmp}/pointsman-dockerfile.XXXX")
 . tests/release/checks.sh
 servers=$work/servers
 proxy=
+# Not as_root: the proxy must be this shell's own child, so that its id is known.
+become=()
+[ "$(id -u)" = 0 ] || become=(sudo)
 
 finish() {
   [ -z "$proxy" ] || as_root kill -TERM "$proxy" 2>/dev/null || true
@@ -98,7 +101,7 @@ rw=$(free_port) ro=$(free_port) http=$(free_port)
 quiet tests/setup/cluster.sh start "$servers" mariadb 1
 as_root mkdir -p "$root/etc/pointsman"
 tests/setup/cluster.sh config "$servers" "$rw" "$ro" "$http" | as_root tee "$root/etc/pointsman/pointsman.toml" >/dev/null
-as_root chroot --userspec=65532:65532 "$root" /usr/local/bin/pointsman run --config /etc/pointsman/pointsman.toml >"$work/log" 2>&1 &
+"${become[@]}" chroot --userspec=65532:65532 "$root" /usr/local/bin/pointsman run --config /etc/pointsman/pointsman.toml >"$work/log" 2>&1 &
 proxy=$!
 check "dockerfile: a query through it" answers "$rw"
 [ "$failures" = 0 ] || die "$failures failed"
