@@ -9,7 +9,7 @@ mod source;
 mod shape;
 
 use source::{Source, edges, sources};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
@@ -187,6 +187,29 @@ fn files_of_a_session_do_not_call_each_other_in_a_circle() {
         let circle = shape::largest_circle(&shape::calls(&sources, folder));
         assert!(circle.len() <= 1, "files of {folder} call each other in a circle: {circle:?}");
     }
+}
+
+/// The most names of types that may have several definitions. It may only become smaller.
+const MOST_SHARED_NAMES: usize = 30;
+
+/// The glossary explains each name of a type that is defined more than once.
+#[test]
+fn names_with_several_definitions_are_explained() {
+    let (sources, mut files): (_, BTreeMap<String, usize>) = (sources(), BTreeMap::new());
+    for source in sources.iter().filter(|source| !source.path.ends_with("_tests.rs")) {
+        shape::types(source).into_iter().for_each(|name| *files.entry(name).or_default() += 1);
+    }
+    assert!(files.len() > 900, "is the reader blind?");
+    let shared: BTreeSet<&str> =
+        files.iter().filter(|(_, definitions)| **definitions > 1).map(|(name, _)| name.as_str()).collect();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let glossary = fs::read_to_string(root.join("docs/internals/glossary.md")).expect("the glossary");
+    let (_, table) =
+        glossary.split_once("## Names of types that have several definitions").expect("the section");
+    let explained: BTreeSet<&str> =
+        table.lines().filter_map(|line| line.strip_prefix("| `")?.split('`').next()).collect();
+    assert_eq!(shared, explained, "found in the code, and explained in docs/internals/glossary.md");
+    assert!(shared.len() <= MOST_SHARED_NAMES, "{} names", shared.len());
 }
 
 /// The servers' errors have names. A number that one of them has is found wherever it stands as a number of its own.

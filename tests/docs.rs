@@ -243,6 +243,45 @@ fn the_readme_stays_short() {
     assert!(words <= 1200, "{words} words");
 }
 
+/// Types and paths that a page of the developers names are there: `Type`, `module::function`, `Type::Variant`.
+#[test]
+fn what_the_internals_name_is_in_the_code() {
+    let mut words = BTreeSet::new();
+    for folder in ["src", "uring/src", "tests", "benches", "fuzz", "deploy", "config"] {
+        for path in ["rs", "sh", "py", "toml", "yaml", "tpl"]
+            .iter()
+            .flat_map(|ending| files(&root().join(folder), ending))
+        {
+            words.extend(words_of(&read(&path)));
+        }
+    }
+    let mut wrong = Vec::new();
+    for page in files(&root().join("docs/internals"), ".md") {
+        for code in codes(&read(&page)).iter().filter(|code| is_rust_name(code)) {
+            if let Some(missing) = code.split("::").find(|part| !words.contains(*part)) {
+                wrong.push(format!("{}: `{code}`: nothing is called {missing}", page.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+fn words_of(text: &str) -> impl Iterator<Item = String> + '_ {
+    let parts = text.split(|c: char| !c.is_alphanumeric() && c != '_');
+    parts.filter(|part| part.starts_with(|c: char| c.is_alphabetic() || c == '_')).map(str::to_owned)
+}
+
+/// A path of Rust, or a name in the style of its types.
+fn is_rust_name(code: &str) -> bool {
+    let is_word = |part: &str| !part.is_empty() && part.chars().all(|c| c.is_alphanumeric() || c == '_');
+    let is_type = |part: &str| {
+        part.starts_with(|c: char| c.is_uppercase())
+            && part.contains(|c: char| c.is_lowercase())
+            && !part.contains('_')
+    };
+    code.split("::").all(is_word) && (code.contains("::") || is_type(code))
+}
+
 mod self_test {
     use super::*;
 
@@ -256,6 +295,13 @@ mod self_test {
         let keys = config_keys();
         assert!(
             unknown_key("failover.holds = \"1s\"", &keys) && !unknown_key("failover.hold = \"1s\"", &keys)
+        );
+        assert!(is_rust_name("Server::lag") && is_rust_name("Snapshot") && is_rust_name("policy::loss"));
+        assert!(
+            !is_rust_name("GTID")
+                && !is_rust_name("wait_timeout")
+                && !is_rust_name("COM_PING")
+                && !is_rust_name("A b")
         );
         assert!(!unknown_key("kill.md", &keys) && !unknown_key("information_schema.tables", &keys));
         let metrics = metrics();

@@ -45,7 +45,7 @@ const READER_LIMIT: Duration = Duration::from_secs(3600);
 /// How long a client may take to send the text.
 const BODY_LIMIT: Duration = Duration::from_secs(5);
 
-type Answer = Response<Content>;
+type HttpReply = Response<Content>;
 
 /// How a request was transported.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -106,7 +106,7 @@ impl Routes {
     }
 
     /// Returns the answer to a request.
-    pub async fn answer(&self, request: Request<Incoming>, visit: Visit) -> Result<Answer, Infallible> {
+    pub async fn answer(&self, request: Request<Incoming>, visit: Visit) -> Result<HttpReply, Infallible> {
         let mut answer = match self.permitted(&request, visit.channel) {
             Ok(live) => self.allowed(request, visit, live).await,
             Err(refused) => *refused,
@@ -115,7 +115,7 @@ impl Routes {
         Ok(answer)
     }
 
-    async fn allowed(&self, request: Request<Incoming>, visit: Visit, live: Arc<Live>) -> Answer {
+    async fn allowed(&self, request: Request<Incoming>, visit: Visit, live: Arc<Live>) -> HttpReply {
         let path = request.uri().path();
         let asset = asset(path);
         if !PATHS.contains(&path) && asset.is_none() {
@@ -156,7 +156,7 @@ impl Routes {
     }
 
     /// Returns a page that may have megabytes. Slow readers have few of them at a time.
-    async fn large(&self, which: Page) -> Answer {
+    async fn large(&self, which: Page) -> HttpReply {
         let Ok(place) = self.larges.clone().try_acquire_owned() else {
             let text = format!("{MOST_LARGE} readers have such a page under way already; ask again\n");
             return respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, text);
@@ -167,7 +167,7 @@ impl Routes {
         answer
     }
 
-    fn events(&self, visit: Visit, live: Arc<Live>) -> Answer {
+    fn events(&self, visit: Visit, live: Arc<Live>) -> HttpReply {
         let mut answer = respond(StatusCode::OK, EVENTS, Bytes::new());
         if let Some(stays) = visit.stays {
             let (parts, until) = self.events.read(visit.of, live);
@@ -179,7 +179,7 @@ impl Routes {
     }
 
     /// Explains the statement in the request's body, and changes nothing.
-    async fn explain(&self, request: Request<Incoming>) -> Answer {
+    async fn explain(&self, request: Request<Incoming>) -> HttpReply {
         if *request.method() != Method::POST {
             return not_allowed("POST", "only POST, with a statement as the body\n");
         }
@@ -207,7 +207,7 @@ impl Routes {
     }
 
     /// Returns the settings under which a request is allowed, or its refusal. Probes are always allowed.
-    fn permitted<B>(&self, request: &Request<B>, channel: HttpChannel) -> Result<Arc<Live>, Box<Answer>> {
+    fn permitted<B>(&self, request: &Request<B>, channel: HttpChannel) -> Result<Arc<Live>, Box<HttpReply>> {
         let live = self.state.live.borrow().clone();
         match refused(request, channel, live.admin.token.as_ref()) {
             Some(refused) => Err(Box::new(refused)),
@@ -215,7 +215,7 @@ impl Routes {
         }
     }
     /// Begins to send statements to the client.
-    async fn tap(&self, query: &str, visit: Visit, live: &Live) -> Answer {
+    async fn tap(&self, query: &str, visit: Visit, live: &Live) -> HttpReply {
         let filter = match tap::filter(query) {
             Ok(filter) => filter,
             Err(wrong) => return respond(StatusCode::BAD_REQUEST, TEXT, wrong + "\n"),
@@ -241,7 +241,7 @@ impl Routes {
         with_head(Response::new(lines), JSON_LINES)
     }
 
-    fn alive(&self) -> Answer {
+    fn alive(&self) -> HttpReply {
         match self.state.pulse.stands_still() {
             false => respond(StatusCode::OK, TEXT, "ok\n"),
             true => {
@@ -251,7 +251,7 @@ impl Routes {
         }
     }
 
-    fn ready(&self) -> Answer {
+    fn ready(&self) -> HttpReply {
         let state = &self.state;
         let lifecycle = *state.lifecycle.borrow();
         let fallback = state.live.borrow().replicas.fallback;
@@ -275,7 +275,7 @@ impl Routes {
 }
 
 /// Returns the refusal of a request; None if the request is allowed.
-fn refused<B>(request: &Request<B>, channel: HttpChannel, token: Option<&Secret>) -> Option<Answer> {
+fn refused<B>(request: &Request<B>, channel: HttpChannel, token: Option<&Secret>) -> Option<HttpReply> {
     let path = request.uri().path();
     if matches!(path, "/livez" | "/readyz") {
         return None;
@@ -315,23 +315,23 @@ fn is_token(given: &[u8], token: &Secret) -> bool {
     aws_lc_rs::constant_time::verify_slices_are_equal(given.as_ref(), token.as_ref()).is_ok()
 }
 
-fn page((status, body): (StatusCode, Bytes), kind: &'static str) -> Answer {
+fn page((status, body): (StatusCode, Bytes), kind: &'static str) -> HttpReply {
     respond(status, if status == StatusCode::OK { kind } else { TEXT }, body)
 }
 
-fn not_allowed(methods: &'static str, why: &'static str) -> Answer {
+fn not_allowed(methods: &'static str, why: &'static str) -> HttpReply {
     let mut response = respond(StatusCode::METHOD_NOT_ALLOWED, TEXT, why);
     response.headers_mut().insert(ALLOW, HeaderValue::from_static(methods));
     response
 }
 
-fn respond(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> Answer {
+fn respond(status: StatusCode, kind: &'static str, body: impl Into<Bytes>) -> HttpReply {
     let mut response = Response::new(Content::Whole(Full::new(body.into())));
     *response.status_mut() = status;
     with_head(response, kind)
 }
 
-fn with_head(mut response: Answer, kind: &'static str) -> Answer {
+fn with_head(mut response: HttpReply, kind: &'static str) -> HttpReply {
     response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
@@ -344,7 +344,7 @@ mod tests {
     use super::*;
     use crate::admin::{Question, page_tests};
 
-    fn status(page: &Answer) -> u16 {
+    fn status(page: &HttpReply) -> u16 {
         page.status().as_u16()
     }
 

@@ -23,7 +23,7 @@ pub(super) struct Admin {
     workers: Vec<Arc<WorkerMetrics>>,
 }
 
-pub(super) struct Answer {
+pub(super) struct HttpReply {
     pub status: u16,
     pub headers: HashMap<String, String>,
     pub body: String,
@@ -52,11 +52,11 @@ impl Admin {
         Admin { address, snapshot, lifecycle, live, serving, workers }
     }
 
-    pub async fn get(&self, path: &str) -> Answer {
+    pub async fn get(&self, path: &str) -> HttpReply {
         self.send(&format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")).await
     }
 
-    pub async fn send(&self, request: &str) -> Answer {
+    pub async fn send(&self, request: &str) -> HttpReply {
         let mut stream = TcpStream::connect(self.address).await.unwrap();
         stream.write_all(request.as_bytes()).await.unwrap();
         let mut bytes = Vec::new();
@@ -69,7 +69,7 @@ impl Admin {
             .map(|line| line.split_once(": ").unwrap())
             .map(|(name, value)| (name.to_ascii_lowercase(), value.to_owned()))
             .collect();
-        Answer { status, headers, body: body.to_owned() }
+        HttpReply { status, headers, body: body.to_owned() }
     }
 }
 
@@ -497,7 +497,7 @@ async fn every_reader_of_a_crowd_gets_a_page() {
 }
 
 /// Runs the futures concurrently.
-async fn futures_of<F: Future<Output = Answer>>(all: impl Iterator<Item = F>) -> Vec<Answer> {
+async fn futures_of<F: Future<Output = HttpReply>>(all: impl Iterator<Item = F>) -> Vec<HttpReply> {
     let mut waiting: Vec<_> = all.map(|future| (Box::pin(future), None)).collect();
     std::future::poll_fn(|cx| {
         for (future, answer) in &mut waiting {

@@ -15,7 +15,7 @@ use crate::config::StaticServer;
 use crate::telemetry::{DigestReport, DigestTotals};
 use crate::terms::{Pin, Role};
 
-type Row = Vec<Value>;
+type TableRow = Vec<Value>;
 
 /// The most rows of a table that a query reads.
 const ROWS: usize = 20_000;
@@ -25,14 +25,14 @@ const BYTES: usize = 12 << 20;
 /// The rows of a table.
 pub(super) struct Filled {
     pub table: &'static str,
-    pub rows: Vec<Row>,
+    pub rows: Vec<TableRow>,
     /// True if the proxy knows of more rows.
     pub is_cut: bool,
 }
 
 impl Filled {
     /// Takes as many rows as a table may have.
-    pub fn of(table: &'static str, all: impl Iterator<Item = Row>) -> Self {
+    pub fn of(table: &'static str, all: impl Iterator<Item = TableRow>) -> Self {
         let mut filled = Filled { table, rows: Vec::new(), is_cut: false };
         let mut memory = 0;
         for row in all {
@@ -83,7 +83,7 @@ pub(super) async fn rows(
     }
     let mut all = Vec::new();
     for table in tables {
-        let whole = |rows: Vec<Row>| Filled::of(table, rows.into_iter());
+        let whole = |rows: Vec<TableRow>| Filled::of(table, rows.into_iter());
         all.push(match *table {
             "servers" => whole(servers(&report, &console.live().servers)),
             "sessions" => Filled::of(table, sessions.iter().map(session)),
@@ -129,7 +129,7 @@ fn host_and_port(address: &str) -> (&str, u16) {
     }
 }
 
-fn servers(report: &Report, configured: &[StaticServer]) -> Vec<Row> {
+fn servers(report: &Report, configured: &[StaticServer]) -> Vec<TableRow> {
     let row = |server: &ServerReport| {
         let ServerReport { name, address, .. } = server;
         let (host, port) = host_and_port(address);
@@ -165,7 +165,7 @@ fn servers(report: &Report, configured: &[StaticServer]) -> Vec<Row> {
     report.servers.iter().map(row).collect()
 }
 
-fn session(session: &SessionLine) -> Row {
+fn session(session: &SessionLine) -> TableRow {
     let words = |word: &Option<String>| maybe(word.clone(), Value::Text);
     let (host, port) = host_and_port(&session.client);
     vec![
@@ -190,12 +190,12 @@ fn session(session: &SessionLine) -> Row {
     ]
 }
 
-fn pool(pool: &PoolReport) -> Row {
+fn pool(pool: &PoolReport) -> TableRow {
     vec![text(&pool.server), text(&pool.user), number(pool.connections as u64), number(pool.idle as u64)]
 }
 
 /// Returns the account, the schema, the number and the text of a digest.
-fn name_of(one: &DigestTotals) -> Row {
+fn name_of(one: &DigestTotals) -> TableRow {
     vec![text(&one.user), text(&one.schema), text(format!("0x{:016x}", one.id)), text(&one.text)]
 }
 
@@ -205,7 +205,7 @@ fn seen(one: &DigestTotals) -> [Value; 2] {
     seen.unwrap_or([Value::Null, Value::Null])
 }
 
-fn digest(one: &DigestTotals) -> Row {
+fn digest(one: &DigestTotals) -> TableRow {
     let totals = &one.totals;
     let quantile = |share| number(totals.latency.quantile(share).min(totals.max));
     let on = |role: Role| number(totals.roles.get(role as usize).copied().unwrap_or_default());
@@ -221,7 +221,7 @@ fn digest(one: &DigestTotals) -> Row {
     row
 }
 
-fn errors(one: &DigestTotals) -> Vec<Row> {
+fn errors(one: &DigestTotals) -> Vec<TableRow> {
     let row = |code: Value, count: u64| {
         let mut row = name_of(one);
         row.extend([code, number(count)]);
@@ -234,7 +234,7 @@ fn errors(one: &DigestTotals) -> Vec<Row> {
     known.chain(other.map(|count| row(Value::Null, count))).collect()
 }
 
-fn change(change: &PrimaryChangeReport) -> Row {
+fn change(change: &PrimaryChangeReport) -> TableRow {
     let PrimaryChangeReport { at_ms, from, to, reason, generation, cost } = change;
     let words = |word: &Option<String>| maybe(word.clone(), Value::Text);
     let mut row =
@@ -258,7 +258,7 @@ fn change(change: &PrimaryChangeReport) -> Row {
 }
 
 /// Reads the text of `/metrics`: lines of a name, perhaps labels in braces, a value, and perhaps an exemplar.
-fn metrics(exposition: &str) -> Vec<Row> {
+fn metrics(exposition: &str) -> Vec<TableRow> {
     let lines = exposition.lines().filter(|line| !line.starts_with('#'));
     let row = |line: &str| {
         // Without the exemplar.
@@ -271,7 +271,7 @@ fn metrics(exposition: &str) -> Vec<Row> {
     lines.filter_map(row).collect()
 }
 
-fn pins(metrics: &[Row]) -> Vec<Row> {
+fn pins(metrics: &[TableRow]) -> Vec<TableRow> {
     let row = |pin: &Pin| {
         let labels = text(format!("pin=\"{}\"", pin.as_str()));
         let of = |name: &str| {
@@ -289,7 +289,7 @@ fn pins(metrics: &[Row]) -> Vec<Row> {
 }
 
 /// Returns each value of a configuration with the full path of its key.
-fn config(toml: &str) -> Vec<Row> {
+fn config(toml: &str) -> Vec<TableRow> {
     let mut rows = Vec::new();
     if let Ok(table) = toml.parse::<toml::Table>() {
         flatten("", &toml::Value::Table(table), &mut rows);
@@ -297,7 +297,7 @@ fn config(toml: &str) -> Vec<Row> {
     rows
 }
 
-fn flatten(path: &str, value: &toml::Value, rows: &mut Vec<Row>) {
+fn flatten(path: &str, value: &toml::Value, rows: &mut Vec<TableRow>) {
     match value {
         toml::Value::Table(table) => {
             for (key, value) in table {
@@ -317,13 +317,13 @@ fn flatten(path: &str, value: &toml::Value, rows: &mut Vec<Row>) {
     }
 }
 
-fn described() -> Vec<Row> {
+fn described() -> Vec<TableRow> {
     let tables = TABLES.iter().map(|table| vec![text(table.name), text("table"), text(table.about)]);
     let views = VIEWS.iter().map(|view| vec![text(view.name), text("view"), text(view.about)]);
     tables.chain(views).collect()
 }
 
-fn columns() -> Vec<Row> {
+fn columns() -> Vec<TableRow> {
     let tables = TABLES.iter().flat_map(|table| {
         table.columns.iter().map(|column| {
             vec![text(table.name), text(column.name), text(column.kind.as_str()), text(column.about)]

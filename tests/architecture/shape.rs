@@ -51,6 +51,26 @@ pub fn structs(source: &Source) -> Vec<(String, usize, usize)> {
     found
 }
 
+/// The names of the types and traits that a file defines; associated types are none.
+pub fn types(source: &Source) -> Vec<String> {
+    let definition = |line: &str| {
+        let (indented, line) = (line.starts_with(' '), line.trim_start());
+        let line = match line.strip_prefix("pub") {
+            Some(rest) => rest
+                .split_once(") ")
+                .filter(|_| rest.starts_with('('))
+                .map_or(rest.trim_start(), |(_, rest)| rest),
+            None => line,
+        };
+        let (kind, rest) = line.split_once(' ')?;
+        let kinds = ["struct", "enum", "union", "trait", "type"];
+        let is_type = kinds.contains(&kind) && !(indented && kind == "type");
+        let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        (is_type && !name.is_empty()).then_some(name)
+    };
+    source.code.lines().filter_map(definition).collect()
+}
+
 /// The files of a folder and what they name of each other; `mod.rs`, which names them all, is left out, and the files of a
 /// folder in it count as one.
 pub fn uses(sources: &[Source], folder: &str) -> Graph {
