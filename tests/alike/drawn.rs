@@ -83,11 +83,11 @@ const KNOWN: [Known; 13] = [
     Known {
         kinds: BOTH,
         step: "HELP",
-        parts: [r"\xfe\x00\x00\x02\x00", r"\xfe\x00\x00"],
+        parts: [r"\xfe\x00\x00", r"\xfe\x00\x00"],
         why: "servers read the tables of HELP in a transaction of their own, whose flags are in front of the rows",
     },
     Known {
-        kinds: MARIADB,
+        kinds: BOTH,
         step: "!prepare",
         parts: [r"\xfe\x00\x00", r"\xfe\x00\x00"],
         why: "no error packet says whether the refused statement began or ended a transaction (autocommit = 0)",
