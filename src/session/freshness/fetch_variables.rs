@@ -112,7 +112,8 @@ fn number(value: &[u8], of: ColumnType) -> Vec<u8> {
     match of {
         ColumnType::Unsigned => [b"CAST(", value, b" AS UNSIGNED)"].concat(),
         ColumnType::Double if !value.contains(&b'e') => [value, b"e0"].concat(),
-        ColumnType::Decimal if !value.contains(&b'.') => [value, b"."].concat(),
+        // No server writes a decimal with an exponent; `1e5.` would be refused.
+        ColumnType::Decimal if !value.iter().any(|b| b".e".contains(b)) => [value, b"."].concat(),
         _ => value.to_vec(),
     }
 }
@@ -208,6 +209,7 @@ mod tests {
             ("1e20", ColumnType::Double, "1e20"),
             ("1", ColumnType::Decimal, "1."),
             ("-1.50", ColumnType::Decimal, "-1.50"),
+            ("1e5", ColumnType::Decimal, "1e5"),
         ] {
             assert_eq!(shown(value, of), expected);
         }
