@@ -101,12 +101,16 @@ echo $$ >"$demo/pid"
 trap finish EXIT
 trap 'exit 0' INT TERM
 
-# The servers come up while the compiler works.
+# The servers come up while the compiler works. Where sudo asks for a password, the installation comes first, alone on the terminal.
 servers() {
   tests/setup/deps.sh servers
   $cluster start "$demo/servers" mariadb 2
 }
-say "starting a primary and two replicas"
+if PATH=$PATH:/usr/sbin:/sbin command -v mariadbd >/dev/null; then say "starting a primary and two replicas"
+else
+  say "installing MariaDB, then starting a primary and two replicas"
+  if [ "$(id -u)" != 0 ] && ! sudo -n true 2>/dev/null; then tests/setup/deps.sh servers; fi
+fi
 servers >"$demo/servers.log" 2>&1 &
 servers_pid=$!
 moves="make demo-failover" kills="make demo-failover KILL=1"
