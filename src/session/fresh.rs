@@ -1,4 +1,4 @@
-//! What is known of the freshness that a read needs: passed from the barrier to the choice of a replica.
+//! What a statement knows of the freshness that its read needs. The barrier finds it out; the choice of a replica uses it.
 
 use std::rc::Rc;
 
