@@ -159,10 +159,9 @@ rust_tests() { # cargo test's arguments
 on_epoll() { # the integration tests' names; none: all
   stage "on epoll" env IO_DRIVER=epoll SOUPS=20000 ALIKE_STEPS=3000 cargo test --locked --no-fail-fast --test it -- "$@"
 }
-# The crate with unsafe code, with the address sanitizer, too. (The compiler has it only as an unstable option. A ring that is
+# The crate with unsafe code, with the address sanitizer. (The compiler has it only as an unstable option. A ring that is
 # dropped with something under way leaks its buffers, as it must.)
 uring() {
-  stage "cargo test of uring" cargo test --locked --package pointsman-uring
   stage "uring with the address sanitizer" env RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address ASAN_OPTIONS=detect_leaks=0 \
     cargo test --locked --package pointsman-uring --lib --target "$(rustc -vV | sed -n 's/^host: //p')" --target-dir "$target/asan"
 }
@@ -170,7 +169,7 @@ uring() {
 # answers, lost writes and attackers that get through have one try, and so have tests without a server: no clock is in them.
 second_try() {
   local log=$report/cargo-test.log names=() name
-  [ "$(grep -A 1 '^error: [0-9]* targets* failed' "$log" | tail -n 1)" = '    `--test it`' ] || return 0
+  [ "$(grep -A 1 '^error: [0-9]* targets* failed' "$log" | tail -n 1)" = '    `-p pointsman --test it`' ] || return 0
   mapfile -t names < <(sed -n 's/^test \(.*\) \.\.\. FAILED$/\1/p' "$log")
   [ ${#names[@]} -ge 1 ] && [ ${#names[@]} -le 3 ] || return 0
   for name in "${names[@]}"; do

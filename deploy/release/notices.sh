@@ -25,5 +25,5 @@ with open(out, "w", encoding="utf-8") as f:
     f.write("\n")
 PYTHON
   # One beside each Cargo.toml of the workspace.
-  rm -f pointsman.cdx.json uring/pointsman.cdx.json
+  rm -f pointsman.cdx.json crates/*/pointsman.cdx.json
 done

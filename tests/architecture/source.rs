@@ -3,9 +3,10 @@
 
 use std::path::{Path, PathBuf};
 
-/// One file of `src`.
+/// One file of `src`, or of a crate under `crates`. Such a crate counts as a module beside those of `src`: there it has its
+/// name by `pub use`.
 pub struct Source {
-    /// Relative to the crate: `src/wire/header.rs`.
+    /// Relative to the repository: `src/net/buffer.rs`, `crates/wire/src/header.rs`.
     pub path: String,
     /// Lines of the file as it is.
     pub lines: usize,
@@ -26,7 +27,7 @@ impl Source {
     }
 
     /// The module right under a folder that the file belongs to; None for the folder's own, and for files elsewhere. A
-    /// folder is a path behind `src`: `sql`, `sql/classify`.
+    /// folder is a path of modules: `net`, `sql/classify`.
     pub fn inner(&self, folder: &str) -> Option<&str> {
         let modules = self.modules();
         let depth = folder.split('/').count();
@@ -40,17 +41,43 @@ impl Source {
         (1..modules.len()).map(|depth| modules[..depth].join("/")).collect()
     }
 
-    /// `src/wire/walker/phase.rs` is `[wire, walker, phase]`.
+    /// `src/net/tls/mod.rs` is `[net, tls]`, `crates/wire/src/walker/phase.rs` is `[wire, walker, phase]`.
     fn modules(&self) -> Vec<&str> {
-        let inner = self.path.trim_start_matches("src/").trim_end_matches(".rs");
-        inner.trim_end_matches("/mod").split('/').collect()
+        let inner = self.path.trim_end_matches(".rs");
+        match inner.strip_prefix("crates/") {
+            Some(inner) => inner.split('/').filter(|part| !["src", "lib", "mod"].contains(part)).collect(),
+            None => inner.trim_start_matches("src/").trim_end_matches("/mod").split('/').collect(),
+        }
+    }
+
+    /// How many of the modules stand above the root of the file's crate.
+    fn above_root(&self) -> usize {
+        usize::from(self.path.starts_with("crates/"))
     }
 }
 
-/// Every file of `src`.
+/// The crates of the layers, and which of each other they use: their manifests say it, and cargo holds them to it.
+pub fn crates() -> Vec<(String, Vec<String>)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("crates");
+    let mut found = Vec::new();
+    for entry in std::fs::read_dir(root).unwrap() {
+        let name = entry.unwrap().file_name().into_string().unwrap();
+        let manifest = format!("{}/crates/{name}/Cargo.toml", env!("CARGO_MANIFEST_DIR"));
+        let manifest = std::fs::read_to_string(manifest).unwrap();
+        let used = manifest
+            .lines()
+            .filter_map(|line| line.strip_prefix("pointsman-")?.strip_suffix(".workspace = true"));
+        found.push((name, used.map(str::to_owned).collect()));
+    }
+    found
+}
+
+/// Every file of `src` and of the crates. `uring` is apart: it knows nothing of the proxy.
 pub fn sources() -> Vec<Source> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut folders = vec![root.join("src")];
+    let crates = crates().into_iter().map(|(name, _)| name).filter(|name| name != "uring");
+    let mut folders: Vec<PathBuf> = crates.map(|name| root.join("crates").join(name).join("src")).collect();
+    folders.push(root.join("src"));
     let mut found = Vec::new();
     while let Some(folder) = folders.pop() {
         for entry in std::fs::read_dir(&folder).unwrap() {
@@ -70,12 +97,13 @@ pub fn sources() -> Vec<Source> {
 /// The names that stand right under the crate root in the file's paths: `crate::NAME`,
 /// `crate::{NAME, …}` and as many `super::` as lead to the root.
 pub fn edges(source: &Source) -> Vec<String> {
-    paths(source, source.modules().len(), &[])
+    paths(source, source.modules().len() - source.above_root(), &[])
 }
 
-/// The same for what stands right under a folder of `src`: `crate::FOLDER::NAME`, or behind fewer `super::`.
+/// The same for what stands right under a folder: `crate::FOLDER::NAME`, or behind fewer `super::`.
 pub fn names_behind(source: &Source, folder: &str) -> Vec<String> {
-    let behind: Vec<&str> = folder.split('/').flat_map(|module| [module, "::"]).collect();
+    let inside = folder.split('/').skip(source.above_root());
+    let behind: Vec<&str> = inside.flat_map(|module| [module, "::"]).collect();
     paths(source, source.modules().len() - folder.split('/').count(), &behind)
 }
 

@@ -1,0 +1,123 @@
+//! Decides whether a statement opens a table. MariaDB clears the diagnostics of the statement before only for a statement that
+//! does (`mysql_execute_command` in MariaDB's `sql/sql_parse.cc`), or for one that leaves diagnostics itself.
+
+use super::found::Found;
+use super::{Effects, Kind, Why};
+use crate::tokens::{Statement, Tok};
+use crate::vocabulary::words::Meaning;
+
+/// What SHOW returns without a table. The other forms are queries of information_schema, or open the table that they name.
+const SHOWN: [&str; 14] = [
+    "WARNINGS",
+    "ERRORS",
+    "COUNT",
+    "PROCESSLIST",
+    "GRANTS",
+    "MASTER",
+    "BINARY",
+    "BINLOG",
+    "SLAVE",
+    "REPLICA",
+    "ENGINE",
+    "PRIVILEGES",
+    "PROFILE",
+    "PROFILES",
+];
+
+/// Statements that were seen to leave `FOUND_ROWS()` alone on MariaDB 10.11 and MySQL 9.7, unless a query stands in them.
+const WITHOUT_QUERY: [&str; 21] = [
+    "SET",
+    "USE",
+    "BEGIN",
+    "START",
+    "COMMIT",
+    "ROLLBACK",
+    "SAVEPOINT",
+    "RELEASE",
+    "XA",
+    "PREPARE",
+    "DEALLOCATE",
+    "GET",
+    "SIGNAL",
+    "CREATE",
+    "DROP",
+    "TRUNCATE",
+    "ANALYZE",
+    "LOCK",
+    "UNLOCK",
+    "GRANT",
+    "KILL",
+];
+
+/// Functions with FROM between their arguments.
+const WITH_FROM: [&str; 5] = ["EXTRACT", "TRIM", "SUBSTRING", "SUBSTR", "MID"];
+
+/// True if the statement opens no table, not even one of information_schema, a derived one, or one of a stored function.
+pub(super) fn opens_none(statement: Statement<'_, '_>, found: &Found) -> bool {
+    let effects = found.effects();
+    // A stored function has this effect.
+    let calls = effects.contains(Effects::READS_INSERT_ID) && found.reason() != Why::InsertId;
+    if calls || effects.intersects(Effects::CALLS | Effects::EXECUTES | Effects::LEAVES_UNKNOWN) {
+        return false;
+    }
+    let (first, second) = (statement.at(0), statement.at(1));
+    match () {
+        () if first.is_any(&["SELECT", "VALUES", "DO", "SET"]) || first.kind == Kind::Open => {
+            names_none(statement)
+        }
+        () if first.is_any(&["BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "XA"]) => true,
+        () if first.is_any(&["UNLOCK", "USE", "DEALLOCATE", "GET", "KILL"]) => true,
+        () if first.is("SHOW") => {
+            let what = if second.is_any(&["FULL", "ALL"]) { statement.at(2) } else { second };
+            let shows = |of: &[&str]| second.is("CREATE") && statement.at(2).is_any(of);
+            what.is_any(&SHOWN) || shows(&["DATABASE", "SCHEMA", "USER"])
+        }
+        () => false,
+    }
+}
+
+/// True if the statement leaves `FOUND_ROWS()` as it is. A list of what is known: a query, even within another statement, sets
+/// it, on MySQL also DO and UPDATE, and nobody knows what a procedure does.
+pub(super) fn counts_no_rows(statement: Statement<'_, '_>, found: &Found) -> bool {
+    let effects = found.effects();
+    if effects.intersects(Effects::CALLS | Effects::EXECUTES | Effects::LEAVES_UNKNOWN) {
+        return false;
+    }
+    let (first, second) = (statement.at(0), statement.at(1));
+    if first.is_any(&["INSERT", "REPLACE", "DELETE"]) {
+        return !statement.iter().any(|tok| tok.is_any(&["SELECT", "TABLE", "RETURNING"]));
+    }
+    if first.is("SHOW") {
+        return second.is_any(&["WARNINGS", "ERRORS", "CREATE"]);
+    }
+    // `SET STATEMENT … FOR` executes any statement.
+    if !first.is_any(&WITHOUT_QUERY) || (first.is("SET") && second.is("STATEMENT")) {
+        return false;
+    }
+    // `CREATE TABLE t AS TABLE u` is a query, too.
+    let tables = statement.iter().filter(|tok| tok.is("TABLE")).count();
+    tables < 2 && !statement.iter().any(|tok| tok.is_any(&["SELECT", "VALUES"]))
+}
+
+/// True if no word stands in front of a table.
+fn names_none(statement: Statement<'_, '_>) -> bool {
+    let mut functions = Vec::new();
+    for (at, tok) in statement.iter().enumerate() {
+        match tok.kind {
+            Kind::Open => functions.push(at > 0 && statement.before(at, 1).is_any(&WITH_FROM)),
+            Kind::Close => _ = functions.pop(),
+            Kind::Word if tok.meaning == Meaning::Source => {
+                let in_function = tok.is("FROM") && functions.last() == Some(&true);
+                if !in_function && !is_dual(statement.at(at + 1)) {
+                    return false;
+                }
+            }
+            _ => {}
+        }
+    }
+    true
+}
+
+fn is_dual(tok: Tok<'_>) -> bool {
+    tok.kind == Kind::Word && tok.is("DUAL")
+}

@@ -1,0 +1,97 @@
+//! How the server's leg and the client's leg differ, and how OK packets are translated between them.
+
+use crate::{Capabilities, Edits, EofPacket, OkPacket, ProtocolError, StatusFlags, Tracked, frame_with};
+
+/// A command that is a CALL and nothing else: another result follows every result with rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Call {
+    /// The command is another one.
+    No,
+    /// A CALL on MariaDB.
+    OfMariaDb,
+    /// A CALL on MySQL, which ends the rows with OUT parameters by an EOF packet without their flag and without
+    /// MORE_RESULTS_EXISTS, although another packet follows.
+    OfMySql,
+}
+
+/// What the response walker needs to know of the capabilities agreed on with the server and with the client.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Legs {
+    /// The server sends OK packets instead of EOF packets.
+    pub server_deprecate_eof: bool,
+    /// The server's OK packets carry session state changes.
+    pub server_session_track: bool,
+    /// Whether the command is a CALL.
+    pub call: Call,
+    /// The server's connection is compressed: its sequence ids are those of the compressed packets, and jump.
+    pub server_compresses: bool,
+    /// The client expects OK packets instead of EOF packets.
+    pub client_deprecate_eof: bool,
+    /// The client accepts session state changes.
+    pub client_session_track: bool,
+    /// Status flags that are added to the server's for the client: those of a transaction that is open on another
+    /// server, and MORE_RESULTS_EXISTS if the proxy appends the answers of further statements.
+    pub also: StatusFlags,
+}
+
+impl Legs {
+    /// Compares the capabilities agreed on with the server and with the client.
+    pub fn new(server: Capabilities, client: Capabilities) -> Self {
+        Legs {
+            server_deprecate_eof: server.contains(Capabilities::DEPRECATE_EOF),
+            server_session_track: server.contains(Capabilities::SESSION_TRACK),
+            call: Call::No,
+            server_compresses: server.intersects(Capabilities::COMPRESSION),
+            client_deprecate_eof: client.contains(Capabilities::DEPRECATE_EOF),
+            client_session_track: client.contains(Capabilities::SESSION_TRACK),
+            also: StatusFlags::empty(),
+        }
+    }
+
+    /// True if the client gets the server's packet unchanged.
+    pub(super) fn passes_ok(&self, byte: u8, ok: &OkPacket<'_>, tracked: &Tracked) -> bool {
+        if !self.also.is_empty() {
+            return false;
+        }
+        let same_eof = byte != 0xfe || self.server_deprecate_eof == self.client_deprecate_eof;
+        let eof = byte == 0xfe && !self.server_deprecate_eof;
+        let same_track = eof
+            || (self.server_session_track == self.client_session_track
+                && (ok.state.is_empty() || *tracked == Tracked::ALL));
+        same_eof && same_track && !(ok.state.is_empty() && self.says_changed(ok))
+    }
+
+    /// True if the packet has SESSION_STATE_CHANGED and the client does not accept state changes. MySQL sometimes sets
+    /// the flag without sending any; such a flag must not reach the client.
+    fn says_changed(&self, ok: &OkPacket<'_>) -> bool {
+        !self.client_session_track && ok.status.contains(StatusFlags::SESSION_STATE_CHANGED)
+    }
+
+    /// Appends the packet in the client's format.
+    pub(super) fn write_ok(
+        &self,
+        byte: u8,
+        ok: &OkPacket<'_>,
+        (seq, tracked): (u8, &Tracked),
+        edits: &mut Edits,
+    ) -> Result<(), ProtocolError> {
+        if byte == 0xfe && !self.client_deprecate_eof {
+            let mut eof =
+                EofPacket { warnings: ok.warnings, status: ok.status - StatusFlags::SESSION_STATE_CHANGED };
+            if self.call == Call::OfMySql && ok.status.contains(StatusFlags::PS_OUT_PARAMS) {
+                eof.status -= StatusFlags::PS_OUT_PARAMS | StatusFlags::MORE_RESULTS_EXISTS;
+                eof.warnings = 0;
+            }
+            edits.put_with(|out| frame_with(out, seq, |out| eof.encode(out)));
+            return Ok(());
+        }
+        let mut shown = Vec::new();
+        let mut ok = *ok;
+        if self.client_session_track && *tracked != Tracked::ALL && !ok.state.is_empty() {
+            tracked.keep(ok.state, &mut shown)?;
+            ok.state = &shown;
+        }
+        edits.put_with(|out| frame_with(out, seq, |out| ok.encode(out, byte, self.client_session_track)));
+        Ok(())
+    }
+}
