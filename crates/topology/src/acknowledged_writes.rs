@@ -1,4 +1,4 @@
-//! The writes that this worker's clients were told were done. Rule 4 of the election needs them once the
+//! The writes that this worker's clients were told were done. The election (`elect.rs`) needs them once the
 //! primary is lost.
 
 use super::gtid::GtidSet;

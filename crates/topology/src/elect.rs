@@ -1,5 +1,21 @@
-//! Elects the primary: the rules of "Failover" in the design, and nothing else. `elect` decides, `settle`
-//! updates generation and history.
+//! Elects the primary. `elect` decides, `settle` updates generation and history.
+//!
+//! A candidate is up, writable, not being deleted, and replicates from no known server (`candidates.rs`). It is *eligible* unless
+//! it is deposed: another server took the role from it, and nothing shows that it gave the role up. The first row that applies
+//! decides. If there are several candidates, that is the alarm, whatever the row, but for the first two and the fourth:
+//!
+//! | | what is known | the primary | alarm |
+//! |---|---|---|---|
+//! | members | candidates are members of a group | replication group: the current one, else the labelled one. Galera: the labelled one, else the current one. Neither: the only one (replication group), or the lowest name once all servers were reached | |
+//! | moved label | the primary's label moved to another candidate | that candidate, as soon as the acknowledged writes are known, or after `HANDOVER_MS` | |
+//! | current | the current primary is a candidate | it stays | |
+//! | start | there was no primary yet, and a server has not been reached yet | none | |
+//! | nobody | there is no candidate | none | no candidate, if a server answers |
+//! | deposed | no candidate is eligible | none | former primary |
+//! | succeeded | the only eligible one is the last primary, and another server shows signs that it took over | none | former primary |
+//! | one, no labels | one is eligible, and no server has a label | it | |
+//! | one, labels | one is eligible | it, if it is labelled primary or has no label, or if no server labelled primary is fit and it holds all acknowledged writes; else none | no candidate, if none |
+//! | sources | several are eligible | at start the one that others replicate from, later the one that all others replicate from; with labels it must be the labelled one; else none | |
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -85,7 +101,7 @@ pub(super) fn gives_up(facts: &Facts) -> bool {
     facts.is_read_only() || facts.replication.as_ref().is_some_and(|r| r.applying)
 }
 
-/// Applies the rules in order. `before` contains the current and the last primary.
+/// Applies the table of the module. `before` contains the current and the last primary.
 fn elect(
     servers: &[Server],
     before: &Snapshot,
@@ -100,12 +116,12 @@ fn elect(
     }
     let several = (candidates.len() > 1).then_some(Alarm::SeveralCandidates);
 
-    // The operator's decision counts, although both are writable.
+    // A moved label is the operator's decision: it counts, although both are writable.
     if let Some(successor) = successor(before, &candidates) {
         let known = acknowledged.is_some_and(|writes| writes.generation == before.generation);
         return ((known || waited).then_some(successor.id), None);
     }
-    // Rule 5, first half: never alternate.
+    // Keeps the current primary while it is a candidate: the proxy never alternates.
     if let Some(primary) = candidates.iter().find(|s| Some(s.id) == current) {
         return (Some(primary.id), several);
     }
@@ -143,7 +159,7 @@ fn elect(
     }
 }
 
-/// Applies rule 2, and the rule for Galera. The majority certifies every write that a fit member accepts, so
+/// Applies the row "members". The majority certifies every write that a fit member accepts, so
 /// no fit member lacks an acknowledged write, and several candidates are no alarm. A replication group names
 /// its primary itself, and the labels follow late. A Galera cluster names none: only the label makes several
 /// proxies agree.
@@ -198,7 +214,7 @@ fn was_succeeded(servers: &[Server], back: &Server, generation: u64) -> bool {
     others.any(|s| labelled(s) || followed(s))
 }
 
-/// Applies rules 3 and 4.
+/// Applies the row "one, labels".
 fn single_with_labels<'a>(
     servers: &[Server],
     only: &'a Server,
@@ -213,9 +229,9 @@ fn single_with_labels<'a>(
     elected.then_some(only)
 }
 
-/// Checks rule 4's condition: the server was a replica in this generation, and its position contains every
-/// acknowledged write. If the last primary answers that it is read-only, its position says which writes these
-/// are; otherwise the sessions' record of them does.
+/// True if it is known that the server holds all acknowledged writes: it was a replica in this generation, and its position
+/// contains each of them. If the last primary answers that it is read-only, its position says which writes these are;
+/// otherwise the sessions' record of them does.
 fn holds_all_writes(
     servers: &[Server],
     server: &Server,
@@ -235,7 +251,7 @@ fn holds_all_writes(
     }
 }
 
-/// Applies the second half of rule 5. At start, returns the server that others replicate from. Later, returns
+/// Applies the row "sources". At start, returns the server that others replicate from. Later, returns
 /// only a server that all other candidates replicate from, which leaves no choice (replicas that were never
 /// made read-only, and their primary is back).
 fn among_several<'a>(
