@@ -351,7 +351,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn workers_that_stand_still_keep_no_other_page_waiting() {
         let (questions, mut asked) = mpsc::unbounded_channel();
-        let state = page_tests::everything().with_questions(questions);
+        let state = page_tests::asking(questions);
         let (_stays, leaving) = watch::channel(());
         let routes = Routes::start(state, leaving);
         let page = routes.large(Page::Sessions).await;

@@ -21,6 +21,7 @@ mod memory_families;
 #[cfg(test)]
 mod page_tests;
 mod pages;
+mod parts;
 mod points;
 mod pools;
 mod port;
@@ -40,6 +41,7 @@ mod trace_families;
 pub(crate) use certificate::Certificate;
 pub use config_families::ServedConfig;
 pub use drains::DrainError;
+pub use parts::AdminParts;
 pub use pools::PoolReport;
 pub use port::serve;
 pub use readiness::readiness;
@@ -72,13 +74,11 @@ use crate::backend::accounts::AccountReading;
 use crate::config::{Live, Mode};
 use crate::discovery::{Drainer, WatchState};
 use crate::monitor::Passing;
-use crate::net::{AcceptorsCell, MemoryBudget};
 use crate::sql::RoutineCatalogue;
 use crate::telemetry::stream::{Filter, TapBatch};
-use crate::telemetry::traces::TraceCounts;
 use crate::telemetry::{
-    AuditSender, DigestReport, DriverFamilies, Lifecycle, ProcessFamilies, Pulse, ReloadFamilies,
-    ReloadMetrics, WorkerFamilies, WorkerMetrics, exposition,
+    DigestReport, Lifecycle, ProcessFamilies, Pulse, ReloadFamilies, WorkerFamilies, WorkerMetrics,
+    exposition,
 };
 use crate::topology::{PrimaryChange, Snapshot};
 use crate::worker::SessionReport;
@@ -146,7 +146,8 @@ pub struct AdminState {
     /// The pulse of the control thread.
     pulse: Pulse,
     /// Where the events of the audit log go.
-    audit: Option<AuditSender>,
+    #[cfg(feature = "console")]
+    audit: Option<crate::telemetry::AuditSender>,
     /// Where drains are ordered.
     drainer: Option<Drainer>,
     /// Where the workers are asked.
@@ -161,104 +162,41 @@ pub struct AdminState {
 }
 
 impl AdminState {
-    /// `modes` are those of the configured listeners. The start time of the process is set to now.
-    pub fn new(
-        modes: impl IntoIterator<Item = Mode>,
-        workers: Vec<Arc<WorkerMetrics>>,
-        snapshot: watch::Receiver<Arc<Snapshot>>,
-        lifecycle: watch::Receiver<Lifecycle>,
-        live: watch::Receiver<Arc<Live>>,
-        reloads: Arc<ReloadMetrics>,
-    ) -> Self {
+    /// Builds the state and the registry of the metrics. The start time of the process is set to now.
+    pub fn new(parts: AdminParts) -> Self {
         let started = SystemTime::now();
-        let mut registry = Registry::default();
-        registry.register_collector(Box::new(WorkerFamilies(workers.clone())));
         let pooled = watch::Sender::default();
-        registry.register_collector(Box::new(server_families::ServerFamilies {
-            snapshot: snapshot.clone(),
-            workers: workers.clone(),
-            live: live.clone(),
-            pooled: pooled.subscribe(),
-        }));
-        registry.register_collector(Box::new(ReloadFamilies(reloads)));
-        registry.register_collector(Box::new(ProcessFamilies { started }));
-        let mut each_once = Vec::new();
-        for mode in modes {
-            if !each_once.contains(&mode) {
-                each_once.push(mode);
+        let registry = Arc::new(registry(&parts, started, pooled.subscribe()));
+        let mut modes = Vec::new();
+        for mode in parts.modes {
+            if !modes.contains(&mode) {
+                modes.push(mode);
             }
         }
         AdminState {
-            ceilings: Arc::default(),
-            snapshot,
-            lifecycle,
-            live,
-            workers,
-            kubernetes: Vec::new(),
-            costs: watch::channel(ChangeCosts::default()).1,
-            passing: Vec::new(),
-            account_tables: watch::channel(AccountReading::default()).1,
-            catalogue: watch::channel(Arc::default()).1,
-            modes: each_once,
+            ceilings: parts.ceilings.unwrap_or_default(),
+            snapshot: parts.snapshot,
+            lifecycle: parts.lifecycle,
+            live: parts.live,
+            workers: parts.workers,
+            kubernetes: parts.kubernetes,
+            costs: parts.costs,
+            passing: parts.passing,
+            account_tables: parts
+                .account_tables
+                .unwrap_or_else(|| watch::channel(AccountReading::default()).1),
+            catalogue: parts.catalogue,
+            modes,
             started,
-            pulse: Pulse::default(),
-            audit: None,
-            drainer: None,
-            questions: None,
+            pulse: parts.pulse,
+            #[cfg(feature = "console")]
+            audit: parts.audit,
+            drainer: parts.drainer,
+            questions: parts.questions,
             pooled: Arc::new(pooled),
-            config: watch::channel(ServedConfig::default()).1,
-            registry: Arc::new(registry),
+            config: parts.config.unwrap_or_else(|| watch::channel(ServedConfig::default()).1),
+            registry,
         }
-    }
-
-    /// Shows how many connections the servers bear.
-    pub fn with_ceilings(mut self, ceilings: Arc<Ceilings>) -> Self {
-        if let Some(registry) = Arc::get_mut(&mut self.registry) {
-            let (snapshot, ceilings) = (self.snapshot.clone(), ceilings.clone());
-            registry.register_collector(Box::new(server_families::BelievedFamilies { snapshot, ceilings }));
-        }
-        self.ceilings = ceilings;
-        self
-    }
-
-    /// Sets the effects of changes of the primary.
-    pub fn with_costs(mut self, costs: watch::Receiver<ChangeCosts>) -> Self {
-        self.costs = costs;
-        self
-    }
-
-    /// Sets the memory budget. Call it before the first clone.
-    pub fn with_memory(mut self, memory: Arc<MemoryBudget>) -> Self {
-        if let Some(registry) = Arc::get_mut(&mut self.registry) {
-            registry.register_collector(Box::new(memory_families::MemoryFamilies(memory)));
-        }
-        self
-    }
-
-    /// Sets where the events of the audit log go. Call it before the first clone.
-    pub fn with_audit(mut self, audit: AuditSender) -> Self {
-        if let Some(registry) = Arc::get_mut(&mut self.registry) {
-            registry.register_collector(Box::new(audit_families::AuditFamilies(audit.counts().clone())));
-        }
-        self.audit = Some(audit);
-        self
-    }
-
-    /// Sets what became of spans. Call it before the first clone.
-    pub fn with_traces(mut self, counts: Arc<TraceCounts>) -> Self {
-        if let Some(registry) = Arc::get_mut(&mut self.registry) {
-            let workers = self.workers.clone();
-            registry.register_collector(Box::new(trace_families::TraceFamilies { counts, workers }));
-        }
-        self
-    }
-
-    /// Sets which driver the workers use, and why. Call it before the first clone.
-    pub fn with_driver(mut self, driver: &'static str, reason: &'static str) -> Self {
-        if let Some(registry) = Arc::get_mut(&mut self.registry) {
-            registry.register_collector(Box::new(DriverFamilies { driver, reason }));
-        }
-        self
     }
 
     /// Records what somebody did to the proxy, if the audit log wants such events.
@@ -269,26 +207,6 @@ impl AdminState {
         {
             audit.record(record);
         }
-    }
-
-    /// Sets where the listeners' certificates are. Call it before the first clone.
-    pub fn with_certificates(mut self, acceptors: AcceptorsCell) -> Self {
-        if let Some(registry) = Arc::get_mut(&mut self.registry) {
-            registry.register_collector(Box::new(certificate_families::CertificateFamilies(acceptors)));
-        }
-        self
-    }
-
-    /// Sets where drains are ordered.
-    pub fn with_drainer(mut self, drainer: Drainer) -> Self {
-        self.drainer = Some(drainer);
-        self
-    }
-
-    /// Sets where the workers are asked.
-    pub fn with_questions(mut self, questions: Questions) -> Self {
-        self.questions = Some(questions);
-        self
     }
 
     /// Asks the workers. The answer is empty without workers, and while the process ends.
@@ -339,56 +257,54 @@ impl AdminState {
         let counts = self.ask(Question::Pools).await?;
         Ok(pools::named(&counts, &self.snapshot.borrow()))
     }
+}
 
-    /// Sets the pulse of the control thread.
-    pub fn with_pulse(mut self, pulse: Pulse) -> Self {
-        self.pulse = pulse;
-        self
+/// Returns the registry of the metrics of these parts.
+fn registry(parts: &AdminParts, started: SystemTime, pooled: watch::Receiver<Vec<PoolReport>>) -> Registry {
+    let mut registry = Registry::default();
+    let (snapshot, workers) = (&parts.snapshot, &parts.workers);
+    registry.register_collector(Box::new(WorkerFamilies(workers.clone())));
+    registry.register_collector(Box::new(server_families::ServerFamilies {
+        snapshot: snapshot.clone(),
+        workers: workers.clone(),
+        live: parts.live.clone(),
+        pooled,
+    }));
+    registry.register_collector(Box::new(ReloadFamilies(parts.reloads.clone())));
+    registry.register_collector(Box::new(ProcessFamilies { started }));
+    if let Some(ceilings) = parts.ceilings.clone() {
+        let snapshot = snapshot.clone();
+        registry.register_collector(Box::new(server_families::BelievedFamilies { snapshot, ceilings }));
     }
-
-    /// Sets the configuration that is served. Call it before the first clone.
-    pub fn with_config(mut self, config: watch::Receiver<ServedConfig>) -> Self {
-        if let Some(registry) = Arc::get_mut(&mut self.registry) {
-            registry.register_collector(Box::new(ConfigFamilies(config.clone())));
-        }
-        self.config = config;
-        self
+    if let Some(memory) = parts.memory.clone() {
+        registry.register_collector(Box::new(memory_families::MemoryFamilies(memory)));
     }
-
-    /// Sets the accounts that pass `read_only`, from several sources. Call it before the first clone.
-    pub fn with_passing(mut self, passing: Vec<watch::Receiver<Passing>>) -> Self {
-        if let Some(registry) = Arc::get_mut(&mut self.registry) {
-            registry.register_collector(Box::new(AccountFamilies(passing.clone())));
-        }
-        self.passing = passing;
-        self
+    if let Some(audit) = &parts.audit {
+        registry.register_collector(Box::new(audit_families::AuditFamilies(audit.counts().clone())));
     }
-
-    /// Sets the servers' account tables. Call it before the first clone.
-    pub fn with_account_tables(mut self, tables: watch::Receiver<AccountReading>) -> Self {
-        if let Some(registry) = Arc::get_mut(&mut self.registry) {
-            registry.register_collector(Box::new(TableFamilies(tables.clone())));
-        }
-        self.account_tables = tables;
-        self
+    if let Some(counts) = parts.traces.clone() {
+        let workers = workers.clone();
+        registry.register_collector(Box::new(trace_families::TraceFamilies { counts, workers }));
     }
-
-    /// Sets the catalogue of the servers' routines, tables and views. Call it before the first clone.
-    pub fn with_catalogue(mut self, catalogue: watch::Receiver<Arc<RoutineCatalogue>>) -> Self {
-        self.catalogue = catalogue;
-        self
+    if let Some(acceptors) = parts.certificates.clone() {
+        registry.register_collector(Box::new(certificate_families::CertificateFamilies(acceptors)));
     }
-
-    /// Sets the watches of the Kubernetes API. Call it before the first clone.
-    pub fn with_kubernetes(mut self, watches: Vec<watch::Receiver<WatchState>>) -> Self {
-        if let Some(registry) = Arc::get_mut(&mut self.registry)
-            && !watches.is_empty()
-        {
-            registry.register_collector(Box::new(KubernetesFamilies(watches.clone())));
-        }
-        self.kubernetes = watches;
-        self
+    if let Some(driver) = parts.driver {
+        registry.register_collector(Box::new(driver));
     }
+    if let Some(config) = parts.config.clone() {
+        registry.register_collector(Box::new(ConfigFamilies(config)));
+    }
+    if !parts.passing.is_empty() {
+        registry.register_collector(Box::new(AccountFamilies(parts.passing.clone())));
+    }
+    if let Some(tables) = parts.account_tables.clone() {
+        registry.register_collector(Box::new(TableFamilies(tables)));
+    }
+    if !parts.kubernetes.is_empty() {
+        registry.register_collector(Box::new(KubernetesFamilies(parts.kubernetes.clone())));
+    }
+    registry
 }
 
 /// What the SQL console reads.

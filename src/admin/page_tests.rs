@@ -10,12 +10,21 @@ use crate::backend::{Ceilings, Full};
 use crate::config::Config;
 use crate::discovery::WatchState;
 use crate::net::{AcceptorMaker, AcceptorsCell};
-use crate::telemetry::{AuditSender, exposition};
+use crate::telemetry::{AuditSender, DriverFamilies, exposition};
 use crate::terms::{Role, StatementKind, Why};
 use crate::topology::ServerId;
 
 /// Returns endpoints with everything registered that can be.
 pub(super) fn everything() -> AdminState {
+    AdminState::new(all_parts())
+}
+
+/// The same, and somebody answers the questions to the workers.
+pub(super) fn asking(questions: Questions) -> AdminState {
+    AdminState::new(AdminParts { questions: Some(questions), ..all_parts() })
+}
+
+fn all_parts() -> AdminParts {
     let config = Config::parse(include_str!("../../config/pointsman.toml"), Path::new("")).unwrap();
     let passing: Passing = Arc::new(["root".into()].into());
     let watched = watch::channel(WatchState {
@@ -30,23 +39,25 @@ pub(super) fn everything() -> AdminState {
     .1;
     let worker = WorkerMetrics::default();
     worker.placed.at(StatementKind::Read, Role::Replica, Why::PlainRead).add(1);
-    AdminState::new(
-        [Mode::Split],
+    let least = AdminParts::least(
         vec![Arc::new(worker)],
         watch::channel(Arc::new(super::tests::three())).1,
         watch::channel(Lifecycle::Starting).1,
         watch::channel(Arc::new(config.live)).1,
-        Arc::default(),
-    )
-    .with_ceilings(full_server())
-    .with_memory(Arc::default())
-    .with_audit(AuditSender::new().0)
-    .with_traces(Arc::default())
-    .with_certificates(certificates())
-    .with_driver("epoll", "configured")
-    .with_config(watch::channel(ServedConfig::default()).1)
-    .with_passing(vec![watch::channel(passing).1])
-    .with_kubernetes(vec![watched])
+    );
+    AdminParts {
+        modes: vec![Mode::Split],
+        ceilings: Some(full_server()),
+        memory: Some(Arc::default()),
+        audit: Some(AuditSender::new().0),
+        traces: Some(Arc::default()),
+        certificates: Some(certificates()),
+        driver: Some(DriverFamilies { driver: "epoll", reason: "configured" }),
+        config: Some(watch::channel(ServedConfig::default()).1),
+        passing: vec![watch::channel(passing).1],
+        kubernetes: vec![watched],
+        ..least
+    }
 }
 
 /// The limits of a process after the first server refused a connection.

@@ -161,7 +161,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn pools_are_those_of_all_accounts_and_a_silent_worker_fails_no_scrape() {
         let (questions, mut asked) = tokio::sync::mpsc::unbounded_channel();
-        let state = page_tests::everything().with_questions(questions);
+        let state = page_tests::asking(questions);
         let worker = tokio::spawn(async move {
             let Some(Question::Pools(reply)) = asked.recv().await else { panic!("another question") };
             let count = |server, user: &str, connections| PoolCount {

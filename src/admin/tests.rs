@@ -36,14 +36,9 @@ impl Admin {
         let config = Config::parse(include_str!("../../config/pointsman.toml"), Path::new("")).unwrap();
         let live = watch::Sender::new(Arc::new(config.live));
         let workers = vec![Arc::new(WorkerMetrics::default()), Arc::new(WorkerMetrics::default())];
-        let state = AdminState::new(
-            modes.iter().copied(),
-            workers.clone(),
-            snapshot.subscribe(),
-            lifecycle.subscribe(),
-            live.subscribe(),
-            Arc::default(),
-        );
+        let least =
+            AdminParts::least(workers.clone(), snapshot.subscribe(), lifecycle.subscribe(), live.subscribe());
+        let state = AdminState::new(AdminParts { modes: modes.to_vec(), ..least });
         // Binds as the program does: with the standard library's backlog of 128, further connections would be reset.
         let listener = crate::net::Listener::bind_alone("127.0.0.1:0").unwrap();
         let listener = TcpListener::from_std(listener).unwrap();

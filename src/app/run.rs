@@ -23,7 +23,7 @@ use super::traces::Traces;
 use super::upgrade::{Legacy, upgraded};
 use super::webhook::{Webhooks, host_name};
 use super::{AppError, clients_tls, memory, privacy, questions, servers_tls, service_manager, slow};
-use crate::admin::{AdminState, ChangeCosts, Question};
+use crate::admin::{AdminParts, AdminState, ChangeCosts, Question};
 use crate::auth::OwnKey;
 use crate::backend::Ceilings;
 use crate::backend::accounts::AccountReading;
@@ -36,7 +36,7 @@ use crate::net::{ChosenDriver, Driver, Inherited, MemoryBudget, SystemRuntime};
 use crate::server::{Kick, Server, ServerParts};
 use crate::telemetry::traces::TraceSender;
 use crate::telemetry::{
-    self, AuditSender, Lifecycle, LogFilter, LogStyle, Pulse, ReloadMetrics, WorkerMetrics,
+    self, AuditSender, DriverFamilies, Lifecycle, LogFilter, LogStyle, Pulse, ReloadMetrics, WorkerMetrics,
 };
 use crate::topology::{Flavor, Snapshot};
 
@@ -147,38 +147,35 @@ async fn control(
     let lifecycle = Arc::new(watch::Sender::new(Lifecycle::Starting));
     let reloads = Arc::new(ReloadMetrics::default());
     let metrics: Vec<_> = (0..config.fixed.workers.get()).map(|_| Arc::default()).collect();
-    let (costs, costs_seen) = watch::channel(ChangeCosts::default());
-    let notices = Notices {
-        snapshot: snapshot.clone(),
-        workers: metrics.clone(),
-        costs,
-        webhooks: Webhooks::start(live.clone()),
-        events: pod_events(&config.fixed.discovery, &live),
-    };
-    tokio::task::spawn_local(notices.run());
+    let costs = start_notices(&config.fixed.discovery, &live, &snapshot, &metrics);
     let (served, pulse) = (Served::at_start(&config.fingerprint), Pulse::default());
     tokio::spawn(pulse.clone().beat());
     let (ask, questions) = mpsc::unbounded_channel();
     let audit = Audit::start(live.clone())?;
     let traces = Traces::start(live.clone())?;
-    let modes = config.fixed.listeners.iter().map(|listener| listener.mode);
-    let (counts, phase) = (metrics.clone(), lifecycle.subscribe());
-    let state = AdminState::new(modes, counts, snapshot.clone(), phase, live.clone(), reloads.clone())
-        .with_costs(costs_seen)
-        .with_ceilings(ceilings.clone())
-        .with_memory(memory.clone())
-        .with_audit(audit.sender())
-        .with_traces(traces.sender().counts().clone())
-        .with_certificates(runtime.acceptors.clone())
-        .with_pulse(pulse)
-        .with_drainer(drainer.clone())
-        .with_questions(ask)
-        .with_passing(vec![passing.clone(), passing_seen])
-        .with_account_tables(accounts.current.clone())
-        .with_catalogue(routines.current.clone())
-        .with_config(served.watched())
-        .with_driver(driver.driver.as_str(), driver.reason)
-        .with_kubernetes(kubernetes);
+    let state = AdminState::new(AdminParts {
+        modes: config.fixed.listeners.iter().map(|listener| listener.mode).collect(),
+        workers: metrics.clone(),
+        snapshot: snapshot.clone(),
+        lifecycle: lifecycle.subscribe(),
+        live: live.clone(),
+        reloads: reloads.clone(),
+        costs,
+        ceilings: Some(ceilings.clone()),
+        memory: Some(memory.clone()),
+        audit: Some(audit.sender()),
+        traces: Some(traces.sender().counts().clone()),
+        certificates: Some(runtime.acceptors.clone()),
+        driver: Some(DriverFamilies { driver: driver.driver.as_str(), reason: driver.reason }),
+        config: Some(served.watched()),
+        passing: vec![passing.clone(), passing_seen],
+        account_tables: Some(accounts.current.clone()),
+        catalogue: routines.current.clone(),
+        kubernetes,
+        drainer: Some(drainer.clone()),
+        questions: Some(ask),
+        pulse,
+    });
     let (fixed, hangup) = (config.fixed.clone(), signal(SignalKind::hangup())?);
     let admin = open_http(&fixed, &mut inherited, state.clone(), predecessor.is_none())?;
     let mut reloader = Reloader::new(path.to_owned(), config, live_sender, secrets, reloads, served)
@@ -212,6 +209,25 @@ async fn control(
     .await?;
     tracing::info!("pointsman ends");
     Ok(code)
+}
+
+/// Starts to tell webhooks and Events of changes of the primary, and returns what each change did to the sessions.
+fn start_notices(
+    discovery: &Discovery,
+    live: &watch::Receiver<Arc<Live>>,
+    snapshot: &watch::Receiver<Arc<Snapshot>>,
+    metrics: &[Arc<WorkerMetrics>],
+) -> watch::Receiver<ChangeCosts> {
+    let (costs, seen) = watch::channel(ChangeCosts::default());
+    let notices = Notices {
+        snapshot: snapshot.clone(),
+        workers: metrics.to_vec(),
+        costs,
+        webhooks: Webhooks::start(live.clone()),
+        events: pod_events(discovery, live),
+    };
+    tokio::task::spawn_local(notices.run());
+    seen
 }
 
 /// Opens the HTTP port, if there is one. `serve`: requests are answered at once. While a predecessor answers on the port,

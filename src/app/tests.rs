@@ -16,7 +16,8 @@ use super::status::{StatusTarget, Where, authority, fetch, frame};
 use super::table::render;
 use super::*;
 use crate::admin::{
-    AdminState, ChangeCost, KubernetesReport, PortReport, PrimaryChangeReport, Report, ServerReport, Traffic,
+    AdminParts, AdminState, ChangeCost, KubernetesReport, PortReport, PrimaryChangeReport, Report,
+    ServerReport, Traffic,
 };
 use crate::config::{Secret, SecretRef};
 use crate::telemetry::{AuditMessage, AuditSender, Lifecycle, ReloadMetrics};
@@ -303,8 +304,9 @@ async fn status_reads_what_admin_serves() {
     let (_lifecycle, lifecycle) = watch::channel(Lifecycle::Listening);
     let config = Config::parse(include_str!("../../config/pointsman.toml"), Path::new("")).unwrap();
     let (_live, live) = watch::channel(Arc::new(config.live));
-    let modes = config.fixed.listeners.iter().map(|l| l.mode);
-    let state = AdminState::new(modes, Vec::new(), snapshot, lifecycle, live, Arc::default());
+    let modes = config.fixed.listeners.iter().map(|l| l.mode).collect();
+    let state =
+        AdminState::new(AdminParts { modes, ..AdminParts::least(Vec::new(), snapshot, lifecycle, live) });
     let server = tokio::spawn(crate::admin::serve(listener, state));
     let report = fetch(&target).await.unwrap();
     assert_eq!(report.state, "listening");

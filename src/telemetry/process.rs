@@ -50,7 +50,7 @@ impl Collector for ProcessFamilies {
 }
 
 /// How the workers wait for their sockets.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct DriverFamilies {
     /// The driver.
     pub driver: &'static str,
