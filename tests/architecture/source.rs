@@ -95,9 +95,12 @@ pub fn sources() -> Vec<Source> {
 }
 
 /// The names that stand right under the crate root in the file's paths: `crate::NAME`,
-/// `crate::{NAME, …}` and as many `super::` as lead to the root.
+/// `crate::{NAME, …}` and as many `super::` as lead to the root; and the crates that it names by their own names.
 pub fn edges(source: &Source) -> Vec<String> {
-    paths(source, source.modules().len() - source.above_root(), &[])
+    let mut found = paths(source, source.modules().len() - source.above_root(), &[]);
+    let own_names = tokens(&source.code).into_iter();
+    found.extend(own_names.filter_map(|token| token.strip_prefix("pointsman_").map(str::to_owned)));
+    found
 }
 
 /// The same for what stands right under a folder: `crate::FOLDER::NAME`, or behind fewer `super::`.
