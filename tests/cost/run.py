@@ -59,11 +59,13 @@ CALLERS = 12
 
 
 def test_binary(*options):
-    """Builds the unit tests. Returns the path."""
-    command = ["cargo", "test", "--locked", *options, "--lib", "--no-run", "--message-format=json"]
+    """Builds the unit tests of the proxy's own package, not those of the crates below it. Returns the path."""
+    command = ["cargo", "test", "--locked", "--package=pointsman", *options, "--lib", "--no-run",
+               "--message-format=json"]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     messages = (json.loads(line) for line in done.stdout.splitlines() if line.startswith("{"))
-    return [m["executable"] for m in messages if m.get("executable")][-1]
+    (binary,) = [m["executable"] for m in messages if m.get("executable")]
+    return binary
 
 
 def dumps(binary, cases, options, keep=None):
