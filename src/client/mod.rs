@@ -33,7 +33,7 @@ use crate::wire::Capabilities;
 use crate::worker::{Handle, Resources};
 pub use budget::Budget;
 pub use errors::{Failure, Misuse, in_place_of_greeting};
-pub use request::{PacketRun, Request};
+pub use request::{PacketRun, Request, RequestHead};
 pub use steps::traced_server;
 pub use wait::unless_ended;
 pub use write::ended_by;

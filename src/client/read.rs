@@ -44,26 +44,22 @@ impl<R: Runtime> Client<R> {
 
     /// Reads until the request is whole, if it is a single packet of at most `limit` bytes. Returns false if
     /// the request is longer, or the memory budget is used up.
-    pub async fn complete(
-        &mut self,
-        buf: &mut Buf,
-        request: &mut Request,
-        limit: usize,
-    ) -> Result<bool, Close> {
+    pub async fn complete(&mut self, request: &mut Request, limit: usize) -> Result<bool, Close> {
         if request.header.is_continued() || request.header.total() > limit {
             return Ok(request.whole);
         }
         let mut turn = TURN;
-        while buf.len() < request.header.total() {
-            let missing = request.header.total() - buf.len();
-            if !buf.make_some_room(missing, TURN, &self.resources.buffers.memory) {
+        while request.buf.len() < request.header.total() {
+            let missing = request.header.total() - request.buf.len();
+            if !request.buf.make_some_room(missing, TURN, &self.resources.buffers.memory) {
                 return Ok(false);
             }
-            if self.fill(buf, request.answer_seq()).await? == 0 {
+            let seq = request.answer_seq();
+            if self.fill(&mut request.buf, seq).await? == 0 {
                 return Err(Close::ClientLost);
             }
-            if buf.len() >= turn {
-                turn = buf.len().saturating_add(TURN);
+            if request.buf.len() >= turn {
+                turn = request.buf.len().saturating_add(TURN);
                 self.resources.runtime.give_way().await;
             }
         }
@@ -73,9 +69,9 @@ impl<R: Runtime> Client<R> {
 
     /// Discards a request, reading the rest of it from the client. Returns the sequence id of the answer's
     /// first packet.
-    pub async fn skip(&mut self, buf: &mut Buf, request: Request) -> Result<u8, Close> {
+    pub async fn skip(&mut self, request: &mut Request) -> Result<u8, Close> {
         let run = PacketRun::command(0).from_compressed(self.compresses());
-        Ok(self.skip_rest(buf, run).await?.wrapping_add(request.header.seq))
+        Ok(self.skip_rest(&mut request.buf, run).await?.wrapping_add(request.header.seq))
     }
 
     /// Discards the rest of a request, or of a local file. Returns the sequence id behind its last packet.

@@ -1,12 +1,14 @@
 //! One command of a client, and the part of it that is in the buffer.
 
+use std::ops::{Deref, DerefMut};
+
 use crate::net::Buf;
 use crate::sql::StatementClass;
 use crate::wire::{Command, PacketHeader};
 
-/// See the module.
+/// What is known of a request: its first header, its command byte and what the session found out.
 #[derive(Debug, Clone, Copy)]
-pub struct Request {
+pub struct RequestHead {
     /// The header of the first packet. In the buffer, its sequence id is 0. Here, the sequence id is that of
     /// the last packet before the answer, as the client counts; it grows during a text of several statements.
     pub header: PacketHeader,
@@ -22,41 +24,81 @@ pub struct Request {
     pub prepared_anew: bool,
 }
 
-impl Request {
-    /// Returns the request at the front of `buf`, which has the header and the command byte.
-    pub fn at(buf: &Buf, header: PacketHeader, command: Command) -> Self {
-        let whole = !header.is_continued() && buf.len() >= header.total();
-        Request { header, command, whole, class: StatementClass::UNKNOWN, statement: 0, prepared_anew: false }
-    }
-
-    /// Removes the request from the front of the buffer, if it is still there.
-    pub fn consume_from(&mut self, buf: &mut Buf) {
-        if self.whole {
-            buf.consume(self.header.total());
-            self.whole = false;
-        }
-    }
-
-    /// True if nothing follows the request in the buffer.
-    pub fn is_last(&self, buf: &Buf) -> bool {
-        buf.len() <= if self.whole { self.header.total() } else { 0 }
-    }
-
-    /// Returns the part of the payload behind the command byte that is in the buffer.
-    pub fn arguments<'a>(&self, buf: &'a Buf) -> &'a [u8] {
-        let end = self.header.total().min(buf.len());
-        buf.filled().get(PacketHeader::LEN + 1..end).unwrap_or_default()
-    }
-
-    /// Returns the part of the payload that is in the buffer, beginning with the command byte.
-    pub fn payload<'a>(&self, buf: &'a Buf) -> &'a [u8] {
-        let end = self.header.total().min(buf.len());
-        buf.filled().get(PacketHeader::LEN..end).unwrap_or_default()
-    }
+impl RequestHead {
+    /// The head before the first request.
+    pub const NONE: RequestHead = RequestHead {
+        header: PacketHeader { len: 0, seq: 0 },
+        command: Command::Unknown(0),
+        whole: false,
+        class: StatementClass::UNKNOWN,
+        statement: 0,
+        prepared_anew: false,
+    };
 
     /// Returns the sequence id that the client expects in the first packet of the answer.
     pub fn answer_seq(&self) -> u8 {
         self.header.seq.wrapping_add(1)
+    }
+}
+
+/// A request with its bytes.
+#[derive(Debug)]
+pub struct Request {
+    /// The bytes of the request, as far as they were read, and of what the client sent behind it.
+    pub buf: Buf,
+    /// What is known of the request.
+    pub head: RequestHead,
+}
+
+impl Deref for Request {
+    type Target = RequestHead;
+
+    fn deref(&self) -> &RequestHead {
+        &self.head
+    }
+}
+
+impl DerefMut for Request {
+    fn deref_mut(&mut self) -> &mut RequestHead {
+        &mut self.head
+    }
+}
+
+impl Request {
+    /// Returns an empty request that reads into `buf`.
+    pub fn reading_into(buf: Buf) -> Self {
+        Request { buf, head: RequestHead::NONE }
+    }
+
+    /// Begins the request at the front of the buffer, which has the header and the command byte.
+    pub fn begin(&mut self, header: PacketHeader, command: Command) {
+        let whole = !header.is_continued() && self.buf.len() >= header.total();
+        self.head = RequestHead { header, command, whole, ..RequestHead::NONE };
+    }
+
+    /// Removes the request from the front of the buffer, if it is still there.
+    pub fn consume(&mut self) {
+        if self.whole {
+            self.buf.consume(self.head.header.total());
+            self.head.whole = false;
+        }
+    }
+
+    /// True if nothing follows the request in the buffer.
+    pub fn is_last(&self) -> bool {
+        self.buf.len() <= if self.whole { self.header.total() } else { 0 }
+    }
+
+    /// Returns the part of the payload behind the command byte that is in the buffer.
+    pub fn arguments(&self) -> &[u8] {
+        let end = self.header.total().min(self.buf.len());
+        self.buf.filled().get(PacketHeader::LEN + 1..end).unwrap_or_default()
+    }
+
+    /// Returns the part of the payload that is in the buffer, beginning with the command byte.
+    pub fn payload(&self) -> &[u8] {
+        let end = self.header.total().min(self.buf.len());
+        self.buf.filled().get(PacketHeader::LEN..end).unwrap_or_default()
     }
 }
 

@@ -54,7 +54,7 @@ use std::rc::Rc;
 use freshness::Reads;
 use observe::Measured;
 
-use crate::client::Client;
+use crate::client::{Client, Request};
 use crate::net::{Buf, Runtime};
 use crate::state::SessionState;
 use crate::telemetry::cell_of;
@@ -103,17 +103,17 @@ impl<R: Runtime> Session<R> {
         let port = self.client.port as usize;
         cell_of(&self.context.metrics.accepted, port).add(1);
         cell_of(&self.context.metrics.clients, port).add(1);
-        let mut buf = Buf::default();
+        let mut request = Request::reading_into(Buf::default());
         // Boxed: what a login needs should not make every idle session larger.
-        let entered = Box::pin(self.connection_phase()).await.map(|begun| buf = begun);
+        let entered = Box::pin(self.connection_phase()).await.map(|begun| request.buf = begun);
         let close = match entered {
-            Ok(()) => self.serve(&mut buf).await,
+            Ok(()) => self.serve(&mut request).await,
             Err(close) => {
                 self.login_ended(close);
                 close
             }
         };
-        self.context.buffers.give(buf);
+        self.context.buffers.give(request.buf);
         self.end(close).await;
         cell_of(&self.context.metrics.clients, port).sub(1);
         cell_of(&self.context.metrics.closed, close as usize).add(1);

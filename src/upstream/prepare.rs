@@ -6,8 +6,8 @@ use std::rc::Rc;
 use super::{Brought, Upstream};
 use crate::backend::{PreparedText, QueryError, ServerStatement};
 use crate::client::refusals::ends_connection;
-use crate::client::{Failure, Request, StatementError};
-use crate::net::{Buf, Runtime};
+use crate::client::{Failure, Request, RequestHead, StatementError};
+use crate::net::Runtime;
 use crate::state::{Prepared, SessionState, types_in, with_types};
 use crate::topology::Flavor;
 use crate::wire::error_code::ER_MAX_PREPARED_STMT_COUNT_REACHED;
@@ -21,7 +21,6 @@ impl<R: Runtime> Upstream<R> {
     pub fn name_statement(
         &mut self,
         state: &mut SessionState,
-        buf: &mut Buf,
         request: &mut Request,
         attributes: bool,
     ) -> Result<bool, StatementError> {
@@ -29,7 +28,7 @@ impl<R: Runtime> Upstream<R> {
         let Some(connection) = &mut self.connection else { return Ok(false) };
         let Some(on_server) = connection.statements.get(prepared.text.id) else { return Ok(false) };
         let place = PacketHeader::LEN + 1;
-        if let Some(id) = buf.filled_mut().get_mut(place..place + 4) {
+        if let Some(id) = request.buf.filled_mut().get_mut(place..place + 4) {
             id.copy_from_slice(&on_server.id.to_le_bytes());
         }
         if request.command == Command::StmtSendLongData && is_typed_by_others(on_server, prepared) {
@@ -39,7 +38,7 @@ impl<R: Runtime> Upstream<R> {
         if !matches!(request.command, Command::StmtExecute | Command::StmtBulkExecute) {
             return Ok(true);
         }
-        let types = types_in(request.payload(buf), request.command, prepared.params, attributes);
+        let types = types_in(request.payload(), request.command, prepared.params, attributes);
         let types = types.map_err(|_| malformed_parameters())?;
         if connection.about.flavor == Flavor::MySql && is_of_others(on_server, prepared, types, attributes) {
             connection.statements.close(prepared.text.id);
@@ -72,13 +71,13 @@ impl<R: Runtime> Upstream<R> {
                 let needed = first_types(types, usize::from(prepared.params), attributes);
                 on_server.types = needed.map(Rc::from);
                 let bulk = request.command == Command::StmtBulkExecute;
-                let packet = needed.and_then(|types| with_types(buf.filled(), at, types, bulk));
+                let packet = needed.and_then(|types| with_types(request.buf.filled(), at, types, bulk));
                 let failure = Failure::Malformed("an execute that is too long");
                 let packet = packet.ok_or(StatementError::Tell(failure))?;
-                let behind = buf.filled().get(request.header.total()..).unwrap_or_default().to_vec();
-                buf.clear();
-                buf.extend_from_slice(&packet);
-                buf.extend_from_slice(&behind);
+                let behind = request.buf.filled().get(request.header.total()..).unwrap_or_default().to_vec();
+                request.buf.clear();
+                request.buf.extend_from_slice(&packet);
+                request.buf.extend_from_slice(&behind);
                 request.header.len = packet.len() - PacketHeader::LEN;
             }
         }
@@ -179,7 +178,7 @@ impl<R: Runtime> Upstream<R> {
 
     /// Drops the server's id of a statement that the server does not know (1243) or wants prepared anew
     /// (1615).
-    pub fn forget_statement(&mut self, state: &SessionState, request: Request, unknown: bool) {
+    pub fn forget_statement(&mut self, state: &SessionState, request: &RequestHead, unknown: bool) {
         let Some(prepared) = state.statements.peek(request.statement) else { return };
         let Some(connection) = &mut self.connection else { return };
         if unknown {

@@ -77,18 +77,19 @@ async fn send_rest<R: Runtime>(
 
 impl<R: Runtime> Upstream<R> {
     /// Sends a request that is whole in the buffer, and keeps it there. Returns true if something was sent.
-    pub async fn send_whole(&mut self, buf: &mut Buf, request: Request) -> bool {
+    pub async fn send_whole(&mut self, request: &mut Request) -> bool {
         let Some(connection) = &mut self.connection else { return false };
         connection.begins();
         let total = request.header.total();
         if total > LARGE_BUFFER {
-            return Box::pin(self.send_in_pieces(buf.filled().get(..total).unwrap_or_default())).await;
+            return Box::pin(self.send_in_pieces(request.buf.filled().get(..total).unwrap_or_default()))
+                .await;
         }
-        let alone = self.prelude.is_empty() && buf.len() == total;
-        let mut out = if alone { std::mem::take(buf) } else { self.resources.buffers.small() };
+        let alone = self.prelude.is_empty() && request.buf.len() == total;
+        let mut out = if alone { std::mem::take(&mut request.buf) } else { self.resources.buffers.small() };
         if !alone {
             self.put_prelude(&mut out);
-            out.extend_from_slice(buf.filled().get(..total).unwrap_or_default());
+            out.extend_from_slice(request.buf.filled().get(..total).unwrap_or_default());
         }
         let Some(connection) = &mut self.connection else { return false };
         let sent = match send_now(&mut connection.stream, &out) {
@@ -98,7 +99,7 @@ impl<R: Runtime> Upstream<R> {
             }
         };
         if alone {
-            *buf = out;
+            request.buf = out;
         } else {
             self.resources.buffers.give(out);
         }
@@ -107,10 +108,10 @@ impl<R: Runtime> Upstream<R> {
 
     /// Sends a request that is whole in the buffer with a change, and keeps the request as it is. Returns true if something
     /// was sent.
-    pub async fn send_changed(&mut self, buf: &Buf, request: Request, change: Splice) -> bool {
+    pub async fn send_changed(&mut self, request: &Request, change: Splice) -> bool {
         let mut out = self.resources.buffers.small();
         self.put_prelude(&mut out);
-        let (header, parts) = change.packet(request.payload(buf));
+        let (header, parts) = change.packet(request.payload());
         out.extend_from_slice(&header);
         parts.iter().for_each(|part| out.extend_from_slice(part));
         let Some(connection) = &mut self.connection else { return false };

@@ -137,14 +137,13 @@ impl<R: Runtime> Session<R> {
     /// Copies the text of a long COM_STMT_PREPARE on another thread, and returns the text to be kept.
     pub(in crate::session) async fn long_text(
         &self,
-        buf: &mut Buf,
-        request: Request,
+        request: &mut Request,
     ) -> Result<Rc<PreparedText>, Close> {
-        let whole = std::mem::take(buf);
-        let copy = move || (Arc::<[u8]>::from(request.arguments(&whole)), whole);
+        let whole = Request { buf: std::mem::take(&mut request.buf), head: request.head };
+        let copy = move || (Arc::<[u8]>::from(whole.arguments()), whole.buf);
         // The other thread has ended, so the process is ending, too.
         let (text, back) = self.context.runtime.aside(copy).await.ok_or(Close::Drained)?;
-        *buf = back;
+        request.buf = back;
         Ok(self.context.texts.prepared.new_text(text, &self.state.carried))
     }
 }
@@ -202,11 +201,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Judges a text again if a server that may read it differently appeared since the last judgement.
-    pub(in crate::session) fn judge_again(
-        &mut self,
-        buf: &Buf,
-        request: &Request,
-    ) -> Result<(), StatementError> {
+    pub(in crate::session) fn judge_again(&mut self, request: &Request) -> Result<(), StatementError> {
         let (piece, modes) = (self.client.piece, self.context.topology.modes());
         let has_text = matches!(request.command, Command::Query | Command::StmtPrepare);
         if !has_text || self.client.port != Port::Replica || piece.judged == modes {
@@ -214,8 +209,8 @@ impl<R: Runtime> Session<R> {
         }
         self.client.piece = Piece { judged: modes, ..piece };
         let text = match request.command {
-            Command::StmtPrepare => Some(request.arguments(buf)),
-            _ => self.text_of(buf, *request),
+            Command::StmtPrepare => Some(request.arguments()),
+            _ => self.text_of(request),
         };
         match text.map(|text| self.judge(text)) {
             Some(Verdict::Refused(refusal)) => Err(StatementError::Tell(Failure::ReadOnlyPort(refusal))),

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use crate::client::{Failure, Request, StatementError, ended_by};
-use crate::net::{Buf, Runtime, Stream, or_raised};
+use crate::client::{Failure, Request, RequestHead, StatementError, ended_by};
+use crate::net::{Runtime, Stream, or_raised};
 use crate::session::Session;
 use crate::session::fresh::Freshness;
 use crate::sql::digest::Digest;
@@ -53,16 +53,16 @@ const MAX_OWN_COMMAND: usize = 128 * 1024;
 
 impl<R: Runtime> Session<R> {
     /// Serves commands from the login until the session ends.
-    pub(in crate::session) async fn serve(&mut self, buf: &mut Buf) -> Close {
+    pub(in crate::session) async fn serve(&mut self, request: &mut Request) -> Close {
         self.client.handle.busy.set(false);
         self.show();
         loop {
-            if buf.is_empty() {
-                self.context.buffers.give(std::mem::take(buf));
+            if request.buf.is_empty() {
+                self.context.buffers.give(std::mem::take(&mut request.buf));
                 if let Err(close) = self.idle().await {
                     return close;
                 }
-                *buf = match self.context.buffers.small_to_begin() {
+                request.buf = match self.context.buffers.small_to_begin() {
                     Some(buf) => buf,
                     None => match Box::pin(self.client.wait_for_memory()).await {
                         Ok(buf) => buf,
@@ -70,14 +70,14 @@ impl<R: Runtime> Session<R> {
                     },
                 };
             }
-            let done = match self.next_command(buf).await {
-                Ok(mut request) => {
+            let done = match self.next_command(request).await {
+                Ok(()) => {
                     self.context.seconds.begin(&self.client.handle);
                     self.client.budget.begin();
                     if self.context.drain.get() != Drain::No && self.how_pressed() == Drain::Pressed {
-                        Box::pin(self.dispatch_last(buf, &mut request)).await
+                        Box::pin(self.dispatch_last(request)).await
                     } else {
-                        self.dispatch(buf, &mut request).await
+                        self.dispatch(request).await
                     }
                 }
                 Err(close) => Err(close),
@@ -96,7 +96,7 @@ impl<R: Runtime> Session<R> {
             if self.state.has_ended() {
                 return Close::Quit;
             }
-            if self.client.stream.is_worn() && buf.is_empty() && !self.state.is_unfinished() {
+            if self.client.stream.is_worn() && request.buf.is_empty() && !self.state.is_unfinished() {
                 return Box::pin(self.end_with_worn_keys()).await;
             }
         }
@@ -142,9 +142,9 @@ impl<R: Runtime> Session<R> {
 
     /// Reads the next command: its header and its command byte, and a command of up to `MAX_HELD` bytes
     /// whole.
-    async fn next_command(&mut self, buf: &mut Buf) -> Result<Request, Close> {
+    async fn next_command(&mut self, request: &mut Request) -> Result<(), Close> {
         loop {
-            if let Some(header) = PacketHeader::parse(buf.filled()) {
+            if let Some(header) = PacketHeader::parse(request.buf.filled()) {
                 if header.seq != 0 {
                     let failure = Failure::OutOfOrder;
                     return Err(self
@@ -156,50 +156,41 @@ impl<R: Runtime> Session<R> {
                     let failure = Failure::Malformed("an empty command");
                     return Err(self.client.refuse(1, &failure, Close::ClientProtocol).await);
                 }
-                if let Some(byte) = buf.filled().get(PacketHeader::LEN) {
-                    let command = Command::from(*byte);
-                    let mut request = Request::at(buf, header, command);
+                if let Some(byte) = request.buf.filled().get(PacketHeader::LEN) {
+                    request.begin(header, Command::from(*byte));
                     if !request.whole && header.total() <= MAX_HELD {
-                        Box::pin(self.client.complete(buf, &mut request, MAX_HELD)).await?;
+                        Box::pin(self.client.complete(request, MAX_HELD)).await?;
                     }
-                    return Ok(request);
+                    return Ok(());
                 }
             }
-            let read = if buf.is_empty() {
-                self.client.fill_first(buf).await?
+            let read = if request.buf.is_empty() {
+                self.client.fill_first(&mut request.buf).await?
             } else {
-                self.client.fill(buf, 1).await?
+                self.client.fill(&mut request.buf, 1).await?
             };
             if read == 0 {
-                return Err(if buf.is_empty() { Close::Quit } else { Close::ClientLost });
+                return Err(if request.buf.is_empty() { Close::Quit } else { Close::ClientLost });
             }
         }
     }
 
-    pub(in crate::session) async fn dispatch(
-        &mut self,
-        buf: &mut Buf,
-        request: &mut Request,
-    ) -> Result<(), Close> {
+    pub(in crate::session) async fn dispatch(&mut self, request: &mut Request) -> Result<(), Close> {
         self.begin_measuring(request);
         if self.context.traces.is_on() {
-            self.begin_trace(buf, request);
+            self.begin_trace(request);
         }
         match request.command {
             Command::Quit => Err(Close::Quit),
-            Command::Query | Command::StmtPrepare => self.text(buf, request).await,
-            Command::StmtExecute | Command::StmtFetch => self.statement(buf, request).await,
-            _ => Box::pin(self.rarer(buf, request)).await,
+            Command::Query | Command::StmtPrepare => self.text(request).await,
+            Command::StmtExecute | Command::StmtFetch => self.statement(request).await,
+            _ => Box::pin(self.rarer(request)).await,
         }
     }
 
     /// Answers a command that may be the session's last: the end of the connection (FIN) travels in the
     /// last packet of the answer, so that a client that checks its socket before use cannot miss it.
-    pub(in crate::session) async fn dispatch_last(
-        &mut self,
-        buf: &mut Buf,
-        request: &mut Request,
-    ) -> Result<(), Close> {
+    pub(in crate::session) async fn dispatch_last(&mut self, request: &mut Request) -> Result<(), Close> {
         if self.client.handle.signal.get() & Signals::END != 0 {
             // Tells the client that the command is not executed.
             return Err(self
@@ -208,8 +199,8 @@ impl<R: Runtime> Session<R> {
                 .await);
         }
         self.client.stream.cork(true);
-        self.dispatch(buf, request).await?;
-        if buf.is_empty()
+        self.dispatch(request).await?;
+        if request.buf.is_empty()
             && ends_a_unit(request)
             && !self.state.is_unfinished()
             && !self.client.stream.has_bytes()
@@ -222,25 +213,26 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Dispatches the rarer commands, whose futures should take no room in every session.
-    async fn rarer(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
+    async fn rarer(&mut self, request: &mut Request) -> Result<(), Close> {
         match request.command {
             Command::Ping => {
-                self.client.skip(buf, *request).await?;
+                self.client.skip(request).await?;
                 self.refuse_if_draining(request.answer_seq()).await?;
                 self.send_pong(request.answer_seq()).await
             }
             Command::ChangeUser | Command::ProcessKill => {
-                self.complete_own(buf, request).await?;
+                self.complete_own(request).await?;
                 if request.command == Command::ChangeUser {
                     self.refuse_if_draining(request.answer_seq()).await?;
-                    self.change_user(buf, request.header).await
+                    let header = request.header;
+                    self.change_user(&mut request.buf, header).await
                 } else {
                     request.class = class_of(request.command);
-                    self.process_kill(buf, *request).await
+                    self.process_kill(request).await
                 }
             }
             Command::ResetConnection => {
-                self.client.skip(buf, *request).await?;
+                self.client.skip(request).await?;
                 if let Err(stop) = Box::pin(self.reset_session()).await {
                     return self.stop(request.answer_seq(), stop).await;
                 }
@@ -254,17 +246,17 @@ impl<R: Runtime> Session<R> {
                 Err(Close::ClientProtocol)
             }
             Command::Unknown(_) => {
-                self.client.skip(buf, *request).await?;
+                self.client.skip(request).await?;
                 self.send_failure(request.answer_seq(), &Failure::UnknownCommand).await
             }
-            command if command.response() == ResponseShape::Stream => self.stream(buf, *request).await,
-            command => self.other(command, buf, request).await,
+            command if command.response() == ResponseShape::Stream => self.stream(request).await,
+            command => self.other(command, request).await,
         }
     }
 
     /// Waits for the rest of a command that the proxy itself reads as a whole.
-    async fn complete_own(&mut self, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
-        if self.client.complete(buf, request, MAX_OWN_COMMAND).await? {
+    async fn complete_own(&mut self, request: &mut Request) -> Result<(), Close> {
+        if self.client.complete(request, MAX_OWN_COMMAND).await? {
             return Ok(());
         }
         let failure = match request.header.total() <= MAX_OWN_COMMAND {
@@ -275,60 +267,60 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Forwards other commands, and records what they mean for the session.
-    async fn other(&mut self, command: Command, buf: &mut Buf, request: &mut Request) -> Result<(), Close> {
+    async fn other(&mut self, command: Command, request: &mut Request) -> Result<(), Close> {
         request.class = class_of(command);
         match command {
             Command::RegisterSlave => {
-                let result = self.forward(buf, request).await;
+                let result = self.forward(request).await;
                 if let Some(connection) = &mut self.upstream.connection {
                     connection.closes_after_session = true;
                 }
                 return result;
             }
-            Command::StmtClose => return self.close_statement(buf, *request).await,
+            Command::StmtClose => return self.close_statement(request).await,
             Command::StmtReset | Command::StmtSendLongData | Command::StmtBulkExecute => {
-                return self.statement(buf, request).await;
+                return self.statement(request).await;
             }
             Command::SetOption => {
-                if !self.set_option(request.arguments(buf)) {
-                    self.client.skip(buf, *request).await?;
+                if !self.set_option(request.arguments()) {
+                    self.client.skip(request).await?;
                     return self.send_failure(request.answer_seq(), &Failure::UnknownCommand).await;
                 }
                 if self.client.port == Port::Replica {
                     // Servers of a replica port get one statement at a time in any case, so the command is
                     // not forwarded.
-                    self.client.skip(buf, *request).await?;
+                    self.client.skip(request).await?;
                     return self.send_end(request.answer_seq()).await;
                 }
             }
             Command::CreateDb | Command::DropDb if self.client.port != Port::Replica => {
                 let what = if command == Command::CreateDb { "CREATE" } else { "DROP" };
-                let name = String::from_utf8_lossy(request.arguments(buf)).replace('`', "``");
+                let name = String::from_utf8_lossy(request.arguments()).replace('`', "``");
                 let text = format!("{what} DATABASE `{name}`");
                 let digest = Rc::new(Digest::of(text.as_bytes(), Options::default()));
                 self.client.handle.statement.replace(Some(digest));
             }
             Command::FieldList if self.client.port == Port::Replica => {
-                self.complete_own(buf, request).await?;
+                self.complete_own(request).await?;
                 // Opens a view, as DESCRIBE does.
-                match self.judge(&described(request.arguments(buf))) {
+                match self.judge(&described(request.arguments())) {
                     Verdict::Allowed => {}
                     Verdict::Opaque => request.class.effects |= Effects::OPAQUE,
                     Verdict::Refused(refusal) => {
-                        self.client.skip(buf, *request).await?;
+                        self.client.skip(request).await?;
                         let failure = Failure::ReadOnlyPort(refusal);
                         return self.send_failure(request.answer_seq(), &failure).await;
                     }
                 }
             }
             command if self.client.port == Port::Replica && changes_server(command) => {
-                self.client.skip(buf, *request).await?;
+                self.client.skip(request).await?;
                 let failure = Failure::ReadOnlyPort(Reason::Writes.into());
                 return self.send_failure(request.answer_seq(), &failure).await;
             }
             _ => {}
         }
-        self.forward(buf, request).await
+        self.forward(request).await
     }
 
     /// Applies COM_SET_OPTION, which permits (0) or forbids (1) several statements in a text. This is part of
@@ -398,7 +390,7 @@ fn described(arguments: &[u8]) -> Vec<u8> {
 }
 
 /// True if a client may be done with the connection after this command; false if it only prepares something.
-fn ends_a_unit(request: &Request) -> bool {
+fn ends_a_unit(request: &RequestHead) -> bool {
     match request.command {
         Command::Query => request.class.kind != StatementKind::Session,
         Command::StmtExecute | Command::Ping => true,

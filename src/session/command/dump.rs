@@ -68,32 +68,28 @@ enum Begun {
 
 impl<R: Runtime> Session<R> {
     /// Sends the command, and passes the stream if the server agrees to it.
-    pub(in crate::session) async fn stream(
-        &mut self,
-        buf: &mut Buf,
-        mut request: Request,
-    ) -> Result<(), Close> {
-        if !self.client.complete(buf, &mut request, crate::wire::MAX_PAYLOAD).await? {
+    pub(in crate::session) async fn stream(&mut self, request: &mut Request) -> Result<(), Close> {
+        if !self.client.complete(request, crate::wire::MAX_PAYLOAD).await? {
             return Err(Close::ClientProtocol);
         }
         let role = if self.client.port == Port::Replica { Role::Replica } else { Role::Primary };
         request.class = StatementClass::UNKNOWN;
         // Whatever the answer is, the session keeps this connection, and no other session gets it afterwards.
         self.state.sends(role, &request.class, None);
-        if let Err(stop) = self.for_stream(role, buf, &request).await {
-            let seq = self.client.skip(buf, request).await?;
+        if let Err(stop) = self.for_stream(role, request).await {
+            let seq = self.client.skip(request).await?;
             return self.stop(seq, stop).await;
         }
         if let Some(connection) = &mut self.upstream.connection {
             connection.closes_after_session = true;
         }
-        let sent = self.upstream.send_whole(buf, request).await;
-        request.consume_from(buf);
+        let sent = self.upstream.send_whole(request).await;
+        request.consume();
         let begun =
             if sent { self.first_of_stream(request.answer_seq()).await } else { Err(self.cut_stream()) };
         match begun {
             Ok((Begun::Stream, chunk)) => {
-                let early = std::mem::take(buf);
+                let early = std::mem::take(&mut request.buf);
                 Err(self.pass_stream(early, chunk, request.answer_seq()).await)
             }
             Ok((Begun::Refused(len), mut chunk)) => {
@@ -120,13 +116,13 @@ impl<R: Runtime> Session<R> {
 
     /// Acquires a connection for a stream and restores the session's state on it. The answers to that must
     /// have arrived before the stream begins.
-    async fn for_stream(&mut self, role: Role, buf: &Buf, request: &Request) -> Result<(), StatementError> {
+    async fn for_stream(&mut self, role: Role, request: &Request) -> Result<(), StatementError> {
         if !self.take_for(role) {
             self.tell_of_loss()?;
             self.attach(role).await?;
         }
         for brought in
-            [self.restore_session(buf, request).await?, self.upstream.send_prelude(self.may_leave()).await?]
+            [self.restore_session(request).await?, self.upstream.send_prelude(self.may_leave()).await?]
         {
             if let Brought::Broken = brought {
                 return Err(self.cut_stream());

@@ -1,7 +1,7 @@
 //! Answers a statement with `/* pointsman: explain */` in front by a result set that says where the statement
 //! would go, and why, and what the session holds. The statement itself does not run.
 
-use crate::client::Request;
+use crate::client::{Request, RequestHead};
 use crate::config::{Choice, Level};
 use crate::net::Runtime;
 use crate::session::Session;
@@ -15,19 +15,15 @@ const COLUMNS: [&str; 8] =
 
 impl<R: Runtime> Session<R> {
     /// Returns the level of the statement, and what decided it.
-    fn explained_level(&self, request: &Request) -> (Level, Source) {
+    fn explained_level(&self, request: &RequestHead) -> (Level, Source) {
         let statement = hinted(request.class.effects).map(|level| (level, Source::Statement));
         statement.unwrap_or_else(|| self.context.level_for(&self.client.handle))
     }
 
     /// Explains the statement instead of running it.
-    pub(in crate::session) async fn explain(
-        &mut self,
-        buf: &mut crate::net::Buf,
-        request: Request,
-    ) -> Result<(), Close> {
+    pub(in crate::session) async fn explain(&mut self, request: &mut Request) -> Result<(), Close> {
         self.reads.begin(request.class.effects, self.client.handle.level.get());
-        let (mut role, mut why) = self.place(&request);
+        let (mut role, mut why) = self.place(request);
         let version = self.context.topology.get();
         let server = match role {
             Role::Replica => {
@@ -47,8 +43,8 @@ impl<R: Runtime> Session<R> {
                 self.state.pins.on(*role).iter().map(move |pin| format!("{} {where_}", pin.words()))
             })
             .collect();
-        let (level, source) = self.explained_level(&request);
-        let own = self.is_own(buf, request);
+        let (level, source) = self.explained_level(request);
+        let own = self.is_own(request);
         let because = if own {
             "the statement is about a variable of the proxy's own".into()
         } else {
@@ -65,7 +61,7 @@ impl<R: Runtime> Session<R> {
             Some(format!("{} (by {})", level.word(), source.words())),
             unexplained.filter(|_| !own).map(|by| by.words().to_owned()),
         ];
-        let seq = self.client.skip(buf, request).await?;
+        let seq = self.client.skip(request).await?;
         let columns = COLUMNS.map(|name| Column::text(name, 1024));
         self.send_row(seq, &columns, &row).await
     }

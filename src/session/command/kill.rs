@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use crate::backend::{Introduction, Login, ServerError, Target};
 use crate::client::{Failure, Request};
-use crate::net::{Buf, Runtime};
+use crate::net::Runtime;
 use crate::session::Session;
 use crate::session::context::Context;
 use crate::sql;
@@ -18,36 +18,28 @@ use crate::worker::{Attached, Handle, KillRequest, KillUnderWay, KilledBy, Signa
 
 impl<R: Runtime> Session<R> {
     /// Executes a `KILL` that was sent as text. Forwards a text that only looks like a KILL.
-    pub(in crate::session) async fn kill_text(
-        &mut self,
-        buf: &mut Buf,
-        mut request: Request,
-    ) -> Result<(), Close> {
+    pub(in crate::session) async fn kill_text(&mut self, request: &mut Request) -> Result<(), Close> {
         let attributes = self.client.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
-        let text = query_text(request.arguments(buf), attributes).unwrap_or_default();
+        let text = query_text(request.arguments(), attributes).unwrap_or_default();
         let options = self.state.sql_options();
         let kill = request.whole.then(|| sql::kill::parse(text, options)).flatten();
         let may_kill = !request.whole || sql::kill::has_kill(text, options);
         let id = kill.and_then(|kill| u32::try_from(kill.id).ok());
         let (Some(kill), Some(id)) = (kill, id) else {
             if self.client.port == Port::Replica && may_kill {
-                return self.no_such_thread(buf, request, kill.map_or(0, |kill| kill.id)).await;
+                return self.no_such_thread(request, kill.map_or(0, |kill| kill.id)).await;
             }
-            return self.forward_text(buf, &mut request).await;
+            return self.forward_text(request).await;
         };
-        self.kill(buf, request, id, kill.target == sql::kill::Target::Connection).await
+        self.kill(request, id, kill.target == sql::kill::Target::Connection).await
     }
 
     /// Executes COM_PROCESS_KILL: `buf` begins with the whole command. A command without a whole number kills nothing: MariaDB
     /// would take the number from what is left of an earlier packet, mostly zeros.
-    pub(in crate::session) async fn process_kill(
-        &mut self,
-        buf: &mut Buf,
-        request: Request,
-    ) -> Result<(), Close> {
-        let arguments = request.arguments(buf);
+    pub(in crate::session) async fn process_kill(&mut self, request: &mut Request) -> Result<(), Close> {
+        let arguments = request.arguments();
         if let Some(id) = arguments.first_chunk::<4>() {
-            return self.kill(buf, request, u32::from_le_bytes(*id), true).await;
+            return self.kill(request, u32::from_le_bytes(*id), true).await;
         }
         let id = arguments.iter().rev().fold(0, |id, byte| id << 8 | u32::from(*byte));
         let failure = if self.state.texts.of_mariadb {
@@ -56,17 +48,11 @@ impl<R: Runtime> Session<R> {
         } else {
             Failure::UnknownCommand
         };
-        let seq = self.client.skip(buf, request).await?;
+        let seq = self.client.skip(request).await?;
         self.send_failure(seq, &failure).await
     }
 
-    async fn kill(
-        &mut self,
-        buf: &mut Buf,
-        mut request: Request,
-        id: u32,
-        connection: bool,
-    ) -> Result<(), Close> {
+    async fn kill(&mut self, request: &mut Request, id: u32, connection: bool) -> Result<(), Close> {
         // The server where the client's CONNECTION_ID() was executed.
         let server = match self.client.port {
             Port::Replica => self.state.last.connection.map(|connection| connection.server),
@@ -76,33 +62,33 @@ impl<R: Runtime> Session<R> {
             || self.context.pool.owner_of(server, id) == Some(self.client.handle.id)
         {
             self.audit_kill(id, connection);
-            let seq = self.client.skip(buf, request).await?;
+            let seq = self.client.skip(request).await?;
             self.send_failure(seq, &Failure::Interrupted).await?;
             return if connection { Err(Close::Killed) } else { Ok(()) };
         }
         // Without an account the proxy kills nothing.
         let Some(user) = self.client.login.as_ref().map(|l| l.user.to_string()) else {
             if self.client.port == Port::Replica {
-                return self.no_such_thread(buf, request, id.into()).await;
+                return self.no_such_thread(request, id.into()).await;
             }
-            return self.forward(buf, &mut request).await;
+            return self.forward(request).await;
         };
         let kill = KillRequest { id, connection, by: KilledBy::Account(user), server };
         let context = self.context.clone();
         if context.outside.kill(kill).await {
             self.audit_kill(id, connection);
-            let seq = self.client.skip(buf, request).await?;
+            let seq = self.client.skip(request).await?;
             return self.send_ok(seq).await;
         }
         if self.client.port == Port::Replica {
             // The id may be that of a thread of the server's own, such as its replication.
-            return self.no_such_thread(buf, request, id.into()).await;
+            return self.no_such_thread(request, id.into()).await;
         }
-        self.forward(buf, &mut request).await
+        self.forward(request).await
     }
 
-    async fn no_such_thread(&mut self, buf: &mut Buf, request: Request, id: u64) -> Result<(), Close> {
-        let seq = self.client.skip(buf, request).await?;
+    async fn no_such_thread(&mut self, request: &mut Request, id: u64) -> Result<(), Close> {
+        let seq = self.client.skip(request).await?;
         self.send_failure(seq, &Failure::NoThread(id)).await
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::client::{Failure, Misuse, Request, StatementError};
 use crate::config::{Choice, Level};
-use crate::net::{Buf, Runtime};
+use crate::net::Runtime;
 use crate::session::Session;
 use crate::session::common::Column;
 use crate::sql::Effects;
@@ -13,14 +13,10 @@ use crate::worker::Levels;
 
 impl<R: Runtime> Session<R> {
     /// Answers a text about the proxy's variable. Forwards any other text.
-    pub(in crate::session) async fn own_variable(
-        &mut self,
-        buf: &mut Buf,
-        mut request: Request,
-    ) -> Result<(), Close> {
+    pub(in crate::session) async fn own_variable(&mut self, request: &mut Request) -> Result<(), Close> {
         let prepares = request.command == Command::StmtPrepare;
-        let Some(own) = self.own(buf, request) else {
-            return self.forward_text(buf, &mut request).await;
+        let Some(own) = self.own(request) else {
+            return self.forward_text(request).await;
         };
         let failure = match own {
             _ if prepares => Failure::OwnVariable(Misuse::Prepared),
@@ -31,36 +27,36 @@ impl<R: Runtime> Session<R> {
                 Ok(level) => {
                     let levels = Levels { set: level, ..self.client.handle.levels.get() };
                     self.context.choose_levels(&self.client.handle, levels);
-                    let seq = self.client.skip(buf, request).await?;
+                    let seq = self.client.skip(request).await?;
                     return self.send_ok(seq).await;
                 }
                 Err(failure) => failure,
             },
             Own::Select(name) => {
                 let name = String::from_utf8_lossy(name).into_owned();
-                let seq = self.client.skip(buf, request).await?;
+                let seq = self.client.skip(request).await?;
                 return self.send_row(seq, &[Column::text(&name, 64)], &[Some(self.own_value())]).await;
             }
             Own::Show => {
-                let seq = self.client.skip(buf, request).await?;
+                let seq = self.client.skip(request).await?;
                 let columns = [Column::text("Variable_name", 64), Column::text("Value", 1024)];
                 let row = [Some(CONSISTENCY.to_owned()), Some(self.own_value())];
                 return self.send_row(seq, &columns, &row).await;
             }
         };
-        self.skip_and_stop(buf, request, StatementError::Tell(failure)).await
+        self.skip_and_stop(request, StatementError::Tell(failure)).await
     }
 
-    fn own<'a>(&self, buf: &'a Buf, request: Request) -> Option<Own<'a>> {
+    fn own<'a>(&self, request: &'a Request) -> Option<Own<'a>> {
         let has_attributes = request.command == Command::Query;
         let attributes = has_attributes && self.client.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
-        let text = query_text(request.arguments(buf), attributes).unwrap_or_default();
+        let text = query_text(request.arguments(), attributes).unwrap_or_default();
         parse(text, self.state.sql_options()).filter(|_| request.whole)
     }
 
     /// True if `own_variable` answers this statement.
-    pub(in crate::session) fn is_own(&self, buf: &Buf, request: Request) -> bool {
-        request.class.effects.contains(Effects::MAY_BE_OWN) && self.own(buf, request).is_some()
+    pub(in crate::session) fn is_own(&self, request: &Request) -> bool {
+        request.class.effects.contains(Effects::MAY_BE_OWN) && self.own(request).is_some()
     }
 
     fn own_value(&self) -> String {

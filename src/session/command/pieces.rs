@@ -9,8 +9,8 @@
 
 use super::classification::Classified;
 use super::cut::{cut, has_several, trimmed};
-use crate::client::{Failure, Piece, Request};
-use crate::net::{Buf, Claim, Runtime, SMALL_BUFFER};
+use crate::client::{Failure, Piece, Request, RequestHead};
+use crate::net::{Claim, Runtime, SMALL_BUFFER};
 use crate::session::Session;
 use crate::sql::Effects;
 use crate::sql::read_only::Verdict;
@@ -20,45 +20,37 @@ use crate::wire::{Capabilities, Command, PacketHeader, query_text};
 
 impl<R: Runtime> Session<R> {
     /// Forwards a text that passed the guard: as it is, or one statement at a time.
-    pub(in crate::session) async fn forward_text(
-        &mut self,
-        buf: &mut Buf,
-        request: &mut Request,
-    ) -> Result<(), Close> {
-        if self.goes_in_pieces(buf, request) {
-            return self.one_at_a_time(buf, *request).await;
+    pub(in crate::session) async fn forward_text(&mut self, request: &mut Request) -> Result<(), Close> {
+        if self.goes_in_pieces(request) {
+            return self.one_at_a_time(request).await;
         }
-        self.forward(buf, request).await
+        self.forward(request).await
     }
 
     /// True if a text has several statements, which are sent one at a time.
-    pub(in crate::session) fn goes_in_pieces(&self, buf: &Buf, request: &Request) -> bool {
-        let text = if self.takes_several(request) { self.text_of(buf, *request) } else { None };
+    pub(in crate::session) fn goes_in_pieces(&self, request: &Request) -> bool {
+        let text = if self.takes_several(request) { self.text_of(request) } else { None };
         text.is_some_and(|text| text.contains(&b';') && has_several(text, self.state.sql_options()))
     }
 
     /// True if the client may send several statements in this text, but its server connection does not accept
     /// these.
-    pub(in crate::session) fn takes_several(&self, request: &Request) -> bool {
+    pub(in crate::session) fn takes_several(&self, request: &RequestHead) -> bool {
         self.client.port == Port::Replica
             && request.command == Command::Query
             && self.client.capabilities.contains(Capabilities::MULTI_STATEMENTS)
     }
 
-    pub(in crate::session) async fn one_at_a_time(
-        &mut self,
-        buf: &mut Buf,
-        whole: Request,
-    ) -> Result<(), Close> {
-        let done = self.each_statement(buf, whole).await;
+    pub(in crate::session) async fn one_at_a_time(&mut self, whole: &mut Request) -> Result<(), Close> {
+        let done = self.each_statement(whole).await;
         self.client.piece = Piece::default();
-        buf.consume(whole.header.total());
+        whole.buf.consume(whole.header.total());
         done
     }
 
-    async fn each_statement(&mut self, buf: &Buf, whole: Request) -> Result<(), Close> {
+    async fn each_statement(&mut self, whole: &Request) -> Result<(), Close> {
         let attributed = self.client.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
-        let arguments = whole.arguments(buf);
+        let arguments = whole.arguments();
         let text = query_text(arguments, attributed).unwrap_or_default();
         // Query attributes belong to the first statement.
         let mut attributes = arguments.get(..arguments.len() - text.len()).unwrap_or_default();
@@ -66,13 +58,13 @@ impl<R: Runtime> Session<R> {
         let mut ahead = 0u8;
         loop {
             let cut = cut(rest, self.state.sql_options());
-            let Some((mut packet, mut request)) = self.request_of(attributes, cut.text, ahead) else {
+            let Some(mut request) = self.request_of(attributes, cut.text, ahead) else {
                 return self.send_failure(ahead.wrapping_add(1), &Failure::OutOfMemory).await;
             };
             self.begin_measuring(&request);
             let Classified { verdict, class, .. } = if self.reads_aside(cut.text.len()) {
-                let place = packet.len() - cut.text.len()..packet.len();
-                self.look_aside(&mut packet, place).await?
+                let place = request.buf.len() - cut.text.len()..request.buf.len();
+                self.look_aside(&mut request.buf, place).await?
             } else {
                 self.look(cut.text)
             };
@@ -96,8 +88,8 @@ impl<R: Runtime> Session<R> {
             };
             let judged = self.context.topology.modes();
             self.client.piece = Piece { more: cut.rest.is_some(), judged };
-            self.forward(&mut packet, &mut request).await?;
-            self.context.buffers.give(packet);
+            self.forward(&mut request).await?;
+            self.context.buffers.give(request.buf);
             let (Some(behind), Some(next)) = (cut.rest, self.state.answer.next_seq) else { return Ok(()) };
             if self.state.answer.failed() {
                 return Ok(());
@@ -110,7 +102,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Builds the COM_QUERY of one statement. None: there is no memory for it.
-    fn request_of(&self, attributes: &[u8], text: &[u8], ahead: u8) -> Option<(Buf, Request)> {
+    fn request_of(&self, attributes: &[u8], text: &[u8], ahead: u8) -> Option<Request> {
         let header = PacketHeader { len: 1 + attributes.len() + text.len(), seq: 0 };
         let grows = header.total().saturating_sub(SMALL_BUFFER);
         if grows > 0 && !self.context.buffers.memory.grant(Claim::Statement, grows) {
@@ -123,7 +115,8 @@ impl<R: Runtime> Session<R> {
         packet.extend_from_slice(attributes);
         packet.extend_from_slice(text);
         let header = PacketHeader { seq: ahead, ..header };
-        let request = Request::at(&packet, header, Command::Query);
-        Some((packet, request))
+        let mut request = Request::reading_into(packet);
+        request.begin(header, Command::Query);
+        Some(request)
     }
 }

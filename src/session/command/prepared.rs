@@ -2,8 +2,8 @@
 //! has its own id for that text, and prepares the text there when it is first needed.
 
 use crate::backend::ServerError;
-use crate::client::{Failure, Request, StatementError};
-use crate::net::{Buf, Runtime};
+use crate::client::{Failure, Request, RequestHead, StatementError};
+use crate::net::Runtime;
 use crate::session::Session;
 use crate::session::common::StatementEnd;
 use crate::sql::{Effects, StatementClass};
@@ -23,16 +23,12 @@ const MOST_TYPES: usize = 2 << 20;
 impl<R: Runtime> Session<R> {
     /// Handles COM_STMT_EXECUTE, COM_STMT_BULK_EXECUTE, COM_STMT_FETCH, COM_STMT_SEND_LONG_DATA and
     /// COM_STMT_RESET.
-    pub(in crate::session) async fn statement(
-        &mut self,
-        buf: &mut Buf,
-        request: &mut Request,
-    ) -> Result<(), Close> {
-        if !request.whole && buf.len() < HEAD {
+    pub(in crate::session) async fn statement(&mut self, request: &mut Request) -> Result<(), Close> {
+        if !request.whole && request.buf.len() < HEAD {
             // Every buffer has room for these few bytes.
-            let _ = Box::pin(self.client.read_up_to(buf, HEAD)).await?;
+            let _ = Box::pin(self.client.read_up_to(&mut request.buf, HEAD)).await?;
         }
-        let id = request.arguments(buf).first_chunk::<4>().copied().map(u32::from_le_bytes);
+        let id = request.arguments().first_chunk::<4>().copied().map(u32::from_le_bytes);
         let named = id.unwrap_or(0);
         let id = self.state.statements.meant(named);
         let busy = Role::BOTH
@@ -51,7 +47,7 @@ impl<R: Runtime> Session<R> {
             // This is the first long data of the statement, so no earlier part of it can be lost: settle
             // other losses first.
             request.statement = id;
-            if let Err(StatementEnd(result)) = Box::pin(self.settle_losses_first(buf, *request)).await {
+            if let Err(StatementEnd(result)) = Box::pin(self.settle_losses_first(request)).await {
                 return result;
             }
         }
@@ -62,32 +58,32 @@ impl<R: Runtime> Session<R> {
             && let Err(refusal) = Box::pin(self.judge_aside_again(id, readings)).await
         {
             let stop = StatementError::Tell(Failure::ReadOnlyPort(refusal));
-            return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
+            return Box::pin(self.skip_and_stop(request, stop)).await;
         }
         if executes && let Err(refusal) = self.classify_again(id, readings) {
             let stop = StatementError::Tell(Failure::ReadOnlyPort(refusal));
-            return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
+            return Box::pin(self.skip_and_stop(request, stop)).await;
         }
         let reading =
             self.client.port == Port::Split && self.state.facts().transaction == Some(Role::Replica);
         let Some(prepared) = self.state.statements.get(id) else {
-            let stop = StatementError::Tell(self.no_statement(named, *request));
-            return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
+            let stop = StatementError::Tell(self.no_statement(named, request));
+            return Box::pin(self.skip_and_stop(request, stop)).await;
         };
         request.statement = id;
         match request.command {
             Command::StmtFetch if prepared.cursor.is_none() => {
                 let stop = StatementError::Tell(Failure::NoCursor(id, self.state.texts.of_mariadb));
-                return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
+                return Box::pin(self.skip_and_stop(request, stop)).await;
             }
             Command::StmtReset if prepared.cursor.is_none() && prepared.long_data.is_none() => {
-                Box::pin(self.client.skip(buf, *request)).await?;
+                Box::pin(self.client.skip(request)).await?;
                 return Box::pin(self.send_ok(request.answer_seq())).await;
             }
             Command::StmtExecute | Command::StmtBulkExecute => {
                 let writes = prepared.class.kind >= StatementKind::Write;
                 if reading && writes && prepared.long_data == Some(Role::Primary) {
-                    return Box::pin(self.refuse_write(buf, *request)).await;
+                    return Box::pin(self.refuse_write(request)).await;
                 }
                 request.class = prepared.class;
                 if prepared.digest.is_none() {
@@ -116,16 +112,16 @@ impl<R: Runtime> Session<R> {
         let executes = matches!(request.command, Command::StmtExecute | Command::StmtBulkExecute);
         if executes
             && !request.whole
-            && let Some(stop) = Box::pin(self.read_types(buf, request)).await?
+            && let Some(stop) = Box::pin(self.read_types(request)).await?
         {
-            return Box::pin(self.skip_and_stop(buf, *request, stop)).await;
+            return Box::pin(self.skip_and_stop(request, stop)).await;
         }
-        self.forward(buf, request).await
+        self.forward(request).await
     }
 
     /// Refuses a write in a read-only transaction whose long data is on the primary, with the error that the
     /// replica would return. This uses up the long data, as an execute would.
-    async fn refuse_write(&mut self, buf: &mut Buf, request: Request) -> Result<(), Close> {
+    async fn refuse_write(&mut self, request: &mut Request) -> Result<(), Close> {
         if let Some(prepared) = self.state.statements.get(request.statement) {
             prepared.long_data = None;
             let text = prepared.text.id;
@@ -138,17 +134,13 @@ impl<R: Runtime> Session<R> {
         self.settle_cursors(Role::Primary);
         self.upstream.release_after_statement(&mut self.state);
         let refusal = crate::client::refusals::read_only_transaction(self.state.texts.of_mariadb);
-        self.skip_and_stop(buf, request, StatementError::Tell(Failure::Server((&refusal).into()))).await
+        self.skip_and_stop(request, StatementError::Tell(Failure::Server((&refusal).into()))).await
     }
 
     /// Handles COM_STMT_CLOSE, which has no answer.
-    pub(in crate::session) async fn close_statement(
-        &mut self,
-        buf: &mut Buf,
-        request: Request,
-    ) -> Result<(), Close> {
-        let id = request.arguments(buf).first_chunk::<4>().copied().map(u32::from_le_bytes);
-        self.client.skip(buf, request).await?;
+    pub(in crate::session) async fn close_statement(&mut self, request: &mut Request) -> Result<(), Close> {
+        let id = request.arguments().first_chunk::<4>().copied().map(u32::from_le_bytes);
+        self.client.skip(request).await?;
         let Some(closed) = id.and_then(|id| self.state.statements.remove(id)) else { return Ok(()) };
         let bound = closed.cursor.or(closed.long_data);
         if let Some(role) = bound {
@@ -166,23 +158,21 @@ impl<R: Runtime> Session<R> {
     /// Reads a long execute up to the end of its parameter types, so that no client can leave types on the
     /// server that the proxy does not know. Reads an execute without types completely, because the proxy may
     /// have to add them. Returns Some if the parameters cannot be read.
-    async fn read_types(
-        &mut self,
-        buf: &mut Buf,
-        request: &mut Request,
-    ) -> Result<Option<StatementError>, Close> {
+    async fn read_types(&mut self, request: &mut Request) -> Result<Option<StatementError>, Close> {
         let params = self.state.statements.peek(request.statement).map_or(0, |p| p.params);
         loop {
-            match types_in(request.payload(buf), request.command, params, self.has_attributes()) {
+            match types_in(request.payload(), request.command, params, self.has_attributes()) {
                 Ok(Types::AsBefore(_)) => {
-                    self.client.complete(buf, request, MAX_PAYLOAD).await?;
+                    self.client.complete(request, MAX_PAYLOAD).await?;
                     return Ok(None);
                 }
                 Ok(Types::None | Types::Given(_)) => return Ok(None),
-                Err(ProtocolError::Truncated(_)) if buf.len() < request.header.total().min(MOST_TYPES) => {
+                Err(ProtocolError::Truncated(_))
+                    if request.buf.len() < request.header.total().min(MOST_TYPES) =>
+                {
                     // Doubles the length each time, because each round parses from the start.
-                    let len = (buf.len() * 2).min(request.header.total()).min(MOST_TYPES);
-                    if !self.client.read_up_to(buf, len).await? {
+                    let len = (request.buf.len() * 2).min(request.header.total()).min(MOST_TYPES);
+                    if !self.client.read_up_to(&mut request.buf, len).await? {
                         return Ok(Some(StatementError::Tell(Failure::OutOfMemory)));
                     }
                 }
@@ -193,7 +183,7 @@ impl<R: Runtime> Session<R> {
 
     /// Returns the error for a command that names no prepared statement of the session. `named`: the number, 0 if the command
     /// is too short to have one.
-    fn no_statement(&self, named: u32, request: Request) -> Failure {
+    fn no_statement(&self, named: u32, request: &RequestHead) -> Failure {
         let of_mariadb = self.state.texts.of_mariadb;
         let executes = matches!(request.command, Command::StmtExecute | Command::StmtBulkExecute);
         let short = request.header.total() < PacketHeader::LEN + 5;

@@ -2,8 +2,8 @@
 //! and handles KILL, which means sessions of this proxy.
 
 use super::classification::Classified;
-use crate::client::{Failure, Piece, Request, StatementError};
-use crate::net::{Buf, Claim, Runtime};
+use crate::client::{Failure, Piece, Request, RequestHead, StatementError};
+use crate::net::{Claim, Runtime};
 use crate::session::Session;
 use crate::sql;
 use crate::sql::read_only::{Reason, Verdict};
@@ -14,7 +14,7 @@ use crate::wire::{Capabilities, Command, MAX_PAYLOAD, query_text};
 
 impl<R: Runtime> Session<R> {
     /// Returns the reason to refuse a text before it is parsed, if there is one.
-    fn unfit(&self, request: &Request, whole: bool) -> Option<Failure> {
+    fn unfit(&self, request: &RequestHead, whole: bool) -> Option<Failure> {
         let prepares = request.command == Command::StmtPrepare;
         match self.client.port {
             _ if whole && prepares && !self.may_keep(request.header.total()) => {
@@ -36,25 +36,20 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Handles COM_QUERY and COM_STMT_PREPARE.
-    pub(in crate::session) async fn text(
-        &mut self,
-        buf: &mut Buf,
-        request: &mut Request,
-    ) -> Result<(), Close> {
+    pub(in crate::session) async fn text(&mut self, request: &mut Request) -> Result<(), Close> {
         if request.command == Command::StmtPrepare {
             self.state.statements.prepare_begins();
         }
         // The guard of a replica port needs the whole text, and so does COM_STMT_PREPARE: only a text that is
         // kept can be prepared on other connections.
         let needed = self.client.port == Port::Replica || request.command == Command::StmtPrepare;
-        let whole =
-            !needed || request.whole || Box::pin(self.client.complete(buf, request, MAX_PAYLOAD)).await?;
+        let whole = !needed || request.whole || Box::pin(self.client.complete(request, MAX_PAYLOAD)).await?;
         if let Some(failure) = self.unfit(request, whole) {
-            return Box::pin(self.decline(buf, *request, failure)).await;
+            return Box::pin(self.decline(request, failure)).await;
         }
         let attributes = request.command == Command::Query
             && self.client.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
-        let text = match query_text(request.arguments(buf), attributes) {
+        let text = match query_text(request.arguments(), attributes) {
             Ok(text) => text,
             // The query attributes are longer than a buffer: the text behind them is not read yet.
             Err(_) if !request.whole => &[],
@@ -69,78 +64,78 @@ impl<R: Runtime> Session<R> {
             }
         };
         // The text is the last part of the packet.
-        let end = request.header.total().min(buf.len());
+        let end = request.header.total().min(request.buf.len());
         let place = end.saturating_sub(text.len())..end;
         let short = text.len() <= MAX_READ;
         let Classified { verdict, class, several } = match request.whole {
-            true if self.reads_aside(text.len()) => Box::pin(self.look_aside(buf, place.clone())).await?,
+            true if self.reads_aside(text.len()) => {
+                Box::pin(self.look_aside(&mut request.buf, place.clone())).await?
+            }
             true => self.look(text),
             false => {
                 self.client.handle.statement.replace(self.context.texts.unread());
                 Classified { verdict: Verdict::Allowed, class: StatementClass::UNKNOWN, several: false }
             }
         };
-        let text = buf.filled().get(place).unwrap_or_default();
+        let text = request.buf.filled().get(place).unwrap_or_default();
         if let Verdict::Refused(refusal) = verdict {
             let options = self.state.sql_options();
             if request.command == Command::Query && short && sets_read_write(text, options) {
                 // Connection pools send this to every connection that they hand out. It changes nothing on a
                 // replica, and nothing here.
-                Box::pin(self.client.skip(buf, *request)).await?;
+                Box::pin(self.client.skip(request)).await?;
                 return Box::pin(self.send_ok(request.answer_seq())).await;
             }
             if request.command == Command::Query && short {
                 self.state.refuses_to_prepare(text);
             }
-            return self.decline(buf, *request, Failure::ReadOnlyPort(refusal)).await;
+            return self.decline(request, Failure::ReadOnlyPort(refusal)).await;
         }
         if self.client.port == Port::Replica
             && request.command == Command::StmtPrepare
             && sql::kill::has_kill(text, self.state.sql_options())
         {
             // The proxy executes a KILL itself.
-            return self.decline(buf, *request, Failure::ReadOnlyPort(Reason::Writes.into())).await;
+            return self.decline(request, Failure::ReadOnlyPort(Reason::Writes.into())).await;
         }
-        request.class = class;
+        request.head.class = class;
         if self.client.port == Port::Replica {
             self.client.piece = Piece { more: false, judged: self.context.topology.modes() };
         }
         if !short {
             if several && self.takes_several(request) {
-                return self
-                    .decline(buf, *request, Failure::ReadOnlyPort(Reason::LongAndSeveral.into()))
-                    .await;
+                return self.decline(request, Failure::ReadOnlyPort(Reason::LongAndSeveral.into())).await;
             }
-            return self.forward(buf, request).await;
+            return self.forward(request).await;
         }
         if request.command == Command::Query
             && request.class.effects.contains(Effects::PREPARES)
             && !self.may_keep_text(request.header.total())
         {
             self.state.refuses_to_prepare(text);
-            return self.decline(buf, *request, Failure::TooManyStatements(MOST_STATEMENTS)).await;
+            return self.decline(request, Failure::TooManyStatements(MOST_STATEMENTS)).await;
         }
-        request.class = match self.class_looked_into(text, request.class) {
+        request.head.class = match self.class_looked_into(text, request.head.class) {
             Ok(class) => class,
-            Err(refusal) => return self.decline(buf, *request, Failure::ReadOnlyPort(refusal)).await,
+            Err(refusal) => return self.decline(request, Failure::ReadOnlyPort(refusal)).await,
         };
         if request.command == Command::Query && request.class.effects.contains(Effects::HINT_EXPLAIN) {
-            return Box::pin(self.explain(buf, *request)).await;
+            return Box::pin(self.explain(request)).await;
         }
         if request.class.effects.contains(Effects::MAY_BE_OWN) {
-            return Box::pin(self.own_variable(buf, *request)).await;
+            return Box::pin(self.own_variable(request)).await;
         }
         if request.command == Command::Query && begins_like_kill(text) {
-            return Box::pin(self.kill_text(buf, *request)).await;
+            return Box::pin(self.kill_text(request)).await;
         }
-        if self.client.port == Port::Replica && self.goes_in_pieces(buf, request) {
-            return Box::pin(self.one_at_a_time(buf, *request)).await;
+        if self.client.port == Port::Replica && self.goes_in_pieces(request) {
+            return Box::pin(self.one_at_a_time(request)).await;
         }
-        self.forward(buf, request).await
+        self.forward(request).await
     }
 
-    async fn decline(&mut self, buf: &mut Buf, request: Request, failure: Failure) -> Result<(), Close> {
-        Box::pin(self.skip_and_stop(buf, request, StatementError::Tell(failure))).await
+    async fn decline(&mut self, request: &mut Request, failure: Failure) -> Result<(), Close> {
+        Box::pin(self.skip_and_stop(request, StatementError::Tell(failure))).await
     }
 }
 

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 
 use crate::backend::{ConnectError, Login, Standing};
 use crate::client::refusals::is_passing;
-use crate::client::{Failure, Request, StatementError};
+use crate::client::{Failure, RequestHead, StatementError};
 use crate::net::Runtime;
 use crate::routing::{Decision, may_stay, route};
 use crate::session::Session;
@@ -52,7 +52,7 @@ impl<R: Runtime> Session<R> {
 
     /// Takes the connection on which the last statement ran. For a request that reads diagnostics, takes the connection
     /// that has the diagnostics. Returns false if that connection is not available.
-    pub(in crate::session) fn take_last(&mut self, role: Role, request: &Request) -> bool {
+    pub(in crate::session) fn take_last(&mut self, role: Role, request: &RequestHead) -> bool {
         let asks = |effects| request.class.effects.contains(effects);
         let last = match () {
             () if asks(Effects::READS_DIAGNOSTICS) => self.state.diagnostics.connection(),

@@ -3,7 +3,7 @@
 
 use crate::client::Request;
 use crate::config::ClientTag;
-use crate::net::{Buf, LARGE_BUFFER, Runtime};
+use crate::net::{LARGE_BUFFER, Runtime};
 use crate::session::Session;
 use crate::wire::{
     Capabilities, Command, Splice, attribute_of_execute, attribute_of_query, client_named, comment_in_front,
@@ -21,22 +21,22 @@ impl<R: Runtime> Session<R> {
 
     /// Sends a request that is whole in the buffer, with the client's name if the request can have it. Returns true if any
     /// byte was sent.
-    pub(in crate::session) async fn send_with_client(&mut self, buf: &mut Buf, request: &Request) -> bool {
-        match self.client_tag(buf, request) {
-            Some(tag) => self.upstream.send_changed(buf, *request, tag).await,
-            None => self.upstream.send_whole(buf, *request).await,
+    pub(in crate::session) async fn send_with_client(&mut self, request: &mut Request) -> bool {
+        match self.client_tag(request) {
+            Some(tag) => self.upstream.send_changed(request, tag).await,
+            None => self.upstream.send_whole(request).await,
         }
     }
 
     /// Returns the change that adds the client's name to the request. None: the request stays as it is.
-    fn client_tag(&self, buf: &Buf, request: &Request) -> Option<Splice> {
+    fn client_tag(&self, request: &Request) -> Option<Splice> {
         let tag = self.context.live.borrow().pool.client_tag;
         if request.header.total() > LARGE_BUFFER {
             return None;
         }
         let about = &self.upstream.connection.as_ref()?.about;
         let attributes = about.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
-        let payload = request.payload(buf);
+        let payload = request.payload();
         let client = || {
             let peer = self.client.handle.peer.get().to_string();
             client_named(&peer, &about.user, self.client.handle.id)

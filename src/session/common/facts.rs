@@ -1,7 +1,7 @@
 //! Facts about a statement and its session, on which decisions depend.
 
-use crate::client::Request;
-use crate::net::{Buf, Runtime};
+use crate::client::{Request, RequestHead};
+use crate::net::Runtime;
 use crate::session::Session;
 use crate::sql::Effects;
 use crate::state::{PinSet, is_rollback};
@@ -10,10 +10,9 @@ use crate::wire::Command;
 
 impl<R: Runtime> Session<R> {
     /// True if the statement does nothing but roll back, which is also what the loss of the server did.
-    pub(in crate::session) fn only_rolls_back(&self, buf: &Buf, request: &Request) -> bool {
+    pub(in crate::session) fn only_rolls_back(&self, request: &Request) -> bool {
         let ends = request.command == Command::Query && request.class.effects.contains(Effects::ENDS);
-        ends && self.state.held(Role::Primary).is_none()
-            && self.text_of(buf, *request).is_some_and(is_rollback)
+        ends && self.state.held(Role::Primary).is_none() && self.text_of(request).is_some_and(is_rollback)
     }
 
     /// True if the loss of the connection for this role would roll back a transaction.
@@ -33,7 +32,7 @@ impl<R: Runtime> Session<R> {
     /// True if the server may have committed something before it refuses the statement as read-only: a
     /// statement that commits implicitly does that first, and may be refused afterwards.
     #[inline]
-    pub(in crate::session) fn runs_in_steps(&self, request: &Request) -> bool {
+    pub(in crate::session) fn runs_in_steps(&self, request: &RequestHead) -> bool {
         let (kind, effects) = (request.class.kind, request.class.effects);
         let begins = effects.intersects(Effects::BEGINS | Effects::BEGINS_READ_ONLY)
             && !effects.contains(Effects::BEGINS_READ_WRITE);
@@ -48,7 +47,7 @@ impl<R: Runtime> Session<R> {
 
     /// True if there is no doubt even when the end of the answer is missing: the effect of the statement is known, or
     /// is rolled back.
-    pub(in crate::session) fn leaves_no_doubt(&self, request: Request) -> bool {
+    pub(in crate::session) fn leaves_no_doubt(&self, request: &RequestHead) -> bool {
         self.upstream.role == Role::Replica
             || self.is_repeatable(request)
             || (self.has_open(self.upstream.role)
@@ -57,7 +56,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// True if running the statement twice is the same as running it once.
-    pub(in crate::session) fn is_repeatable(&self, request: Request) -> bool {
+    pub(in crate::session) fn is_repeatable(&self, request: &RequestHead) -> bool {
         match request.command {
             Command::InitDb
             | Command::FieldList
@@ -79,7 +78,7 @@ impl<R: Runtime> Session<R> {
 
     /// Returns the role whose connection has the prepared statement's cursor or long data, if this command
     /// needs them.
-    pub(in crate::session) fn bound_to(&self, request: &Request) -> Option<Role> {
+    pub(in crate::session) fn bound_to(&self, request: &RequestHead) -> Option<Role> {
         if request.statement == 0 {
             return None;
         }
@@ -93,7 +92,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// True if this read does not need the state that is kept on a replica.
-    pub(in crate::session) fn is_free(&self, request: &Request) -> bool {
+    pub(in crate::session) fn is_free(&self, request: &RequestHead) -> bool {
         let effects = request.class.effects;
         let aside = PinSet::of(&[Pin::Cursor, Pin::LongData, Pin::Warnings, Pin::FoundRows]);
         let mut pins = self.state.pins.on(Role::Replica).without(aside);
@@ -110,7 +109,7 @@ impl<R: Runtime> Session<R> {
 }
 
 /// True if the statement may have committed before the answer was lost.
-pub(in crate::session) fn may_end_transaction(request: Request) -> bool {
+pub(in crate::session) fn may_end_transaction(request: &RequestHead) -> bool {
     let by_class = || {
         let effects = Effects::ENDS | Effects::COMMITS_IMPLICITLY | Effects::CALLS | Effects::LEAVES_UNKNOWN;
         let leaves_it = matches!(

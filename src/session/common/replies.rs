@@ -2,7 +2,7 @@
 
 use crate::backend::ServerError;
 use crate::client::{Failure, Request, StatementError};
-use crate::net::{Buf, Runtime};
+use crate::net::Runtime;
 use crate::session::Session;
 use crate::terms::Close;
 use crate::wire::{Capabilities, EofPacket, OkPacket, ResponseShape, StatusFlags, Writer, frame_with};
@@ -73,11 +73,10 @@ impl<R: Runtime> Session<R> {
     /// request.
     pub(in crate::session) async fn skip_and_stop(
         &mut self,
-        buf: &mut Buf,
-        request: Request,
+        request: &mut Request,
         stop: StatementError,
     ) -> Result<(), Close> {
-        let seq = self.client.skip(buf, request).await?;
+        let seq = self.client.skip(request).await?;
         match stop {
             // COM_STMT_SEND_LONG_DATA has no answer. The statement must not run without this part of its parameter,
             // so the connection ends. The client reads this error as the answer to its next command.
@@ -118,11 +117,10 @@ impl<R: Runtime> Session<R> {
     /// Ends a statement that was not sent, with this error.
     pub(in crate::session) async fn end_unsent(
         &mut self,
-        buf: &mut Buf,
-        request: Request,
+        request: &mut Request,
         stop: StatementError,
     ) -> StatementEnd {
-        StatementEnd(self.skip_and_stop(buf, request, stop).await)
+        StatementEnd(self.skip_and_stop(request, stop).await)
     }
 
     /// Answers `SELECT ROW_COUNT()` as the connection of the statement before this one would have answered.

@@ -1,7 +1,7 @@
 //! Finds the text that a statement executes, and names in that text.
 
 use crate::client::Request;
-use crate::net::{Buf, Runtime};
+use crate::net::Runtime;
 use crate::session::Session;
 use crate::sql::parts::local_files;
 use crate::sql::{Effects, MAX_READ};
@@ -10,11 +10,11 @@ use crate::terms::Why;
 use crate::wire::{Capabilities, Command, Execute, query_text};
 
 /// Returns what the server's reports are compared with. `text`: see `Session::text_that_sets`.
-pub(in crate::session) fn asked<'a>(buf: &'a Buf, request: &Request, text: Option<&'a [u8]>) -> Asked<'a> {
+pub(in crate::session) fn asked<'a>(request: &'a Request, text: Option<&'a [u8]>) -> Asked<'a> {
     Asked {
         class: if request.command == Command::StmtPrepare { PREPARED } else { request.class },
         command: request.command,
-        arguments: if request.whole { request.arguments(buf) } else { &[] },
+        arguments: if request.whole { request.arguments() } else { &[] },
         statement: request.statement,
         text,
     }
@@ -22,14 +22,14 @@ pub(in crate::session) fn asked<'a>(buf: &'a Buf, request: &Request, text: Optio
 
 impl<R: Runtime> Session<R> {
     /// Returns the text of a whole COM_QUERY that is short enough to be parsed.
-    pub(in crate::session) fn text_of<'a>(&self, buf: &'a Buf, request: Request) -> Option<&'a [u8]> {
+    pub(in crate::session) fn text_of<'a>(&self, request: &'a Request) -> Option<&'a [u8]> {
         let attributes = self.client.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
-        let arguments = request.whole.then(|| request.arguments(buf))?;
+        let arguments = request.whole.then(|| request.arguments())?;
         query_text(arguments, attributes).ok().filter(|text| text.len() <= MAX_READ)
     }
 
     /// Returns the text that a statement executes: its own text, or the prepared text that it names.
-    pub(in crate::session) fn meant_text(&self, buf: &Buf, request: Request) -> Option<std::sync::Arc<[u8]>> {
+    pub(in crate::session) fn meant_text(&self, request: &Request) -> Option<std::sync::Arc<[u8]>> {
         if request.statement != 0 {
             let prepared = self.state.statements.peek(request.statement)?;
             let text = Some(&prepared.text.text).filter(|text| text.len() <= MAX_READ)?;
@@ -37,13 +37,13 @@ impl<R: Runtime> Session<R> {
             let locks = request.class.reason == Why::NamedLock && request.command == Command::StmtExecute;
             let attributes = self.client.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
             let named = (locks && prepared.params == 1 && prepared.long_data.is_none())
-                .then(|| Execute::parse(request.payload(buf), 1, attributes).ok())
+                .then(|| Execute::parse(request.payload(), 1, attributes).ok())
                 .flatten()
                 .and_then(|execute| execute.only_string(prepared.types.as_deref()))
                 .and_then(|value| with_string(text, value));
             return Some(named.map_or_else(|| text.clone(), std::sync::Arc::from));
         }
-        let text = (request.command == Command::Query).then(|| self.text_of(buf, request))??;
+        let text = (request.command == Command::Query).then(|| self.text_of(request))??;
         if request.class.effects.contains(Effects::EXECUTES)
             && let Some(name) = crate::sql::parts::executed(text, self.state.sql_options())
             && let Some(known) = self.state.objects.text_statements.iter().find(|known| *known.name == *name)
@@ -54,29 +54,21 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Returns the text of a statement that sets state, with which the server's reports are compared.
-    pub(in crate::session) fn text_that_sets(
-        &self,
-        buf: &Buf,
-        request: &Request,
-    ) -> Option<std::sync::Arc<[u8]>> {
+    pub(in crate::session) fn text_that_sets(&self, request: &Request) -> Option<std::sync::Arc<[u8]>> {
         let sets = request.class.effects.contains(Effects::SETS_STATE)
             && !matches!(request.command, Command::StmtPrepare | Command::InitDb);
-        if sets { self.meant_text(buf, *request) } else { None }
+        if sets { self.meant_text(request) } else { None }
     }
 
     /// Returns the name in an EXECUTE, a PREPARE or a DEALLOCATE, if the text does nothing else.
-    pub(in crate::session) fn statement_name(
-        &self,
-        buf: &Buf,
-        request: &Request,
-    ) -> Option<std::rc::Rc<[u8]>> {
+    pub(in crate::session) fn statement_name(&self, request: &Request) -> Option<std::rc::Rc<[u8]>> {
         use crate::sql::parts::{deallocated, executed, prepared_name};
         let (effects, options) = (request.class.effects, self.state.sql_options());
         let named = Effects::PREPARES | Effects::EXECUTES | Effects::DEALLOCATES;
         if !effects.intersects(named) || effects.contains(Effects::SEVERAL) {
             return None;
         }
-        let text = self.text_of(buf, *request)?;
+        let text = self.text_of(request)?;
         let name = executed(text, options)
             .or_else(|| deallocated(text, options))
             .or_else(|| prepared_name(text, options));
@@ -84,8 +76,8 @@ impl<R: Runtime> Session<R> {
     }
 
     /// True if the text is `SELECT ROW_COUNT()` and nothing else.
-    pub(in crate::session) fn asks_row_count(&self, buf: &Buf, request: &Request) -> bool {
-        let asked = self.text_of(buf, *request).filter(|_| request.command == crate::wire::Command::Query);
+    pub(in crate::session) fn asks_row_count(&self, request: &Request) -> bool {
+        let asked = self.text_of(request).filter(|_| request.command == crate::wire::Command::Query);
         asked.is_some_and(|text| {
             let text = text.trim_ascii();
             let text = text.strip_suffix(b";").unwrap_or(text).trim_ascii_end();
@@ -94,11 +86,11 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Returns the files that a server may ask the client for: those that this LOAD DATA LOCAL names.
-    pub(in crate::session) fn local_files(&self, buf: &Buf, request: Request) -> Vec<Vec<u8>> {
+    pub(in crate::session) fn local_files(&self, request: &Request) -> Vec<Vec<u8>> {
         if !self.client.capabilities.contains(Capabilities::LOCAL_FILES) {
             return Vec::new();
         }
-        let text = self.meant_text(buf, request).unwrap_or_default();
+        let text = self.meant_text(request).unwrap_or_default();
         local_files(&text, self.state.sql_options())
     }
 }

@@ -7,7 +7,7 @@ use crate::backend::InsertId;
 use crate::client::refusals::{
     DEMOTED, MAY_BE_COMMITTED, READ_ONLY_SERVER, Refusal, ended, ends_connection, read_only_transaction, said,
 };
-use crate::client::{Failure, Request, StatementError};
+use crate::client::{Failure, Request, RequestHead, StatementError};
 use crate::net::{Buf, Runtime, SMALL_BUFFER};
 use crate::policy::{Before, Expected, Verdict, Way, Words};
 use crate::session::Session;
@@ -224,21 +224,20 @@ impl<R: Runtime> Session<R> {
     pub(in crate::session) async fn answer(
         &mut self,
         walker: &mut ResponseWalker,
-        buf: &mut Buf,
         request: &mut Request,
     ) -> Result<Outcome, Close> {
         if matches!(self.reads.freshness, Freshness::Ahead(_)) {
             match self.is_as_expected().await {
                 Ok(true) => {}
                 // Boxed: the future of this rare case is large.
-                Ok(false) => return Box::pin(self.drop_answer(walker, buf, request)).await,
-                Err(stop) => return self.broken_off(stop, walker, buf, *request),
+                Ok(false) => return Box::pin(self.drop_answer(walker, request)).await,
+                Err(stop) => return self.broken_off(stop, walker, request),
             }
         }
         // The buffer is borrowed only when bytes have arrived, so that waiting sessions hold no memory.
         let mut chunk = Buf::default();
         let (mut forwarded, mut prepared) = (false, None);
-        self.upstream.note_last(request.is_last(buf) && !self.client.piece.more);
+        self.upstream.note_last(request.is_last() && !self.client.piece.more);
         loop {
             // In a block, so that the future of every session does not keep it across the waits below.
             {
@@ -248,13 +247,13 @@ impl<R: Runtime> Session<R> {
                 };
                 match pumped {
                     Ok(Pumped::Answer) => {}
-                    Ok(Pumped::Broken) => return Ok(self.lost(true, forwarded, walker, buf, *request)),
-                    Ok(Pumped::Unread) => return Ok(self.lost(false, forwarded, walker, buf, *request)),
-                    Ok(Pumped::GivenUp) => return Ok(self.server_given_up(forwarded, walker, buf, *request)),
+                    Ok(Pumped::Broken) => return Ok(self.lost(true, forwarded, walker, request)),
+                    Ok(Pumped::Unread) => return Ok(self.lost(false, forwarded, walker, request)),
+                    Ok(Pumped::GivenUp) => return Ok(self.server_given_up(forwarded, walker, request)),
                     Ok(Pumped::Refused(e)) => {
-                        return Ok(self.state_refused_by_server(e, walker, buf, *request));
+                        return Ok(self.state_refused_by_server(e, walker, request));
                     }
-                    Err(stop) => return self.broken_off(stop, walker, buf, *request),
+                    Err(stop) => return self.broken_off(stop, walker, request),
                 }
             }
             let full = chunk.is_full();
@@ -262,30 +261,31 @@ impl<R: Runtime> Session<R> {
             let mut output = ChunkOutput::AsItCame;
             let walk = {
                 // Not kept across a wait, since every session has this future.
-                let text = self.text_that_sets(buf, request);
-                let asked = asked(buf, request, text.as_deref());
+                let text = self.text_that_sets(request);
+                let asked = asked(request, text.as_deref());
                 self.walk(walker, &mut chunk, &mut output, nothing_forwarded, (request, asked))
             };
             let Walk { used, walked, prepared: named, rare } = walk;
             if let Some(rare) = rare {
                 let passing = (&mut chunk, &mut output, forwarded);
-                if let Some(end) = Box::pin(self.before_forwarding(rare, passing, walker, buf, request)).await
-                {
+                if let Some(end) = Box::pin(self.before_forwarding(rare, passing, walker, request)).await {
                     return end;
                 }
             }
             prepared = prepared.or(named);
             forwarded |= used > 0;
             if used > 0 && request.class.effects.contains(Effects::RENEWS) {
-                self.renews_so_far(buf, *request, matches!(walked, Walked::Done));
+                self.renews_so_far(request, matches!(walked, Walked::Done));
             }
             self.measured.bytes_out += used as u64;
             self.pass(&mut chunk, used, &mut output).await?;
             match walked {
                 Walked::Done => break,
                 Walked::LocalInfile => {
-                    request.consume_from(buf);
-                    let file = Box::pin(self.local_file(buf, walker.client_seq(), walker.shift())).await?;
+                    request.consume();
+                    let file =
+                        Box::pin(self.local_file(&mut request.buf, walker.client_seq(), walker.shift()))
+                            .await?;
                     walker.resume(file.seq);
                     walker.answers_packets(file.packets);
                 }
@@ -296,18 +296,18 @@ impl<R: Runtime> Session<R> {
         self.context.buffers.give(chunk);
         self.state.answer.next_seq = Some(walker.client_seq());
         if let Some(ok) = prepared {
-            let text = match request.arguments(buf).len() {
-                0..=MAX_READ => self.context.texts.prepared.get(request.arguments(buf), &self.state.carried),
-                _ => Box::pin(self.long_text(buf, *request)).await?,
+            let text = match request.arguments().len() {
+                0..=MAX_READ => self.context.texts.prepared.get(request.arguments(), &self.state.carried),
+                _ => Box::pin(self.long_text(request)).await?,
             };
             self.prepared(ok, text, request.class);
         }
         self.state.answer.cursor = walker.opened_cursor();
-        self.answered(buf, *request);
+        self.answered(request);
         if behind != BehindAnswer::Nothing {
             self.ends_behind_answer(behind);
         }
-        request.consume_from(buf);
+        request.consume();
         if self.measured.unread.is_some() || self.state.answer.code.is_some_and(stops_reading) {
             Box::pin(self.after_unread()).await?;
         }
@@ -334,13 +334,12 @@ impl<R: Runtime> Session<R> {
         rare: Box<RareAnswer>,
         (chunk, output, forwarded): (&mut Buf, &mut ChunkOutput, bool),
         walker: &ResponseWalker,
-        buf: &mut Buf,
-        request: &Request,
+        request: &mut Request,
     ) -> Option<Result<Outcome, Close>> {
         let RareAnswer { refused, before, late, fault } = *rare;
         if let Some(e) = fault {
             if self.upstream.role == Role::Replica {
-                return Some(self.broken_replica(e, (chunk, output, forwarded), walker, buf, *request).await);
+                return Some(self.broken_replica(e, (chunk, output, forwarded), walker, request).await);
             }
             // Forwards the packets before the fault: their sequence ids are already counted.
             self.context.buffers.give(std::mem::take(chunk));
@@ -350,7 +349,7 @@ impl<R: Runtime> Session<R> {
             let failure = Failure::BadServer(e.to_string());
             tracing::warn!(id = self.client.handle.id, peer = %self.client.handle.peer.get(), error = %e, "a server broke the protocol");
             let stop = StatementError::TellAndClose(failure, Close::ServerProtocol);
-            return Some(self.broken_off(stop, walker, buf, *request));
+            return Some(self.broken_off(stop, walker, request));
         }
         if let Some(refusal) = refused {
             self.context.buffers.give(std::mem::take(chunk));
@@ -361,32 +360,32 @@ impl<R: Runtime> Session<R> {
                 // The server executed nothing, so the statement counts as not sent. The client has no part of the ERR
                 // packet.
                 let seq = request.answer_seq();
-                return Some(Ok(match self.lost(false, forwarded, walker, buf, *request) {
+                return Some(Ok(match self.lost(false, forwarded, walker, request) {
                     Outcome::Stop(_, stop) => Outcome::Stop(seq, stop),
                     outcome => outcome,
                 }));
             }
-            return Some(Ok(self.reroute_refused(refusal, *request)));
+            return Some(Ok(self.reroute_refused(refusal, request)));
         }
-        match self.settle_late(before?, late, *request).await {
+        match self.settle_late(before?, late, request).await {
             Ok(()) => None,
             Err(NotKept::Doubt { seq, between }) => {
                 self.context.buffers.give(std::mem::take(chunk));
-                Some(Ok(self.tell_doubt(seq, forwarded && !between, buf, *request)))
+                Some(Ok(self.tell_doubt(seq, forwarded && !between, request)))
             }
-            Err(NotKept::Stop(stop)) => Some(self.broken_off(stop, walker, buf, *request)),
+            Err(NotKept::Stop(stop)) => Some(self.broken_off(stop, walker, request)),
         }
     }
 
     /// Updates the session's state, and the record of the connection's state, after a complete answer.
     #[inline]
-    pub(in crate::session) fn answered(&mut self, buf: &Buf, request: Request) {
+    pub(in crate::session) fn answered(&mut self, request: &Request) {
         let plain = Effects::OF_ALL | Effects::READS_USER_VARIABLES | Effects::LOCKS_ROWS | Effects::OPAQUE;
         let looks = !plain.contains(request.class.effects)
             || request.class.reason == Why::NamedLock
             || self.state.wants_text();
-        let text = if looks { self.meant_text(buf, request) } else { None };
-        let named = if looks { self.statement_name(buf, &request) } else { None };
+        let text = if looks { self.meant_text(request) } else { None };
+        let named = if looks { self.statement_name(request) } else { None };
         let text = text.as_deref();
         if self.state.wants_text() {
             self.state.learn(self.upstream.role, text);
@@ -400,14 +399,14 @@ impl<R: Runtime> Session<R> {
             self.state.done(self.upstream.role, &request.class, text, self.upstream.sent);
         }
         if self.upstream.role == Role::Primary {
-            self.journal_answered(buf, request);
+            self.journal_answered(request);
         }
         if request.statement != 0 {
             self.statement_done(request);
         }
         self.state.transaction.status |= self.state.transaction_elsewhere(self.upstream.role);
         self.catalogue_changed(request.class.effects);
-        let by = self.unexplained(&request, text);
+        let by = self.unexplained(request, text);
         let Some(connection) = &mut self.upstream.connection else { return };
         self.context.commits.answered(connection);
         connection.end_exchange();
@@ -466,7 +465,7 @@ impl<R: Runtime> Session<R> {
 
     /// Returns how to continue after an ERR packet that the client does not get. The server executed nothing, except
     /// perhaps with `Way::AskProbes`, where the server ends the connection.
-    fn reroute_refused(&mut self, refusal: Refusal, request: Request) -> Outcome {
+    fn reroute_refused(&mut self, refusal: Refusal, request: &RequestHead) -> Outcome {
         let server = self.upstream.connection.as_ref().map(|c| c.about.server);
         let Refusal { way, error } = refusal;
         if way != Way::AskProbes {
@@ -496,7 +495,7 @@ impl<R: Runtime> Session<R> {
 
     /// Returns what is known of a statement before its answer is read.
     #[inline]
-    fn expected(&self, request: &Request, on_replica: bool, nothing_forwarded: bool) -> Expected {
+    fn expected(&self, request: &RequestHead, on_replica: bool, nothing_forwarded: bool) -> Expected {
         let on_split_replica = self.client.port == Port::Split && self.upstream.role == Role::Replica;
         let may_leave = on_split_replica && !self.state.pins.on(Role::Replica).has(Pin::Transaction);
         let effects = request.class.effects;
@@ -506,7 +505,7 @@ impl<R: Runtime> Session<R> {
             replica_port: self.client.port == Port::Replica,
             nothing_forwarded,
             can_send_again: nothing_forwarded && request.whole,
-            no_doubt: self.upstream.role == Role::Replica || self.leaves_no_doubt(*request),
+            no_doubt: self.upstream.role == Role::Replica || self.leaves_no_doubt(request),
             may_leave,
             in_reading_transaction: on_split_replica && !may_leave,
             only_ends: effects.contains(Effects::ENDS) && !effects.contains(Effects::SEVERAL),
@@ -524,7 +523,7 @@ impl<R: Runtime> Session<R> {
         chunk: &mut Buf,
         output: &mut ChunkOutput,
         nothing_forwarded: bool,
-        (request, asked): (&Request, Asked<'_>),
+        (request, asked): (&RequestHead, Asked<'_>),
     ) -> Walk {
         let nothing =
             |rare| Walk { used: 0, walked: Walked::Done, prepared: None, rare: Some(Box::new(rare)) };

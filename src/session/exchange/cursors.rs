@@ -4,7 +4,7 @@
 use std::rc::Rc;
 
 use crate::backend::PreparedText;
-use crate::client::Request;
+use crate::client::RequestHead;
 use crate::net::Runtime;
 use crate::session::Session;
 use crate::sql::{Routines, StatementClass};
@@ -41,7 +41,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Updates cursors and long data after a command that named a statement.
-    pub(in crate::session) fn statement_done(&mut self, request: Request) {
+    pub(in crate::session) fn statement_done(&mut self, request: &RequestHead) {
         let (role, status) = (self.upstream.role, self.state.transaction.status);
         let failed = self.state.answer.failed();
         let opened = !failed && self.state.answer.cursor;

@@ -2,7 +2,7 @@
 
 use super::large_request::Streamed;
 use crate::client::Request;
-use crate::net::{Buf, Runtime};
+use crate::net::Runtime;
 use crate::session::Session;
 use crate::session::common::Outcome;
 use crate::sql::Effects;
@@ -14,40 +14,33 @@ use crate::worker::DataAccess;
 
 impl<R: Runtime> Session<R> {
     /// Sends the request once on the connection in use, and forwards the answer. Returns how the try ended.
-    pub(in crate::session) async fn exchange(
-        &mut self,
-        buf: &mut Buf,
-        request: &mut Request,
-    ) -> Result<Outcome, Close> {
+    pub(in crate::session) async fn exchange(&mut self, request: &mut Request) -> Result<Outcome, Close> {
         if self.upstream.role == Role::Primary {
             self.journal_begins(request);
         }
         if request.class.effects.contains(Effects::ENDS) {
-            self.mark_commit(buf, *request);
+            self.mark_commit(request);
         }
         // A prepare does not execute the text, so it leaves no state on the connection.
         self.upstream.sent = match request.command {
             Command::StmtPrepare => PinSet::default(),
             _ => {
                 let names = Effects::CREATES_TEMPORARY | Effects::SETS_USER_VARIABLES;
-                let text = if request.class.effects.intersects(names) {
-                    self.meant_text(buf, *request)
-                } else {
-                    None
-                };
+                let text =
+                    if request.class.effects.intersects(names) { self.meant_text(request) } else { None };
                 self.state.sends(self.upstream.role, &request.class, text.as_deref())
             }
         };
-        let shape = request.command.response_to(request.payload(buf));
+        let shape = request.command.response_to(request.payload());
         self.client.handle.servers.data_access.set(DataAccess::of(self.upstream.role, request));
         let Streamed { seq, packets, sent } = if request.whole {
             let sent = match self.names_client() {
-                false => self.upstream.send_whole(buf, *request).await,
-                true => Box::pin(self.send_with_client(buf, request)).await,
+                false => self.upstream.send_whole(request).await,
+                true => Box::pin(self.send_with_client(request)).await,
             };
             Streamed { seq: 1, packets: 1, sent }
         } else {
-            Box::pin(self.send_large(buf)).await?
+            Box::pin(self.send_large(&mut request.buf)).await?
         };
         if shape == ResponseShape::None {
             if !sent {
@@ -59,19 +52,19 @@ impl<R: Runtime> Session<R> {
                 connection.end_exchange();
                 connection.ran(None);
             }
-            request.consume_from(buf);
+            request.consume();
             return Ok(Outcome::Done);
         }
-        let mut walker = self.walker(shape, seq, buf, request);
+        let mut walker = self.walker(shape, seq, request);
         walker.answers_packets(packets);
         if !sent || self.upstream.connection.is_none() {
-            return Ok(self.lost(sent, false, &walker, buf, *request));
+            return Ok(self.lost(sent, false, &walker, request));
         }
-        self.answer(&mut walker, buf, request).await
+        self.answer(&mut walker, request).await
     }
 
     /// Returns the walker for the answer to a request. `seq` is the sequence id of the answer's first packet.
-    fn walker(&self, shape: ResponseShape, seq: u8, buf: &Buf, request: &Request) -> ResponseWalker {
+    fn walker(&self, shape: ResponseShape, seq: u8, request: &Request) -> ResponseWalker {
         let server =
             self.upstream.connection.as_ref().map_or(Capabilities::empty(), |c| c.about.capabilities);
         let mut legs = Legs::new(server, self.client.capabilities);
@@ -91,7 +84,7 @@ impl<R: Runtime> Session<R> {
             walker.names_statement(self.state.statements.next_id());
         }
         if request.class.may_load_local_file() {
-            walker.allows_local_files(self.local_files(buf, *request));
+            walker.allows_local_files(self.local_files(request));
         }
         walker
     }

@@ -2,8 +2,8 @@
 //! like, and statements about accounts. The pool must know before the client, because the client may connect
 //! anew at once.
 
-use crate::client::Request;
-use crate::net::{Buf, Runtime};
+use crate::client::{Request, RequestHead};
+use crate::net::Runtime;
 use crate::session::Session;
 use crate::sql::{Effects, before_renewal};
 use crate::state::AnswerError;
@@ -15,7 +15,7 @@ impl<R: Runtime> Session<R> {
     /// answer is there, perhaps the last, and before the client gets it. A statement that was denied for lack
     /// of a privilege does not renew, so that its account cannot close other sessions' connections by
     /// repeating it.
-    pub(in crate::session) fn renews_so_far(&self, buf: &Buf, request: Request, complete: bool) {
+    pub(in crate::session) fn renews_so_far(&self, request: &Request, complete: bool) {
         let answer = &self.state.answer;
         let several = request.class.effects.contains(Effects::SEVERAL);
         // A text of several statements that failed may have been executed in part, unless the error is a
@@ -25,7 +25,7 @@ impl<R: Runtime> Session<R> {
         // statement has at least one result. A compound statement counts as several statements and has one
         // result.
         let executed = || {
-            let text = self.text_of(buf, request);
+            let text = self.text_of(request);
             let results = usize::from(answer.results);
             answer.results == u16::MAX
                 || text.is_none_or(|text| results > before_renewal(text, self.state.sql_options()))
@@ -36,7 +36,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Renews the pooled connections after such a statement was executed, or may have been.
-    pub(in crate::session) fn renews(&self, request: Request) {
+    pub(in crate::session) fn renews(&self, request: &RequestHead) {
         if request.command == Command::StmtPrepare {
             return;
         }

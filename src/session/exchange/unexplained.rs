@@ -1,7 +1,7 @@
 //! Whether text, catalogue and reports show everything that a statement left on its connection.
 
 use crate::backend::Connection;
-use crate::client::Request;
+use crate::client::RequestHead;
 use crate::net::{Runtime, Stream};
 use crate::session::Session;
 use crate::sql::Effects;
@@ -44,7 +44,7 @@ impl<R: Runtime> Session<R> {
     #[inline]
     pub(in crate::session) fn unexplained(
         &self,
-        request: &Request,
+        request: &RequestHead,
         text: Option<&[u8]>,
     ) -> Option<Unexplained> {
         Some(self.or_no_catalogue(self.state.unexplained(&request.class, text)?))

@@ -1,7 +1,7 @@
 //! Requests that a server refuses to read to their end, such as a packet over `max_allowed_packet`. The server sends an ERR
 //! packet in the middle of the request and closes the connection. The client gets the same packet, and its connection ends.
 
-use crate::client::{Request, StatementError};
+use crate::client::{RequestHead, StatementError};
 use crate::net::{Buf, Runtime};
 use crate::session::Session;
 use crate::session::common::Outcome;
@@ -69,7 +69,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// True if the server may refuse this COM_STMT_SEND_LONG_DATA, which has no answer: the proxy must ask.
-    pub(in crate::session) fn may_refuse_long_data(&self, request: &Request) -> bool {
+    pub(in crate::session) fn may_refuse_long_data(&self, request: &RequestHead) -> bool {
         if request.command != Command::StmtSendLongData {
             return false;
         }

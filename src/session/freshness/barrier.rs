@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::replica_choice::{Seen, half};
-use crate::client::{Failure, Request, StatementError};
+use crate::client::{Failure, Request, RequestHead, StatementError};
 use crate::config::{Fallback, Level};
 use crate::net::{Runtime, turn_time};
 use crate::policy::{Act, Reading};
@@ -34,7 +34,7 @@ const WITHOUT_POSITION: Effects = Effects::READS_DIAGNOSTICS
 impl<R: Runtime> Session<R> {
     /// True if this statement, which a replica should run, must pass the barrier first.
     #[inline]
-    pub(in crate::session) fn must_ask(&self, why: Why, request: &Request) -> bool {
+    pub(in crate::session) fn must_ask(&self, why: Why, request: &RequestHead) -> bool {
         // Most statements are done here: at weaker levels nothing else is looked at.
         if self.reads.level > Level::Session {
             return false;
@@ -104,7 +104,7 @@ impl<R: Runtime> Session<R> {
     /// the primary.
     pub(in crate::session) async fn pass_barrier(
         &mut self,
-        request: &Request,
+        request: &RequestHead,
     ) -> Result<Option<Why>, StatementError> {
         let (began, held) = (turn_time(), self.client.budget.spent());
         let step = self.client.begin_step(TraceStep::Barrier);
@@ -151,7 +151,7 @@ impl<R: Runtime> Session<R> {
     async fn freshness(
         &mut self,
         began: Instant,
-        request: &Request,
+        request: &RequestHead,
     ) -> Result<(Freshness, Option<Fresh>), StatementError> {
         if matches!(self.state.written, Written::Unknown) {
             return self.divert(began, None).await;
@@ -230,7 +230,7 @@ impl<R: Runtime> Session<R> {
     async fn has_own_writes(
         &mut self,
         began: Instant,
-        request: &Request,
+        request: &RequestHead,
     ) -> Result<Option<(Freshness, Option<Fresh>)>, StatementError> {
         let context = self.context.clone();
         let snapshot = context.topology.get();
@@ -266,8 +266,7 @@ impl<R: Runtime> Session<R> {
     /// for diverted reads.
     pub(in crate::session) async fn comes_from_a_replica(
         &mut self,
-        buf: &mut crate::net::Buf,
-        request: Request,
+        request: &mut Request,
     ) -> Result<(), StatementEnd> {
         let Freshness::Position(position) = std::mem::replace(&mut self.reads.freshness, Freshness::Primary)
         else {
@@ -292,14 +291,14 @@ impl<R: Runtime> Session<R> {
         self.client.end_step(step);
         match shown {
             Ok(()) => Ok(()),
-            Err(stop) => Err(self.end_unsent(buf, request, stop).await),
+            Err(stop) => Err(self.end_unsent(request, stop).await),
         }
     }
 
     /// True if this read must go to the primary, because the connection that is kept on a replica (for a
     /// cursor or the like) lacks what the read must see.
     #[inline]
-    pub(in crate::session) fn keeps_behind(&self, request: &Request) -> bool {
+    pub(in crate::session) fn keeps_behind(&self, request: &RequestHead) -> bool {
         let nothing = matches!(self.state.written, Written::Nothing);
         if (nothing && matches!(self.reads.freshness, Freshness::Unasked)) || self.client.port != Port::Split
         {
@@ -320,7 +319,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         began: Instant,
         position: Rc<GtidSet>,
-        request: &Request,
+        request: &RequestHead,
     ) -> Result<(Freshness, Option<Fresh>), StatementError> {
         if let Written::These(written) = &self.state.written
             && !position.contains(written)
@@ -399,7 +398,7 @@ impl<R: Runtime> Session<R> {
         began: Instant,
         position: Rc<GtidSet>,
         kept: &Server,
-        request: &Request,
+        request: &RequestHead,
     ) -> Result<(Freshness, Option<Fresh>), StatementError> {
         let context = self.context.clone();
         let may_leave = self.is_free(request);
@@ -433,7 +432,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         began: Instant,
         snapshot: &Snapshot,
-        request: &Request,
+        request: &RequestHead,
     ) -> Result<(Freshness, Option<Fresh>), StatementError> {
         let context = self.context.clone();
         let kept = self.upstream.kept_on(Role::Replica);
@@ -497,12 +496,11 @@ impl<R: Runtime> Session<R> {
     /// Passes the barrier, and ends the statement with an error if that fails.
     pub(in crate::session) async fn barrier_first(
         &mut self,
-        buf: &mut crate::net::Buf,
-        request: Request,
+        request: &mut Request,
     ) -> Result<Option<Why>, StatementEnd> {
-        match self.pass_barrier(&request).await {
+        match self.pass_barrier(request).await {
             Ok(why) => Ok(why),
-            Err(stop) => Err(self.end_unsent(buf, request, stop).await),
+            Err(stop) => Err(self.end_unsent(request, stop).await),
         }
     }
 }

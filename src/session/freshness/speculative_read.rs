@@ -30,7 +30,7 @@ const EXECUTE_FLAGS: usize = 4;
 impl<R: Runtime> Session<R> {
     /// Returns true if this read goes to a replica at once. In that case, chooses the replica and asks the
     /// primary for its position at the same time.
-    pub(in crate::session) fn start_speculative_read(&mut self, buf: &Buf, request: &Request) -> bool {
+    pub(in crate::session) fn start_speculative_read(&mut self, request: &Request) -> bool {
         let plain = Effects::OF_ALL | Effects::READS_USER_VARIABLES;
         let effects = request.class.effects;
         if self.reads.level != Level::Strong
@@ -46,7 +46,7 @@ impl<R: Runtime> Session<R> {
         match request.command {
             Command::Query => {}
             // Only without a cursor, which would stay open on the replica.
-            Command::StmtExecute if request.arguments(buf).get(EXECUTE_FLAGS) == Some(&0) => {}
+            Command::StmtExecute if request.arguments().get(EXECUTE_FLAGS) == Some(&0) => {}
             _ => return false,
         }
         let Some(position) = self.context.positions.quiet_at() else { return false };
@@ -105,18 +105,17 @@ impl<R: Runtime> Session<R> {
     pub(in crate::session) async fn drop_answer(
         &mut self,
         walker: &mut ResponseWalker,
-        buf: &mut Buf,
         request: &mut Request,
     ) -> Result<Outcome, Close> {
         let (mut chunk, mut dropped) = (Buf::default(), 0);
         loop {
             match self.upstream.pump(&mut self.client, &mut chunk, dropped > 0).await {
                 Ok(Pumped::Answer) => {}
-                Ok(Pumped::Broken) => return Ok(self.lost(true, false, walker, buf, *request)),
-                Ok(Pumped::Unread) => return Ok(self.lost(false, false, walker, buf, *request)),
-                Ok(Pumped::GivenUp) => return Ok(self.server_given_up(false, walker, buf, *request)),
-                Ok(Pumped::Refused(e)) => return Ok(self.state_refused_by_server(e, walker, buf, *request)),
-                Err(stop) => return self.broken_off(stop, walker, buf, *request),
+                Ok(Pumped::Broken) => return Ok(self.lost(true, false, walker, request)),
+                Ok(Pumped::Unread) => return Ok(self.lost(false, false, walker, request)),
+                Ok(Pumped::GivenUp) => return Ok(self.server_given_up(false, walker, request)),
+                Ok(Pumped::Refused(e)) => return Ok(self.state_refused_by_server(e, walker, request)),
+                Err(stop) => return self.broken_off(stop, walker, request),
             }
             let full = chunk.is_full();
             let walked = {
@@ -150,7 +149,7 @@ impl<R: Runtime> Session<R> {
             self.upstream.release_after_statement(&mut self.state);
         }
         if let Err(stop) = self.settle_losses().await {
-            request.consume_from(buf);
+            request.consume();
             return Ok(Outcome::Stop(request.answer_seq(), stop));
         }
         Ok(Outcome::Overtaken)

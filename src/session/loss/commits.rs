@@ -7,9 +7,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::client::{Failure, Request, StatementError};
+use crate::client::{Failure, Request, RequestHead, StatementError};
 use crate::config::LostCommit;
-use crate::net::{Buf, Runtime};
+use crate::net::Runtime;
 use crate::session::Session;
 use crate::session::common::UnansweredTry;
 use crate::sql::Effects;
@@ -36,13 +36,13 @@ enum CommitFate {
 
 impl<R: Runtime> Session<R> {
     /// Marks the transaction that this statement commits, if its COMMIT can be looked up afterwards.
-    pub(in crate::session) fn mark_commit(&mut self, buf: &Buf, request: Request) {
+    pub(in crate::session) fn mark_commit(&mut self, request: &Request) {
         let context = self.context.clone();
         if self.upstream.role != Role::Primary
             || context.live.borrow().failover.commit != LostCommit::LookedUp
             || !self.state.pins.on(Role::Primary).has(Pin::Transaction)
             || self.state.transaction.journal.as_ref().is_some_and(|journal| !journal.writes())
-            || !self.only_commits(buf, request)
+            || !self.only_commits(request)
             || self.chains()
             || !context.topology.primary_has_gtids()
             // The savepoint would be listed in the client's profiles.
@@ -73,10 +73,10 @@ impl<R: Runtime> Session<R> {
     }
 
     /// True if a statement only commits: it neither begins a next transaction nor ends the session.
-    fn only_commits(&self, buf: &Buf, request: Request) -> bool {
+    fn only_commits(&self, request: &Request) -> bool {
         request.command == Command::Query
             && request.class.effects.contains(Effects::ENDS)
-            && self.text_of(buf, request).is_some_and(|text| {
+            && self.text_of(request).is_some_and(|text| {
                 let text = text.trim_ascii();
                 let text = text.strip_suffix(b";").unwrap_or(text).trim_ascii_end();
                 [&b"commit"[..], b"commit work"].iter().any(|commit| text.eq_ignore_ascii_case(commit))
@@ -86,7 +86,7 @@ impl<R: Runtime> Session<R> {
     /// Tells the client what became of its COMMIT, once there is a new primary to ask.
     pub(in crate::session) async fn tell_fate(
         &mut self,
-        request: Request,
+        request: &RequestHead,
         seq: u8,
         unanswered: Box<UnansweredTry>,
     ) -> Result<(), Close> {
@@ -103,7 +103,7 @@ impl<R: Runtime> Session<R> {
                 self.state.done(Role::Primary, &request.class, None, self.upstream.sent);
                 let sent = self.send_ok(seq).await;
                 let why = if self.client.port == Port::Split { Why::Transaction } else { Why::Port };
-                self.count_statement(&request, Role::Primary, why);
+                self.count_statement(request, Role::Primary, why);
                 return sent;
             }
             Ok(CommitFate::Gone) => {

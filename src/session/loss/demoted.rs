@@ -8,8 +8,8 @@ use tokio::time::Instant;
 use super::commits::UNSETTLED;
 use super::replay::MAX_PRIMARIES;
 use crate::backend::ServerError;
-use crate::client::{Failure, Request, StatementError};
-use crate::net::{Buf, Runtime};
+use crate::client::{Failure, Request, RequestHead, StatementError};
+use crate::net::Runtime;
 use crate::session::Session;
 use crate::session::common::Outcome;
 use crate::sql::Effects;
@@ -67,7 +67,7 @@ pub(in crate::session) enum NotKept {
 impl DataAccess {
     /// Returns what a statement can do to the primary's data.
     #[inline]
-    pub(in crate::session) fn of(role: Role, request: &Request) -> Self {
+    pub(in crate::session) fn of(role: Role, request: &RequestHead) -> Self {
         let effects = request.class.effects;
         let parts = Effects::LEAVES_UNKNOWN | Effects::EXECUTES | Effects::COMMITS_IMPLICITLY;
         let runs =
@@ -96,11 +96,11 @@ impl<R: Runtime> Session<R> {
     /// True if the server in use would execute this write although it is read-only and no longer the primary,
     /// because the account bypasses `read_only`.
     #[inline]
-    pub(in crate::session) fn passes_read_only(&self, buf: &Buf, request: &Request) -> bool {
+    pub(in crate::session) fn passes_read_only(&self, request: &Request) -> bool {
         self.is_late()
             && !matches!(DataAccess::of(self.upstream.role, request), DataAccess::Reads)
             && self.client.login.as_ref().is_some_and(|login| self.context.passes(&login.user) == Some(true))
-            && !self.only_rolls_back(buf, request)
+            && !self.only_rolls_back(request)
     }
 
     /// Returns the outcome of a statement that a read-only server refused, without sending it. The server
@@ -120,12 +120,12 @@ impl<R: Runtime> Session<R> {
         &mut self,
         before: Box<BeforeLate>,
         late: Option<Box<Late>>,
-        request: Request,
+        request: &RequestHead,
     ) -> Result<(), NotKept> {
         let BeforeLate { seq, between, written } = *before;
         let later = std::mem::replace(&mut self.state.written, written);
         let step = self.client.begin_step(TraceStep::Fate);
-        let kept = self.is_kept(late, &request).await;
+        let kept = self.is_kept(late, request).await;
         self.client.end_step(step);
         match kept {
             Ok(true) => {
@@ -138,7 +138,11 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Waits for the next primary, and returns true if it has what a late answer acknowledges.
-    async fn is_kept(&mut self, late: Option<Box<Late>>, request: &Request) -> Result<bool, StatementError> {
+    async fn is_kept(
+        &mut self,
+        late: Option<Box<Late>>,
+        request: &RequestHead,
+    ) -> Result<bool, StatementError> {
         let Some(here) = self.client.handle.servers.attached.get() else { return Ok(true) };
         let late = late.map(|late| *late).unwrap_or_default();
         let access = DataAccess::of(self.upstream.role, request);
@@ -231,8 +235,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         seq: u8,
         in_packet: bool,
-        buf: &mut Buf,
-        mut request: Request,
+        request: &mut Request,
     ) -> Outcome {
         tracing::warn!(
             id = self.client.handle.id,
@@ -246,7 +249,7 @@ impl<R: Runtime> Session<R> {
         let held = self.state.held(role).is_some();
         self.state.connection_gone(role);
         self.disrupted(Disruption::OutcomeUnknown);
-        request.consume_from(buf);
+        request.consume();
         let stop = match () {
             () if in_packet => StatementError::Close(Close::ServerLost),
             () if held || leaves => StatementError::TellAndClose(Failure::OutcomeUnknown, Close::ServerLost),

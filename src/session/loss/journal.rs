@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
-use crate::client::Request;
+use crate::client::{Request, RequestHead};
 use crate::config::Replay;
-use crate::net::{Buf, Claim, Runtime};
+use crate::net::{Claim, Runtime};
 use crate::policy::InTransaction;
 use crate::session::Session;
 use crate::sql::Effects;
@@ -17,7 +17,7 @@ use crate::wire::{Capabilities, Command, PacketHeader, Types, first_types};
 fn append_self_contained(
     out: &mut Vec<u8>,
     packet: &[u8],
-    request: Request,
+    request: &RequestHead,
     prepared: &Prepared,
     attributes: bool,
 ) -> Option<()> {
@@ -37,7 +37,7 @@ impl<R: Runtime> Session<R> {
     /// Prepares the journal before a statement is sent: resets the digest if a transaction is open on the
     /// primary, or starts a journal if this statement may begin a transaction.
     #[inline]
-    pub(in crate::session) fn journal_begins(&mut self, request: &Request) {
+    pub(in crate::session) fn journal_begins(&mut self, request: &RequestHead) {
         if self.state.pins.on(Role::Primary).has(Pin::Transaction) {
             if let Some(journal) = &mut self.state.transaction.journal {
                 journal.summary = Summary::default();
@@ -72,7 +72,7 @@ impl<R: Runtime> Session<R> {
 
     /// Records the statement after its complete answer. The request must still be in the buffer.
     #[inline]
-    pub(in crate::session) fn journal_answered(&mut self, buf: &Buf, request: Request) {
+    pub(in crate::session) fn journal_answered(&mut self, request: &Request) {
         let Some(mut journal) = self.state.transaction.journal.take() else { return };
         // The transaction is over, or never began.
         if !self.state.in_transaction() {
@@ -80,18 +80,18 @@ impl<R: Runtime> Session<R> {
         }
         // These commands do nothing in the transaction, so they need no entry.
         if matches!(request.command, Command::StmtPrepare | Command::StmtReset | Command::Statistics)
-            || self.record(&mut journal, buf, request).is_some()
+            || self.record(&mut journal, request).is_some()
         {
             self.state.transaction.journal = Some(journal);
         }
     }
 
     /// Adds the statement to the journal. Returns None if the transaction can no longer be replayed.
-    fn record(&self, journal: &mut Journal, buf: &Buf, request: Request) -> Option<()> {
-        if !request.whole || journal.summary.undone || !self.can_follow(journal, &request) {
+    fn record(&self, journal: &mut Journal, request: &Request) -> Option<()> {
+        if !request.whole || journal.summary.undone || !self.can_follow(journal, request) {
             return None;
         }
-        let packet = buf.filled().get(..request.header.total())?;
+        let packet = request.buf.filled().get(..request.header.total())?;
         let limit = self.context.live.borrow().failover.replay_limit;
         let entries = journal.entries.len() * size_of::<Entry>();
         if journal.packets.len() + entries + packet.len() > limit
@@ -134,7 +134,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// True if the statement can be replayed behind the journal's statements on another primary.
-    pub(in crate::session) fn can_follow(&self, journal: &Journal, request: &Request) -> bool {
+    pub(in crate::session) fn can_follow(&self, journal: &Journal, request: &RequestHead) -> bool {
         let (before, now) = (&journal.carried, &self.state.carried);
         InTransaction {
             is_first: journal.entries.is_empty(),

@@ -57,15 +57,14 @@ impl<R: Runtime> Session<R> {
     /// Settles losses before this statement is sent, and ends the statement if that fails.
     pub(in crate::session) async fn settle_losses_first(
         &mut self,
-        buf: &mut Buf,
-        request: Request,
+        request: &mut Request,
     ) -> Result<(), StatementEnd> {
-        if self.upstream.lost.primary && self.only_rolls_back(buf, &request) {
+        if self.upstream.lost.primary && self.only_rolls_back(request) {
             self.forget_lost_transaction();
         }
         match self.settle_losses().await {
             Ok(()) => Ok(()),
-            Err(stop) => Err(self.end_unsent(buf, request, stop).await),
+            Err(stop) => Err(self.end_unsent(request, stop).await),
         }
     }
 
@@ -73,15 +72,14 @@ impl<R: Runtime> Session<R> {
     /// `too_often`: gives up instead.
     pub(in crate::session) async fn replay_first(
         &mut self,
-        buf: &mut Buf,
-        request: Request,
+        request: &mut Request,
         too_often: bool,
     ) -> Result<(), StatementEnd> {
         let writes = request.class.kind >= StatementKind::Write;
         let ran = if too_often { Err(self.rolled_back()) } else { self.replay(writes).await };
         match ran {
             Ok(()) => Ok(()),
-            Err(stop) => Err(self.end_unsent(buf, request, stop).await),
+            Err(stop) => Err(self.end_unsent(request, stop).await),
         }
     }
 

@@ -1,7 +1,7 @@
 //! Decides what becomes of a statement whose server was lost, or turned out not to be the primary.
 
 use crate::backend::SwallowError;
-use crate::client::{Failure, Request, StatementError};
+use crate::client::{Failure, Request, RequestHead, StatementError};
 use crate::net::{Buf, Runtime};
 use crate::policy::{Error, Fate, Loss};
 use crate::session::Session;
@@ -30,8 +30,7 @@ impl<R: Runtime> Session<R> {
         sent: bool,
         forwarded: bool,
         walker: &ResponseWalker,
-        buf: &mut Buf,
-        mut request: Request,
+        request: &mut Request,
     ) -> Outcome {
         if request.class.effects.contains(Effects::RENEWS) {
             self.renews(request);
@@ -68,7 +67,7 @@ impl<R: Runtime> Session<R> {
             commits,
             held: held.is_some(),
             leaves,
-            only_rolls_back: self.only_rolls_back(buf, &request),
+            only_rolls_back: self.only_rolls_back(request),
             can_replay: self.can_replay(sent, request),
             begins: request.class.effects.contains(Effects::BEGINS),
             repeatable: self.is_repeatable(request),
@@ -88,7 +87,7 @@ impl<R: Runtime> Session<R> {
             Fate::LookUp => match unanswered {
                 Some(unanswered) => {
                     self.upstream.lost.primary = false;
-                    request.consume_from(buf);
+                    request.consume();
                     return Outcome::LookUp(walker.client_seq(), Box::new(unanswered));
                 }
                 None => (Error::OutcomeUnknown, StatementError::Tell(Failure::OutcomeUnknown)),
@@ -112,7 +111,7 @@ impl<R: Runtime> Session<R> {
             Error::OutcomeUnknown => Disruption::OutcomeUnknown,
             Error::AnswerCut | Error::LostTwice => Disruption::AnswerCut,
         });
-        request.consume_from(buf);
+        request.consume();
         let seq = if matches!(stop, StatementError::Close(_)) { 0 } else { walker.client_seq() };
         Outcome::Stop(seq, stop)
     }
@@ -123,8 +122,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         error: SwallowError,
         walker: &ResponseWalker,
-        buf: &mut Buf,
-        mut request: Request,
+        request: &mut Request,
     ) -> Outcome {
         let (reader, may_leave) = (self.upstream.role == Role::Replica, self.may_leave());
         if reader
@@ -135,7 +133,7 @@ impl<R: Runtime> Session<R> {
         {
             // The transaction is lost with the connection, but the session is not.
             tracing::warn!(id = self.client.handle.id, peer = %self.client.handle.peer.get(), %error, "a server refuses the state of a session");
-            return self.server_given_up(false, walker, buf, request);
+            return self.server_given_up(false, walker, request);
         }
         self.upstream.server_lost();
         self.state.unpin(self.upstream.role, std::mem::take(&mut self.upstream.sent));
@@ -152,7 +150,7 @@ impl<R: Runtime> Session<R> {
                 Outcome::Again
             }
             SwallowError::Schema(e) => {
-                request.consume_from(buf);
+                request.consume();
                 Outcome::Stop(walker.client_seq(), StatementError::Tell(Failure::Server(e)))
             }
             error => {
@@ -164,7 +162,7 @@ impl<R: Runtime> Session<R> {
                     return Outcome::Again;
                 }
                 // The server may have executed the statement although it refused the command in front of it.
-                request.consume_from(buf);
+                request.consume();
                 let failure = Failure::BadServer(error.to_string());
                 Outcome::Stop(
                     walker.client_seq(),
@@ -180,11 +178,10 @@ impl<R: Runtime> Session<R> {
         &mut self,
         stop: StatementError,
         walker: &ResponseWalker,
-        buf: &mut Buf,
-        mut request: Request,
+        request: &mut Request,
     ) -> Result<Outcome, Close> {
         self.upstream.server_lost();
-        request.consume_from(buf);
+        request.consume();
         match stop {
             StatementError::TellAndClose(_, close) if !walker.between_packets() => Err(close),
             stop => Ok(Outcome::Stop(walker.client_seq(), stop)),
@@ -198,8 +195,7 @@ impl<R: Runtime> Session<R> {
         fault: ProtocolError,
         (chunk, output, forwarded): (&mut Buf, &mut ChunkOutput, bool),
         walker: &ResponseWalker,
-        buf: &mut Buf,
-        request: Request,
+        request: &mut Request,
     ) -> Result<Outcome, Close> {
         let server = self.upstream.connection.as_ref().map(|c| c.about.server);
         let name = server.and_then(|id| self.context.topology.get().server(id).map(|s| s.name.clone()));
@@ -220,7 +216,7 @@ impl<R: Runtime> Session<R> {
             self.state.unpin(self.upstream.role, std::mem::take(&mut self.upstream.sent));
             return Ok(outcome);
         }
-        Ok(match self.server_given_up(forwarded, walker, buf, request) {
+        Ok(match self.server_given_up(forwarded, walker, request) {
             Outcome::Stop(0, stop) => Outcome::Stop(0, stop),
             Outcome::Stop(_, stop) => Outcome::Stop(seq, stop),
             outcome => outcome,
@@ -233,19 +229,18 @@ impl<R: Runtime> Session<R> {
         &mut self,
         forwarded: bool,
         walker: &ResponseWalker,
-        buf: &mut Buf,
-        request: Request,
+        request: &mut Request,
     ) -> Outcome {
         let lost_on = self.measured.lost_on.take();
-        let outcome = self.lost(true, forwarded, walker, buf, request);
+        let outcome = self.lost(true, forwarded, walker, request);
         self.measured.lost_on = lost_on;
         outcome
     }
 
     /// True if the open transaction can be replayed on another primary, and this statement run after it.
-    fn can_replay(&self, sent: bool, request: Request) -> bool {
+    fn can_replay(&self, sent: bool, request: &RequestHead) -> bool {
         let Some(journal) = &self.state.transaction.journal else { return false };
-        !sent || self.can_follow(journal, &request)
+        !sent || self.can_follow(journal, request)
     }
 
     /// Forgets a lost transaction that the client rolls back itself: the client needs no error.

@@ -1,7 +1,7 @@
 //! The tries of a statement that was not executed yet.
 
 use crate::client::{Failure, Request, StatementError};
-use crate::net::{Buf, Runtime};
+use crate::net::Runtime;
 use crate::policy::{NextTry, next_try};
 use crate::session::Session;
 use crate::session::common::StatementEnd;
@@ -20,14 +20,13 @@ impl<R: Runtime> Session<R> {
     /// Counts a failed try, and pauses before the next try (see `policy::next_try`).
     pub(in crate::session) async fn retry(
         &mut self,
-        buf: &mut Buf,
-        request: Request,
+        request: &mut Request,
         tries: &mut Tries,
     ) -> Result<(), StatementEnd> {
         tries.failed += 1;
         match self.pause_before_retry(tries.failed).await {
             Ok(()) => Ok(()),
-            Err(stop) => Err(self.end_unsent(buf, request, stop).await),
+            Err(stop) => Err(self.end_unsent(request, stop).await),
         }
     }
 

@@ -9,7 +9,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::audited::AuditedEnd;
-use crate::client::{Failure, PacketRun, Request, StatementError};
+use crate::client::{Failure, PacketRun, RequestHead, StatementError};
 use crate::net::{Buf, Runtime, turn_time};
 use crate::session::Session;
 use crate::sql::digest::Digest;
@@ -75,7 +75,7 @@ pub(in crate::session) struct Measured {
 
 impl Measured {
     /// Begins with a request.
-    fn begin(&mut self, request: &Request, pins: PinSet) {
+    fn begin(&mut self, request: &RequestHead, pins: PinSet) {
         (self.class, self.command) = (None, Some(request.command));
         (self.text, self.executed) = (None, None);
         (self.unread, self.early) = (None, None);
@@ -91,7 +91,7 @@ impl Measured {
 
 impl<R: Runtime> Session<R> {
     /// Begins with a request.
-    pub(in crate::session) fn begin_measuring(&mut self, request: &Request) {
+    pub(in crate::session) fn begin_measuring(&mut self, request: &RequestHead) {
         self.client.handle.statement.replace(None);
         let pins = self.all_pins();
         self.measured.begin(request, pins);
@@ -130,7 +130,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Counts the statement that a server executed.
-    pub(in crate::session) fn count_statement(&self, request: &Request, role: Role, why: Why) {
+    pub(in crate::session) fn count_statement(&self, request: &RequestHead, role: Role, why: Why) {
         self.context.metrics.placed.at(request.class.kind, role, why).add(1);
         let (micros, metrics) = (self.micros(), &self.context.metrics);
         if let Some(latency) = metrics.latency.get(self.client.port as usize) {

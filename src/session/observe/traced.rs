@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::client::{Request, traced_server};
 use crate::config::Choice;
-use crate::net::{Buf, Runtime};
+use crate::net::Runtime;
 use crate::session::Session;
 use crate::session::common::Outcome;
 use crate::session::fresh::Freshness;
@@ -31,19 +31,19 @@ const STATE: &str = "tracestate";
 impl<R: Runtime> Session<R> {
     /// Decides whether a command is traced, and begins its trace.
     #[inline(never)]
-    pub(in crate::session) fn begin_trace(&mut self, buf: &Buf, request: &Request) {
+    pub(in crate::session) fn begin_trace(&mut self, request: &Request) {
         let statements =
             [Command::Query, Command::StmtPrepare, Command::StmtExecute, Command::StmtBulkExecute];
         if !statements.contains(&request.command) {
             return;
         }
-        let parent = self.said_by_client(buf, request, PARENT);
+        let parent = self.said_by_client(request, PARENT);
         let parent = parent.and_then(|value| TraceParent::parse(&value));
         match self.context.traces.decide(parent.map(|parent| (parent.trace, parent.sampled))) {
             Sampled::No => {}
             Sampled::OverLimit => self.context.metrics.traces_over_limit.add(1),
             Sampled::Yes(new) => {
-                let state = parent.and_then(|_| self.said_by_client(buf, request, STATE));
+                let state = parent.and_then(|_| self.said_by_client(request, STATE));
                 let state = state.filter(|state| state.len() <= MAX_STATE);
                 let state = state.and_then(|state| std::str::from_utf8(&state).ok().map(Box::from));
                 let (id, span) = parent.map_or((new, None), |parent| (parent.trace, Some(parent.span)));
@@ -54,8 +54,8 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Returns what the client says with a command: in a query attribute, or else in a comment of the text.
-    fn said_by_client<'a>(&self, buf: &'a Buf, request: &Request, key: &str) -> Option<Cow<'a, [u8]>> {
-        let (arguments, attributes) = (request.arguments(buf), self.client.has_attributes());
+    fn said_by_client<'a>(&self, request: &'a Request, key: &str) -> Option<Cow<'a, [u8]>> {
+        let (arguments, attributes) = (request.arguments(), self.client.has_attributes());
         match request.command {
             _ if !request.whole => None,
             Command::Query => {
@@ -71,7 +71,7 @@ impl<R: Runtime> Session<R> {
                 // Values that were sent in advance are not in the packet, so nothing behind them can be found.
                 let prepared = self.state.statements.peek(id).filter(|p| p.long_data.is_none())?;
                 let params = prepared.params;
-                let execute = Execute::parse(request.payload(buf), params, true).ok()?;
+                let execute = Execute::parse(request.payload(), params, true).ok()?;
                 execute.attribute(params, key).map(Cow::Borrowed)
             }
             _ => None,

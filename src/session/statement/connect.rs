@@ -2,7 +2,7 @@
 
 use crate::client::{Failure, Request, StatementError};
 use crate::config::Fallback;
-use crate::net::{Buf, Runtime, turn_time};
+use crate::net::{Runtime, turn_time};
 use crate::session::Session;
 use crate::session::common::StatementEnd;
 use crate::session::fresh::Freshness;
@@ -15,11 +15,10 @@ impl<R: Runtime> Session<R> {
     pub(in crate::session) async fn connect_or_replace(
         &mut self,
         role: Role,
-        buf: &mut Buf,
-        request: &Request,
+        request: &mut Request,
         tries: &mut Tries,
     ) -> Result<bool, StatementEnd> {
-        match self.connect(role, buf, request).await {
+        match self.connect(role, request).await {
             Ok(None) => return Ok(true),
             Ok(Some(_)) if matches!(self.reads.freshness, Freshness::Ahead(_)) => {
                 // The replica chosen without waiting for the primary's position is not available. The next try asks
@@ -28,7 +27,7 @@ impl<R: Runtime> Session<R> {
                 self.reads.freshness = Freshness::Unasked;
             }
             Ok(Some(instead)) => tries.not_replica = Some(instead),
-            Err(stop) => return Err(self.end_unsent(buf, *request, stop).await),
+            Err(stop) => return Err(self.end_unsent(request, stop).await),
         }
         Ok(false)
     }
@@ -38,12 +37,11 @@ impl<R: Runtime> Session<R> {
     pub(in crate::session) async fn connect(
         &mut self,
         role: Role,
-        buf: &Buf,
         request: &Request,
     ) -> Result<Option<Why>, StatementError> {
         // A loop: a transaction that was replayed on the next primary may be lost with that primary, too.
         while self.upstream.lost.primary || self.upstream.lost.replica {
-            if self.upstream.lost.primary && self.only_rolls_back(buf, request) {
+            if self.upstream.lost.primary && self.only_rolls_back(request) {
                 self.forget_lost_transaction();
             }
             self.settle_losses().await?;
@@ -62,7 +60,7 @@ impl<R: Runtime> Session<R> {
         let attached = self.attach(role).await;
         self.measured.waits.pool += self.waited(began, held);
         match attached {
-            Ok(()) => self.judge_again(buf, request).map(|()| None),
+            Ok(()) => self.judge_again(request).map(|()| None),
             Err(StatementError::Tell(failure))
                 if role == Role::Replica
                     && self.client.port == Port::Split

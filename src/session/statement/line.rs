@@ -7,8 +7,8 @@
 use std::rc::Rc;
 
 use crate::backend::InsertId;
-use crate::client::Request;
-use crate::net::{Buf, Runtime, turn_time};
+use crate::client::{Request, RequestHead};
+use crate::net::{Runtime, turn_time};
 use crate::routing::place;
 use crate::session::Session;
 use crate::session::common::Outcome;
@@ -22,14 +22,10 @@ use crate::wire::Command;
 
 impl<R: Runtime> Session<R> {
     /// Runs a command that a server answers, and counts it.
-    pub(in crate::session) async fn forward(
-        &mut self,
-        buf: &mut Buf,
-        request: &mut Request,
-    ) -> Result<(), Close> {
+    pub(in crate::session) async fn forward(&mut self, request: &mut Request) -> Result<(), Close> {
         (self.measured.runs, self.measured.class) = (true, Some(request.class));
         self.measured.carried = Rc::as_ptr(&self.state.carried).addr();
-        match self.run_statement(buf, request).await {
+        match self.run_statement(request).await {
             Ok((role, why)) => {
                 // A query that reads no table has seen no position.
                 if !request.class.effects.contains(Effects::READS_NO_TABLE) {
@@ -63,18 +59,14 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Tries until a server has executed the statement. Returns the role of that server, and the reason for this role.
-    async fn run_statement(
-        &mut self,
-        buf: &mut Buf,
-        request: &mut Request,
-    ) -> Result<(Role, Why), StatementEnd> {
+    async fn run_statement(&mut self, request: &mut Request) -> Result<(Role, Why), StatementEnd> {
         self.client.handle.began.set(turn_time());
         self.measured.lost_on = None;
         self.upstream.without_schema = false;
         self.reads.begin(request.class.effects, self.client.handle.level.get());
         self.state.begins(&request.class);
         if self.upstream.lost.primary || self.upstream.lost.replica {
-            Box::pin(self.settle_losses_first(buf, *request)).await?;
+            Box::pin(self.settle_losses_first(request)).await?;
         }
         if self.state.has_values_to_move(request.class.effects) {
             let _ = self.client.begin_step(TraceStep::Restore);
@@ -83,17 +75,17 @@ impl<R: Runtime> Session<R> {
         }
         let mut tries = Tries::default();
         loop {
-            let (role, why) = self.choose_role(buf, request, &mut tries).await?;
+            let (role, why) = self.choose_role(request, &mut tries).await?;
             if self.is_held_back(role) {
-                Box::pin(self.hold_back(buf, *request)).await?;
+                Box::pin(self.hold_back(request)).await?;
             }
             let looks_back = why == Why::LooksBack && self.take_last(role, request);
             let has_connection = looks_back || self.take_for(role);
-            if !has_connection && !Box::pin(self.connect_or_replace(role, buf, request, &mut tries)).await? {
+            if !has_connection && !Box::pin(self.connect_or_replace(role, request, &mut tries)).await? {
                 continue;
             }
-            let is_ready = self.is_ready(buf, request);
-            if !is_ready && !Box::pin(self.prepare_or_retry(role, buf, request, &mut tries)).await? {
+            let is_ready = self.is_ready(request);
+            if !is_ready && !Box::pin(self.prepare_or_retry(role, request, &mut tries)).await? {
                 continue;
             }
             if role == Role::Primary && self.state.transaction.reading.contains(ReadingTransactions::BEGINS) {
@@ -101,37 +93,36 @@ impl<R: Runtime> Session<R> {
             }
             self.begin_try();
             let outcome = if self.state.must_not_commit(role, request.class.effects) {
-                Box::pin(self.roll_back_first(buf, request)).await?
-            } else if role == Role::Primary && self.passes_read_only(buf, request) {
+                Box::pin(self.roll_back_first(request)).await?
+            } else if role == Role::Primary && self.passes_read_only(request) {
                 self.refused_unsent()
             } else {
-                self.exchange(buf, request).await?
+                self.exchange(request).await?
             };
             self.end_try(&outcome);
             if matches!(outcome, Outcome::Done) {
                 return Ok((role, why));
             }
-            Box::pin(self.follow_up(outcome, buf, request, &mut tries)).await?;
+            Box::pin(self.follow_up(outcome, request, &mut tries)).await?;
         }
     }
 
     /// True if nothing must be done on the connection in use before the statement is sent. Writes the server's id of a
     /// prepared statement into the request.
     #[inline]
-    fn is_ready(&mut self, buf: &mut Buf, request: &mut Request) -> bool {
+    fn is_ready(&mut self, request: &mut Request) -> bool {
         let changes_class = request.command == Command::SetOption;
         if changes_class || !self.upstream.is_in_line(&self.state, request.class.effects) {
             return false;
         }
         let attributes = self.client.has_attributes();
         request.statement == 0
-            || matches!(self.upstream.name_statement(&mut self.state, buf, request, attributes), Ok(true))
+            || matches!(self.upstream.name_statement(&mut self.state, request, attributes), Ok(true))
     }
 
     /// Chooses the role for the statement. A read that must see earlier writes passes the barrier first.
     async fn choose_role(
         &mut self,
-        buf: &mut Buf,
         request: &mut Request,
         tries: &mut Tries,
     ) -> Result<(Role, Why), StatementEnd> {
@@ -139,9 +130,9 @@ impl<R: Runtime> Session<R> {
         if role == Role::Replica
             && tries.not_replica.is_none()
             && self.must_ask(why, request)
-            && !(self.context.positions.is_quiet() && self.start_speculative_read(buf, request))
+            && !(self.context.positions.is_quiet() && self.start_speculative_read(request))
         {
-            tries.not_replica = Box::pin(self.barrier_first(buf, *request)).await?;
+            tries.not_replica = Box::pin(self.barrier_first(request)).await?;
         }
         if role == Role::Replica && tries.not_replica.is_none() && self.keeps_behind(request) {
             tries.not_replica = Some(Why::NotFresh);
@@ -149,18 +140,18 @@ impl<R: Runtime> Session<R> {
         if let (Role::Replica, Port::Split, Some(instead)) = (role, self.client.port, tries.not_replica) {
             (role, why) = (Role::Primary, instead);
             if matches!(self.reads.freshness, Freshness::Position(_)) {
-                Box::pin(self.comes_from_a_replica(buf, *request)).await?;
+                Box::pin(self.comes_from_a_replica(request)).await?;
             }
         }
         if role == Role::Primary && self.state.pins.on(Role::Replica).has(Pin::Transaction) {
-            Box::pin(self.leave_reading_transaction(buf, *request)).await?;
+            Box::pin(self.leave_reading_transaction(request)).await?;
         }
         Ok((role, why))
     }
 
     /// Chooses the role by the port, the class of the statement and what the session holds.
     #[inline]
-    pub(in crate::session) fn place(&mut self, request: &Request) -> (Role, Why) {
+    pub(in crate::session) fn place(&mut self, request: &RequestHead) -> (Role, Why) {
         match self.client.port {
             Port::Primary => (Role::Primary, Why::Port),
             Port::Replica => (Role::Replica, Why::Port),

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 use crate::backend::{QueryError, may_change_servers};
 use crate::client::{Failure, Request, StatementError};
-use crate::net::{Buf, Runtime};
+use crate::net::Runtime;
 use crate::session::Session;
 use crate::sql::read_only::{Calls, Reason, Relation, opaque_relations};
 use crate::sql::{Effects, Kind, Lexer, Options};
@@ -25,7 +25,6 @@ impl<R: Runtime> Session<R> {
     /// at most once a minute for each account.
     pub(in crate::session) async fn may_run_opaque(
         &mut self,
-        buf: &Buf,
         request: &Request,
     ) -> Result<Brought, StatementError> {
         let Some(user) = self.client.login.as_ref().map(|login| login.user.clone()) else {
@@ -48,7 +47,7 @@ impl<R: Runtime> Session<R> {
         if !powerful {
             return Ok(Brought::Ready);
         }
-        match self.names_only_tables(buf, request).await {
+        match self.names_only_tables(request).await {
             Some(true) => Ok(Brought::Ready),
             Some(false) => Err(StatementError::Tell(Failure::ReadOnlyPort(Reason::OpaqueName.into()))),
             None => Ok(Brought::Broken),
@@ -57,12 +56,12 @@ impl<R: Runtime> Session<R> {
 
     /// True if the statement names only tables, which do nothing when they are read, and no view: the account itself may see that.
     /// None: the connection broke.
-    async fn names_only_tables(&mut self, buf: &Buf, request: &Request) -> Option<bool> {
+    async fn names_only_tables(&mut self, request: &Request) -> Option<bool> {
         let prepared = self.state.statements.peek(request.statement).map(|prepared| prepared.text.clone());
         let text = match (&prepared, request.command) {
             (Some(prepared), _) => Some(&*prepared.text),
-            (None, Command::StmtPrepare) => Some(request.arguments(buf)),
-            (None, _) => self.text_of(buf, *request),
+            (None, Command::StmtPrepare) => Some(request.arguments()),
+            (None, _) => self.text_of(request),
         };
         let executed = text.filter(|_| request.class.effects.contains(Effects::EXECUTES));
         let executed = executed.and_then(|text| self.prepared_as_text(text));

@@ -2,7 +2,7 @@
 
 use crate::client::refusals::read_only_transaction;
 use crate::client::{Failure, Request, StatementError};
-use crate::net::{Buf, Runtime};
+use crate::net::Runtime;
 use crate::routing::{InReading, in_reading};
 use crate::session::Session;
 use crate::session::common::Outcome;
@@ -17,14 +17,13 @@ impl<R: Runtime> Session<R> {
     /// a statement that only commits to `roll_back_instead`.
     pub(in crate::session) async fn roll_back_first(
         &mut self,
-        buf: &mut Buf,
         request: &mut Request,
     ) -> Result<Outcome, Close> {
         if !self.upstream.prelude.is_empty()
             && !matches!(self.upstream.send_prelude(self.may_leave()).await, Ok(Brought::Ready))
         {
             let seq = request.answer_seq();
-            request.consume_from(buf);
+            request.consume();
             let loss = self.tell_of_loss().err();
             return Ok(Outcome::Stop(seq, loss.unwrap_or(StatementError::Tell(Failure::RolledBack))));
         }
@@ -38,15 +37,11 @@ impl<R: Runtime> Session<R> {
             // If the connection fails here, the statement after it fails, too.
             let _ = context.runtime.timeout(limit, connection.query("ROLLBACK")).await;
         }
-        self.exchange(buf, request).await
+        self.exchange(request).await
     }
 
     /// Ends a transaction that only read by ROLLBACK in place of COMMIT: to the client both are the same.
-    pub(in crate::session) async fn roll_back_instead(
-        &mut self,
-        buf: &mut Buf,
-        mut request: Request,
-    ) -> Result<(), Close> {
+    pub(in crate::session) async fn roll_back_instead(&mut self, request: &mut Request) -> Result<(), Close> {
         let chains = request.class.effects.contains(Effects::BEGINS);
         let sql = if chains { "ROLLBACK AND CHAIN" } else { "ROLLBACK" };
         let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
@@ -55,7 +50,7 @@ impl<R: Runtime> Session<R> {
             None => None,
         };
         let seq = request.answer_seq();
-        request.consume_from(buf);
+        request.consume();
         if !matches!(asked, Some(Ok(_))) {
             self.upstream.server_lost();
             *self.upstream.lost.of_mut(self.upstream.role) = false;
@@ -72,8 +67,7 @@ impl<R: Runtime> Session<R> {
     /// Decides what becomes of the transaction that is open on a replica, before a statement that goes to the primary.
     pub(in crate::session) async fn leave_reading_transaction(
         &mut self,
-        buf: &mut Buf,
-        request: Request,
+        request: &mut Request,
     ) -> Result<(), StatementEnd> {
         let begins = Effects::BEGINS | Effects::BEGINS_READ_ONLY;
         let becomes = match in_reading(&request.class, &self.state.facts()) {
@@ -85,7 +79,7 @@ impl<R: Runtime> Session<R> {
             InReading::Refused => {
                 let refusal = read_only_transaction(self.state.texts.of_mariadb);
                 let stop = StatementError::Tell(Failure::Server((&refusal).into()));
-                return Err(self.end_unsent(buf, request, stop).await);
+                return Err(self.end_unsent(request, stop).await);
             }
             InReading::Ends | InReading::Moves => {
                 let _ = self.client.begin_step(TraceStep::Restore);

@@ -3,7 +3,7 @@
 use crate::backend::ServerError;
 use crate::client::refusals::ends_connection;
 use crate::client::{Failure, Request, StatementError};
-use crate::net::{Buf, Runtime};
+use crate::net::Runtime;
 use crate::policy::MAX_TRIES;
 use crate::session::Session;
 use crate::session::common::Outcome;
@@ -22,8 +22,7 @@ impl<R: Runtime> Session<R> {
     async fn ending(
         &mut self,
         error: ServerError,
-        buf: &mut Buf,
-        mut request: Request,
+        request: &mut Request,
         tries: u32,
     ) -> Result<(), StatementEnd> {
         self.state.answer = Answered::default();
@@ -39,9 +38,9 @@ impl<R: Runtime> Session<R> {
             left || snapshot.has_lost(here.server, here.generation, here.read_only)
         };
         let stop = match self.client.probes_say(goes).await {
-            Ok(true) => match self.server_given_up(false, &nothing_yet, buf, request) {
+            Ok(true) => match self.server_given_up(false, &nothing_yet, request) {
                 Outcome::Stop(_, stop) => stop,
-                Outcome::Replay => return self.replay_first(buf, request, tries > MAX_TRIES).await,
+                Outcome::Replay => return self.replay_first(request, tries > MAX_TRIES).await,
                 Outcome::LookUp(_, lost) => {
                     return Err(StatementEnd(self.tell_fate(request, seq, lost).await));
                 }
@@ -49,7 +48,7 @@ impl<R: Runtime> Session<R> {
                     self.disrupted(Disruption::Retried);
                     return match self.pause_before_retry(tries).await {
                         Ok(()) => Ok(()),
-                        Err(stop) => Err(self.end_unsent(buf, request, stop).await),
+                        Err(stop) => Err(self.end_unsent(request, stop).await),
                     };
                 }
             },
@@ -64,11 +63,11 @@ impl<R: Runtime> Session<R> {
                     // The state that the statement left was lost with the connection.
                     self.state.unpin(self.upstream.role, std::mem::take(&mut self.upstream.sent));
                 }
-                self.answered(buf, request);
+                self.answered(request);
                 if !open {
                     self.upstream.server_lost();
                 }
-                request.consume_from(buf);
+                request.consume();
                 result.err().unwrap_or(StatementError::Tell(Failure::Server(error)))
             }
         };
@@ -79,17 +78,16 @@ impl<R: Runtime> Session<R> {
     /// if the statement can be tried again.
     pub(in crate::session) async fn refused_first(
         &mut self,
-        buf: &mut Buf,
-        request: Request,
+        request: &mut Request,
         (error, server): (ServerError, ServerId),
         tries: u32,
     ) -> Result<(), StatementEnd> {
         if ends_connection(error.code) {
-            return self.ending(error, buf, request, tries).await;
+            return self.ending(error, request, tries).await;
         }
         match self.refused(error, server).await {
             Ok(()) => Ok(()),
-            Err(stop) => Err(self.end_unsent(buf, request, stop).await),
+            Err(stop) => Err(self.end_unsent(request, stop).await),
         }
     }
 

@@ -1,8 +1,8 @@
 //! Restores the session's state on the server connection in use before a statement runs there.
 
 use crate::backend::InsertId;
-use crate::client::{Failure, Request, StatementError};
-use crate::net::{Buf, Runtime, Stream};
+use crate::client::{Failure, Request, RequestHead, StatementError};
+use crate::net::{Runtime, Stream};
 use crate::session::Session;
 use crate::session::common::StatementEnd;
 use crate::session::loss::Tries;
@@ -17,12 +17,11 @@ impl<R: Runtime> Session<R> {
     pub(in crate::session) async fn prepare_or_retry(
         &mut self,
         role: Role,
-        buf: &mut Buf,
         request: &mut Request,
         tries: &mut Tries,
     ) -> Result<bool, StatementEnd> {
         let step = self.client.begin_step(TraceStep::Restore);
-        let prepared = self.prepare_connection(buf, request).await;
+        let prepared = self.prepare_connection(request).await;
         self.client.end_step(step);
         match prepared {
             // Meanwhile its server may have been deposed, and have come back.
@@ -32,28 +31,27 @@ impl<R: Runtime> Session<R> {
                 return Ok(true);
             }
             Ok(Brought::Ready | Brought::Broken) => {}
-            Err(stop) => return Err(self.end_unsent(buf, *request, stop).await),
+            Err(stop) => return Err(self.end_unsent(request, stop).await),
         }
         self.upstream.server_lost();
         if role == Role::Replica && self.upstream.state_refused.take().is_some() {
             // A replica that does not take the session's state; the primary did.
             tries.not_replica = Some(Why::Refused);
         }
-        self.retry(buf, *request, tries).await?;
+        self.retry(request, tries).await?;
         Ok(false)
     }
 
     /// Restores the session's state on the connection in use, as far as this statement needs it.
     pub(in crate::session) async fn restore_session(
         &mut self,
-        buf: &Buf,
         request: &Request,
     ) -> Result<Brought, StatementError> {
         let effects = request.class.effects;
-        let asks = effects.contains(Effects::READS_ROW_COUNT) && self.asks_row_count(buf, request);
+        let asks = effects.contains(Effects::READS_ROW_COUNT) && self.asks_row_count(request);
         let statement = SetUp {
             effects,
-            named: self.statement_name(buf, request),
+            named: self.statement_name(request),
             asks_row_count: asks,
             may_leave: self.may_leave(),
         };
@@ -64,11 +62,10 @@ impl<R: Runtime> Session<R> {
     /// one.
     pub(in crate::session) async fn prepare_connection(
         &mut self,
-        buf: &mut Buf,
         request: &mut Request,
     ) -> Result<Brought, StatementError> {
         if request.class.effects.contains(Effects::OPAQUE)
-            && let Brought::Broken = Box::pin(self.may_run_opaque(buf, request)).await?
+            && let Brought::Broken = Box::pin(self.may_run_opaque(request)).await?
         {
             return Ok(Brought::Broken);
         }
@@ -76,14 +73,14 @@ impl<R: Runtime> Session<R> {
             Box::pin(self.option_leaves_class()).await;
         }
         if !self.upstream.is_in_line(&self.state, request.class.effects)
-            && let Brought::Broken = self.restore_session(buf, request).await?
+            && let Brought::Broken = self.restore_session(request).await?
         {
             return Ok(Brought::Broken);
         }
         if request.statement == 0 {
             return Ok(Brought::Ready);
         }
-        self.bring_statement(buf, request).await
+        self.bring_statement(request).await
     }
 
     /// Notes that COM_SET_OPTION changes a connection that logged in with the other setting, which no reset restores: nobody
@@ -120,14 +117,13 @@ impl<R: Runtime> Session<R> {
     /// id of the statement into the request.
     pub(in crate::session) async fn bring_statement(
         &mut self,
-        buf: &mut Buf,
         request: &mut Request,
     ) -> Result<Brought, StatementError> {
-        if !self.upstream.name_statement(&mut self.state, buf, request, self.client.has_attributes())? {
+        if !self.upstream.name_statement(&mut self.state, request, self.client.has_attributes())? {
             if let Brought::Broken = Box::pin(self.prepare_here(request)).await? {
                 return Ok(Brought::Broken);
             }
-            if !self.upstream.name_statement(&mut self.state, buf, request, self.client.has_attributes())? {
+            if !self.upstream.name_statement(&mut self.state, request, self.client.has_attributes())? {
                 return Ok(Brought::Broken);
             }
         }
@@ -136,7 +132,7 @@ impl<R: Runtime> Session<R> {
 
     /// Prepares the statement on the connection in use under the schema, the character set and the SQL mode
     /// of its first prepare.
-    async fn prepare_here(&mut self, request: &Request) -> Result<Brought, StatementError> {
+    async fn prepare_here(&mut self, request: &RequestHead) -> Result<Brought, StatementError> {
         match self.state.statements.peek(request.statement).map(|p| p.text.clone()) {
             Some(text) => {
                 if self.client.port == Port::Replica

@@ -1,7 +1,7 @@
 //! What the proxy does between two tries of a statement.
 
 use crate::client::Request;
-use crate::net::{Buf, Runtime};
+use crate::net::Runtime;
 use crate::policy::MAX_TRIES;
 use crate::session::Session;
 use crate::session::common::Outcome;
@@ -14,11 +14,11 @@ impl<R: Runtime> Session<R> {
     pub(in crate::session) async fn follow_up(
         &mut self,
         outcome: Outcome,
-        buf: &mut Buf,
         request: &mut Request,
         tries: &mut Tries,
     ) -> Result<(), StatementEnd> {
-        let outcome = self.read_unread(outcome, buf).await.map_err(|close| StatementEnd(Err(close)))?;
+        let outcome =
+            self.read_unread(outcome, &mut request.buf).await.map_err(|close| StatementEnd(Err(close)))?;
         let repeats = matches!(outcome, Outcome::Again | Outcome::NotHere | Outcome::Overtaken);
         self.measured.repeated += u32::from(repeats);
         match outcome {
@@ -33,18 +33,18 @@ impl<R: Runtime> Session<R> {
             }
             Outcome::Again => {
                 self.disrupted(Disruption::Retried);
-                self.retry(buf, *request, tries).await
+                self.retry(request, tries).await
             }
             Outcome::Refused(error, server) => {
                 tries.failed += 1;
-                self.refused_first(buf, *request, (error, server), tries.failed).await
+                self.refused_first(request, (error, server), tries.failed).await
             }
             Outcome::Replay => {
                 tries.failed += 1;
-                self.replay_first(buf, *request, tries.failed > MAX_TRIES).await
+                self.replay_first(request, tries.failed > MAX_TRIES).await
             }
-            Outcome::NotCommitted => Err(StatementEnd(self.roll_back_instead(buf, *request).await)),
-            Outcome::LookUp(seq, lost) => Err(StatementEnd(self.tell_fate(*request, seq, lost).await)),
+            Outcome::NotCommitted => Err(StatementEnd(self.roll_back_instead(request).await)),
+            Outcome::LookUp(seq, lost) => Err(StatementEnd(self.tell_fate(request, seq, lost).await)),
             Outcome::Stop(seq, stop) => Err(StatementEnd(self.stop(seq, stop).await)),
         }
     }

@@ -2,7 +2,7 @@
 //! A statement that was not sent is in no doubt if another server becomes the primary meanwhile.
 
 use crate::client::Request;
-use crate::net::{Buf, Runtime};
+use crate::net::Runtime;
 use crate::session::Session;
 use crate::session::common::StatementEnd;
 use crate::terms::{Disruption, Role};
@@ -20,16 +20,12 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Waits until the primary answers, or its silence proves that it is lost.
-    pub(in crate::session) async fn hold_back(
-        &mut self,
-        buf: &mut Buf,
-        request: Request,
-    ) -> Result<(), StatementEnd> {
+    pub(in crate::session) async fn hold_back(&mut self, request: &mut Request) -> Result<(), StatementEnd> {
         self.disrupted(Disruption::Held);
         let kept = self.upstream.kept_on(Role::Primary);
         match self.client.wait_while(|snapshot| kept.is_some() && snapshot.awaited == kept).await {
             Ok(()) => Ok(()),
-            Err(stop) => Err(self.end_unsent(buf, request, stop).await),
+            Err(stop) => Err(self.end_unsent(request, stop).await),
         }
     }
 }
