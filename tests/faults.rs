@@ -21,7 +21,7 @@ mod run;
 mod scene;
 
 use crate::dialogue::eventually;
-use crate::support::{Cluster, Kind, Line, MUCH, Relay, Waits, Way, connect, report_skipped, room_for};
+use crate::support::{Cluster, Direction, Kind, Line, MUCH, Relay, Waits, connect, report_skipped, room_for};
 use mysql_async::prelude::Queryable;
 use plan::Fault;
 use run::{Outcome, Settings, lane};
@@ -75,7 +75,7 @@ async fn lost_acknowledgements_do_not_stop_a_primary_for_good() {
     eventually("a commit waits for a replica", async || cluster.primary().is_semi_sync().await.then_some(()))
         .await;
     let port = cluster.primary().port();
-    line.set(Line::Held(Way::ToServer));
+    line.set(Line::Held(Direction::ToServer));
     let mut commits = JoinSet::new();
     for id in 0..3 {
         commits.spawn(async move {

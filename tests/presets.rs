@@ -10,13 +10,13 @@ use std::rc::Rc;
 use tokio::task::LocalSet;
 
 /// A label and its value; None takes it away.
-type Said = (&'static str, Option<&'static str>);
+type Label = (&'static str, Option<&'static str>);
 
 #[derive(Debug, Clone, Copy)]
 enum Step {
     /// Labels of the primary of before, and of the next.
-    Old(&'static [Said]),
-    New(&'static [Said]),
+    Old(&'static [Label]),
+    New(&'static [Label]),
     /// The old one becomes read-only, then the new one writable.
     Switch,
     Kill,
@@ -98,7 +98,7 @@ struct Operator {
     crash: &'static [Step],
 }
 
-const fn yes(key: &'static str, value: &'static str) -> Said {
+const fn yes(key: &'static str, value: &'static str) -> Label {
     (key, Some(value))
 }
 
@@ -367,7 +367,7 @@ impl Scene {
     }
 }
 
-async fn say(pods: &Pods, number: usize, labels: &[Said]) {
+async fn say(pods: &Pods, number: usize, labels: &[Label]) {
     for (key, value) in labels {
         pods.label(&name(number), key, *value).await;
     }

@@ -9,7 +9,7 @@ use prometheus_client::encoding::DescriptorEncoder;
 use tokio::sync::watch;
 
 use crate::backend::accounts::AccountReading;
-use crate::monitor::Passing;
+use crate::monitor::PassingAccounts;
 use crate::telemetry::Families;
 
 /// The number of accounts that clients can log in with.
@@ -30,10 +30,10 @@ impl Collector for TableFamilies {
 
 /// One series for each account that passes `read_only`.
 #[derive(Debug)]
-pub(super) struct AccountFamilies(pub Vec<watch::Receiver<Passing>>);
+pub(super) struct AccountFamilies(pub Vec<watch::Receiver<PassingAccounts>>);
 
 /// Returns all these names, each once.
-pub(super) fn names(of: &[watch::Receiver<Passing>]) -> BTreeSet<Arc<str>> {
+pub(super) fn names(of: &[watch::Receiver<PassingAccounts>]) -> BTreeSet<Arc<str>> {
     of.iter().flat_map(|names| names.borrow().iter().cloned().collect::<Vec<_>>()).collect()
 }
 

@@ -73,7 +73,7 @@ use crate::backend::PoolCount;
 use crate::backend::accounts::AccountReading;
 use crate::config::{Live, Mode};
 use crate::discovery::{Drainer, WatchState};
-use crate::monitor::Passing;
+use crate::monitor::PassingAccounts;
 use crate::sql::RoutineCatalogue;
 use crate::telemetry::stream::{Filter, TapBatch};
 use crate::telemetry::{
@@ -136,7 +136,7 @@ pub struct AdminState {
     /// The effects of changes of the primary on the sessions.
     costs: watch::Receiver<ChangeCosts>,
     /// Accounts that pass `read_only`.
-    passing: Vec<watch::Receiver<Passing>>,
+    passing: Vec<watch::Receiver<PassingAccounts>>,
     account_tables: watch::Receiver<AccountReading>,
     /// The servers' routines, tables and views.
     catalogue: watch::Receiver<Arc<RoutineCatalogue>>,

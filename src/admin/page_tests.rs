@@ -26,7 +26,7 @@ pub(super) fn asking(questions: Questions) -> AdminState {
 
 fn all_parts() -> AdminParts {
     let config = Config::parse(include_str!("../../config/pointsman.toml"), Path::new("")).unwrap();
-    let passing: Passing = Arc::new(["root".into()].into());
+    let passing: PassingAccounts = Arc::new(["root".into()].into());
     let watched = watch::channel(WatchState {
         resource: "pods",
         connected: true,

@@ -9,7 +9,7 @@ use crate::backend::Ceilings;
 use crate::backend::accounts::AccountReading;
 use crate::config::{Live, Mode};
 use crate::discovery::{Drainer, WatchState};
-use crate::monitor::Passing;
+use crate::monitor::PassingAccounts;
 use crate::net::{AcceptorsCell, MemoryBudget};
 use crate::sql::RoutineCatalogue;
 use crate::telemetry::traces::TraceCounts;
@@ -47,7 +47,7 @@ pub struct AdminParts {
     /// The configuration that is served.
     pub config: Option<watch::Receiver<ServedConfig>>,
     /// Accounts that pass `read_only`, from several sources.
-    pub passing: Vec<watch::Receiver<Passing>>,
+    pub passing: Vec<watch::Receiver<PassingAccounts>>,
     /// The servers' account tables.
     pub account_tables: Option<watch::Receiver<AccountReading>>,
     /// The catalogue of the servers' routines, tables and views.

@@ -124,16 +124,17 @@ async fn ask(config: &Config, servers: &[CheckedServer]) -> Result<CheckFound, A
     let mut found = CheckFound::default();
     let mut passing = Vec::new();
     let mut accounts = Vec::new();
-    for (what, account, name, password) in all_accounts(config) {
-        if config.secrets.iter().any(|used| used.account == account) {
+    for checked in all_accounts(config) {
+        if config.secrets.iter().any(|used| used.account == checked.account) {
+            let what = checked.shown;
             found.warnings.push(format!("{what}: its password is in a Secret, so it was not asked"));
         } else {
-            accounts.push((what, account, name, password));
+            accounts.push(checked);
         }
     }
     let reads_accounts = config.live.credentials.has(CredentialSource::Accounts);
     for server in servers {
-        for (what, account, name, password) in &accounts {
+        for CheckedAccount { shown: what, account, user: name, password } in &accounts {
             let target = Target {
                 server: crate::topology::ServerId(0),
                 name: server.name.clone(),
@@ -189,18 +190,34 @@ fn sends_header(config: &Config, account: &Account) -> bool {
     config.live.users.get(name).is_some_and(|user| user.send_proxy_protocol)
 }
 
-/// Returns all accounts, the monitor first, then users by name: the name in the output, the account, the user name and
-/// the password.
-fn all_accounts(config: &Config) -> Vec<(String, Account, Arc<str>, Secret)> {
-    let monitor = &config.live.monitor;
-    let mut all =
-        vec![("monitor.user".to_owned(), Account::Monitor, monitor.user.clone(), monitor.password.clone())];
+/// An account whose login is tried on each server.
+struct CheckedAccount {
+    /// Its name in the output.
+    shown: String,
+    account: Account,
+    user: Arc<str>,
+    password: Secret,
+}
+
+/// Returns all accounts, the monitor first, then users by name.
+fn all_accounts(config: &Config) -> Vec<CheckedAccount> {
+    let monitor = config.live.monitor.clone();
+    let mut all = vec![CheckedAccount {
+        shown: "monitor.user".to_owned(),
+        account: Account::Monitor,
+        user: monitor.user,
+        password: monitor.password,
+    }];
     let mut users: Vec<_> = config.live.users.values().collect();
     users.sort_by(|one, other| one.name.cmp(&other.name));
     for user in users {
-        let of = Account::User(user.name.clone());
         let Some(password) = user.password.clone() else { continue };
-        all.push((format!("users \"{}\"", user.name), of, user.name.clone(), password));
+        all.push(CheckedAccount {
+            shown: format!("users \"{}\"", user.name),
+            account: Account::User(user.name.clone()),
+            user: user.name.clone(),
+            password,
+        });
     }
     all
 }

@@ -19,7 +19,7 @@ pub use rows::{AccountRows, BadRow};
 
 /// One way in which the clients of an account prove who they are.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub enum Way {
+pub enum ProofMethod {
     /// Without a password.
     Empty,
     /// `mysql_native_password`: the double SHA-1 of the password.
@@ -40,7 +40,7 @@ pub struct Account {
     /// From where it may log in.
     pub host: HostPattern,
     /// How its clients prove who they are; MariaDB permits several ways.
-    pub ways: Vec<Way>,
+    pub ways: Vec<ProofMethod>,
     /// True after `ACCOUNT LOCK`.
     pub locked: bool,
     /// True after `PASSWORD EXPIRE`.
@@ -63,8 +63,8 @@ impl Account {
 
     /// True if a client of this operating system's user is let in without a password. `user` is the account's name.
     pub fn is_for_os_user(&self, user: &str, os_user: &str) -> bool {
-        let is_name = |way: &Way| match way {
-            Way::Socket(name) => name.as_deref().unwrap_or(user) == os_user,
+        let is_name = |way: &ProofMethod| match way {
+            ProofMethod::Socket(name) => name.as_deref().unwrap_or(user) == os_user,
             _ => false,
         };
         self.ways.iter().any(is_name)

@@ -1,4 +1,4 @@
-//! Collation ids of handshake packets and the names that `SET NAMES` takes. Each flavour has its own ids: most ids below 256 mean
+//! KnownCollation ids of handshake packets and the names that `SET NAMES` takes. Each flavour has its own ids: most ids below 256 mean
 //! the same on both, but not all.
 
 mod tables;
@@ -7,7 +7,7 @@ use std::borrow::Cow;
 
 use super::session_variables::is_charset_name;
 use crate::topology::Flavor;
-use tables::{COMMON, ONLY_MARIADB, ONLY_MYSQL, WITH_NOPAD};
+use tables::{COMMON, KnownCollation, ONLY_MARIADB, ONLY_MYSQL, WITH_NOPAD};
 
 /// The first id of MariaDB's variants without padding.
 const NOPAD: u16 = 1024;
@@ -55,8 +55,8 @@ pub const DEFAULT_COLLATION: u16 = 0;
 /// set.
 pub fn names(id: u16, flavor: Flavor) -> Option<(&'static str, Cow<'static, str>)> {
     let own = if flavor == Flavor::MariaDb { ONLY_MARIADB } else { ONLY_MYSQL };
-    if let Some((charset, collation)) = find(own, id).or_else(|| find(COMMON, id)) {
-        return Some((charset, Cow::Borrowed(collation)));
+    if let Some(KnownCollation { charset, name, .. }) = find(own, id).or_else(|| find(COMMON, id)) {
+        return Some((charset, Cow::Borrowed(name)));
     }
     if flavor == Flavor::MySql || unusable(id, flavor).is_some() {
         return None;
@@ -70,7 +70,7 @@ pub fn names(id: u16, flavor: Flavor) -> Option<(&'static str, Cow<'static, str>
             Some((charset, format!("{charset}_uca1400_{language}{pad}{accents}_{case}").into()))
         }
         NOPAD.. if WITH_NOPAD.contains(&(id - NOPAD)) => {
-            let (charset, padded) = find(COMMON, id - NOPAD)?;
+            let KnownCollation { charset, name: padded, .. } = find(COMMON, id - NOPAD)?;
             let (name, end) = padded.rsplit_once('_')?;
             Some((charset, format!("{name}_nopad_{end}").into()))
         }
@@ -78,9 +78,9 @@ pub fn names(id: u16, flavor: Flavor) -> Option<(&'static str, Cow<'static, str>
     }
 }
 
-fn find(table: &[(u16, &'static str, &'static str)], id: u16) -> Option<(&'static str, &'static str)> {
-    let at = table.binary_search_by_key(&id, |(id, _, _)| *id).ok()?;
-    table.get(at).map(|(_, charset, collation)| (*charset, *collation))
+fn find(table: &[KnownCollation], id: u16) -> Option<&KnownCollation> {
+    let at = table.binary_search_by_key(&id, |collation| collation.id).ok()?;
+    table.get(at)
 }
 
 fn uca1400(id: u16) -> Option<(&'static str, &'static str)> {
@@ -116,10 +116,10 @@ fn unusable(id: u16, flavor: Flavor) -> Option<&'static str> {
 /// The character set, if no client can use it.
 pub fn client_collation(id: u16, flavor: Flavor, version: &str) -> Result<u16, &'static str> {
     let since = match flavor {
-        Flavor::MariaDb if id >= UCA1400 => (10, 10, 1),
-        Flavor::MySql if id >= 310 => (8, 0, 30),
-        Flavor::MySql if id >= 255 => (8, 0, 0),
-        Flavor::MySql | Flavor::MariaDb => (0, 0, 0),
+        Flavor::MariaDb if id >= UCA1400 => [10, 10, 1],
+        Flavor::MySql if id >= 310 => [8, 0, 30],
+        Flavor::MySql if id >= 255 => [8, 0, 0],
+        Flavor::MySql | Flavor::MariaDb => [0, 0, 0],
     };
     if number_of(version) < since {
         return Ok(DEFAULT_COLLATION);
@@ -136,16 +136,16 @@ pub fn charset_of(id: u16, flavor: Flavor) -> Option<&'static str> {
 }
 
 /// Reads the three numbers of a server's version. An unreadable number is 0.
-fn number_of(version: &str) -> (u32, u32, u32) {
+fn number_of(version: &str) -> [u32; 3] {
     let version = version.strip_prefix("5.5.5-").unwrap_or(version);
     let mut numbers = version.split(['.', '-']).map(|part| part.parse().unwrap_or(0));
     let mut next = || numbers.next().unwrap_or(0);
-    (next(), next(), next())
+    [next(), next(), next()]
 }
 
 /// True if both names are known, and the collation is one of the character set.
 pub fn is_collation_of(charset: &[u8], collation: &[u8]) -> bool {
-    let known = |name: &[u8]| all().any(|(_, charset, _)| charset.as_bytes() == name);
+    let known = |name: &[u8]| all().any(|known| known.charset.as_bytes() == name);
     let utf8 = |name: &[u8]| matches!(name, b"utf8" | b"utf8mb3");
     let own = collation.strip_prefix(charset).is_some_and(|rest| rest.is_empty() || rest.starts_with(b"_"));
     let alias = utf8(charset) && (collation.starts_with(b"utf8_") || collation.starts_with(b"utf8mb3_"));
@@ -155,10 +155,10 @@ pub fn is_collation_of(charset: &[u8], collation: &[u8]) -> bool {
 /// True for the name of a character set that servers have.
 pub fn is_known_charset(name: &[u8]) -> bool {
     const OTHERS: [&[u8]; 6] = [b"utf8", b"utf8mb3", b"ucs2", b"utf16", b"utf16le", b"utf32"];
-    OTHERS.contains(&name) || all().any(|(_, charset, _)| charset.as_bytes() == name)
+    OTHERS.contains(&name) || all().any(|known| known.charset.as_bytes() == name)
 }
 
-fn all() -> impl Iterator<Item = &'static (u16, &'static str, &'static str)> {
+fn all() -> impl Iterator<Item = &'static KnownCollation> {
     COMMON.iter().chain(ONLY_MYSQL).chain(ONLY_MARIADB)
 }
 
@@ -169,7 +169,7 @@ mod tests {
     #[test]
     fn the_tables_are_sorted_and_know_the_usual_ids() {
         for table in [COMMON, ONLY_MARIADB, ONLY_MYSQL] {
-            assert!(table.is_sorted_by_key(|(id, _, _)| *id));
+            assert!(table.is_sorted_by_key(|collation| collation.id));
         }
         let name =
             |id, flavor| names(id, flavor).map(|(charset, collation)| format!("{charset} {collation}"));

@@ -31,7 +31,7 @@ pub struct PassingLogin<'a> {
 }
 
 /// See the module.
-pub struct Passing<S: Stream> {
+pub struct PassingConnection<S: Stream> {
     stream: S,
     buf: Buf,
     /// The sequence id of the next packet, whoever sends it.
@@ -45,7 +45,7 @@ pub struct Passing<S: Stream> {
     response: Vec<u8>,
 }
 
-impl<S: Stream> Passing<S> {
+impl<S: Stream> PassingConnection<S> {
     /// Connects, and reads the server's greeting. Nothing of the client is sent yet. Without a time limit.
     pub async fn reach<R: Runtime<Stream = S>>(
         runtime: &R,
@@ -92,7 +92,7 @@ impl<S: Stream> Passing<S> {
         let about = about(target, login.user, class, &greeting, capabilities);
         let fell_back = wanted && encrypted.is_none() && !local;
         let schema = login.schema.map(Into::into);
-        Ok(Passing { stream, buf, seq, about, schema, encrypted, fell_back, local, response })
+        Ok(PassingConnection { stream, buf, seq, about, schema, encrypted, fell_back, local, response })
     }
 
     /// Returns how far the connection can be trusted with what the client sends.

@@ -76,6 +76,16 @@ struct ShelfSlot {
 /// The places of a shelf, with the connections that are parked there.
 type ShelfPlaces<S> = Slots<ShelfSlot, Box<Connection<S>>>;
 
+/// The parked connection that is closed first if room is needed.
+struct Oldest {
+    /// True if it is the only connection of its kind that sessions claim.
+    claimed: bool,
+    /// When it was parked, as a number that grows.
+    at: u64,
+    /// Its slot.
+    index: usize,
+}
+
 /// See the module.
 #[derive(Debug)]
 pub struct Shelf<S: Stream> {
@@ -251,24 +261,24 @@ impl<S: Stream> Shelf<S> {
     /// Returns whether a session claims the next connection to close, and when it was parked. Connections
     /// without a claim come before claimed ones, older before younger.
     pub fn oldest(&self) -> Option<(bool, u64)> {
-        self.next_to_close().map(|(claimed, at, _)| (claimed, at))
+        self.next_to_close().map(|oldest| (oldest.claimed, oldest.at))
     }
 
     /// Returns the same as `oldest`, and the connection's slot.
-    fn next_to_close(&self) -> Option<(bool, u64, usize)> {
+    fn next_to_close(&self) -> Option<Oldest> {
         let slots = self.slots.borrow();
         let oldest_of = |list| slots.oldest_first(list).next().map(|(index, parked)| (parked.at, index));
         let (claimed, (at, index)) = match oldest_of(List::Unclaimed) {
             Some(unclaimed) => (false, unclaimed),
             None => (true, List::CLAIMED.into_iter().filter_map(oldest_of).min()?),
         };
-        Some((claimed, at, index))
+        Some(Oldest { claimed, at, index })
     }
 
     /// Takes the connection that `oldest` describes.
     pub fn take_oldest(self: &Rc<Self>) -> Option<Seated<S>> {
-        let (_, _, index) = self.next_to_close()?;
-        self.take_at(&mut self.slots.borrow_mut(), index)
+        let oldest = self.next_to_close()?;
+        self.take_at(&mut self.slots.borrow_mut(), oldest.index)
     }
 
     /// Takes the first parked connection that satisfies `wanted`.

@@ -4,7 +4,7 @@
 
 use super::Failure;
 use crate::backend::{ServerError, SwallowError};
-use crate::policy::{Said, Way};
+use crate::policy::{ErrorMeaning, RetryRoute};
 use crate::telemetry::Cell;
 use crate::wire::ErrPacket;
 use crate::wire::error_code::*;
@@ -12,24 +12,24 @@ use crate::wire::error_code::*;
 /// An ERR packet that the client does not get, because the statement is tried again.
 pub struct Refusal {
     /// How the statement continues.
-    pub way: Way,
+    pub way: RetryRoute,
     /// The server's error.
     pub error: ServerError,
 }
 
 /// Returns what an ERR packet says about its statement and its server.
-pub fn said(err: &ErrPacket<'_>) -> Said {
+pub fn said(err: &ErrPacket<'_>) -> ErrorMeaning {
     match err.code {
-        ER_ERROR_DURING_COMMIT if may_be_committed(err) => Said::MayBeCommitted,
-        ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION => Said::ReadOnlyTransaction,
-        ER_QUERY_INTERRUPTED => Said::Interrupted,
-        ER_UNKNOWN_STMT_HANDLER => Said::UnknownStatement,
-        ER_NEED_REPREPARE => Said::PrepareAgain,
-        code if ends_connection(code) => Said::ConnectionEnds,
-        code if may_be_behind(code) => Said::Missing,
-        _ if refuses_as_read_only(err) => Said::ReadOnly,
-        _ if is_cut_off(err) => Said::CutOff,
-        _ => Said::Other,
+        ER_ERROR_DURING_COMMIT if may_be_committed(err) => ErrorMeaning::MayBeCommitted,
+        ER_CANT_EXECUTE_IN_READ_ONLY_TRANSACTION => ErrorMeaning::ReadOnlyTransaction,
+        ER_QUERY_INTERRUPTED => ErrorMeaning::Interrupted,
+        ER_UNKNOWN_STMT_HANDLER => ErrorMeaning::UnknownStatement,
+        ER_NEED_REPREPARE => ErrorMeaning::PrepareAgain,
+        code if ends_connection(code) => ErrorMeaning::ConnectionEnds,
+        code if may_be_behind(code) => ErrorMeaning::Missing,
+        _ if refuses_as_read_only(err) => ErrorMeaning::ReadOnly,
+        _ if is_cut_off(err) => ErrorMeaning::CutOff,
+        _ => ErrorMeaning::Other,
     }
 }
 

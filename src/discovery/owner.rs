@@ -12,7 +12,7 @@ use tokio::time::{Instant, sleep_until};
 use super::kubernetes::PodServers;
 use super::log::SnapshotLog;
 use crate::config::Live;
-use crate::monitor::{Connector, Kicker, Kicks, ProbeOrders, ProbePermit, Prober};
+use crate::monitor::{Connector, Kicker, Kicks, ProbeOrders, ProbePermit, Prober, ServerAddress};
 use crate::topology::{
     Acknowledged, Discovered, Drain, Event, Maintenance, Server, ServerId, Snapshot, reduce,
 };
@@ -321,7 +321,11 @@ impl<C: Connector> Owner<C> {
         let kick = Arc::<ProbePermit>::default();
         let prober = Prober::new(
             server.id,
-            (server.name.clone(), server.address.clone(), server.tls_names.clone()),
+            ServerAddress {
+                name: server.name.clone(),
+                address: server.address.clone(),
+                tls_names: server.tls_names.clone(),
+            },
             self.connector.clone(),
             self.orders.subscribe(),
             kick.clone(),

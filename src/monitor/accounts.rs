@@ -33,15 +33,15 @@ const RETRY: Duration = Duration::from_secs(5);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The names of the accounts that are exempt from `read_only`.
-pub type Passing = Arc<BTreeSet<Arc<str>>>;
+pub type PassingAccounts = Arc<BTreeSet<Arc<str>>>;
 
 /// Starts the task on the current thread, which must be inside a `LocalSet`. It ends when the last receiver is dropped.
 pub fn passing_accounts<C: Connector>(
     connector: C,
     live: watch::Receiver<Arc<Live>>,
     snapshot: watch::Receiver<Arc<Snapshot>>,
-) -> watch::Receiver<Passing> {
-    let (publish, current) = watch::channel(Passing::default());
+) -> watch::Receiver<PassingAccounts> {
+    let (publish, current) = watch::channel(PassingAccounts::default());
     let asker =
         AccountAsker { connector: Rc::new(connector), live, snapshot, publish, answers: HashMap::new() };
     spawn_local(asker.run());
@@ -90,7 +90,7 @@ struct AccountAsker<C> {
     connector: Rc<C>,
     live: watch::Receiver<Arc<Live>>,
     snapshot: watch::Receiver<Arc<Snapshot>>,
-    publish: watch::Sender<Passing>,
+    publish: watch::Sender<PassingAccounts>,
     answers: HashMap<Arc<str>, AccountAnswer>,
 }
 

@@ -20,10 +20,10 @@ mod statement;
 pub(crate) mod tests;
 
 pub use account_tables::{AccountTables, missing_grant};
-pub use accounts::{PASSES, Passing, passes, passing_accounts};
+pub use accounts::{PASSES, PassingAccounts, passes, passing_accounts};
 pub use backend::BackendConnector;
 pub use client::{Closed, Connection, Connector, Encryption, Error, Greeting, ResultSet, Row, Target};
 pub use kick::{Kicker, Kicks, ProbePermit};
 pub use passing_logins::PassingLogins;
-pub use probe::{ProbeOrders, Prober};
+pub use probe::{ProbeOrders, Prober, ServerAddress};
 pub use routines::{MissingRight, Routines, missing_functions, missing_rights};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::watch;
 use tokio::task::spawn_local;
 
-use super::accounts::{PASSES, Passing};
+use super::accounts::{PASSES, PassingAccounts};
 use crate::backend::accounts::{AccountReading, Accounts};
 
 /// The most names that are kept. Accounts beyond that are not named.
@@ -14,13 +14,13 @@ const MOST: usize = 1000;
 
 /// See the module. Cheap to clone, for every thread.
 #[derive(Debug, Clone)]
-pub struct PassingLogins(Arc<watch::Sender<Passing>>);
+pub struct PassingLogins(Arc<watch::Sender<PassingAccounts>>);
 
 impl PassingLogins {
     /// Starts the task that removes names, on the current thread, which must be inside a `LocalSet`. It ends when the sender
     /// of the tables, or the last receiver of the names is dropped.
-    pub fn start(tables: watch::Receiver<AccountReading>) -> (Self, watch::Receiver<Passing>) {
-        let (publish, current) = watch::channel(Passing::default());
+    pub fn start(tables: watch::Receiver<AccountReading>) -> (Self, watch::Receiver<PassingAccounts>) {
+        let (publish, current) = watch::channel(PassingAccounts::default());
         let publish = Arc::new(publish);
         spawn_local(remove(publish.clone(), tables));
         (PassingLogins(publish), current)
@@ -38,7 +38,7 @@ impl PassingLogins {
 }
 
 /// Removes the names of accounts that do not pass `read_only` any more.
-async fn remove(publish: Arc<watch::Sender<Passing>>, mut tables: watch::Receiver<AccountReading>) {
+async fn remove(publish: Arc<watch::Sender<PassingAccounts>>, mut tables: watch::Receiver<AccountReading>) {
     loop {
         let changed = tokio::select! {
             changed = tables.changed() => changed.is_ok(),

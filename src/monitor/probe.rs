@@ -108,11 +108,21 @@ enum NextProbe {
     Moved,
 }
 
+/// Where a server is.
+pub struct ServerAddress {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Its host and port.
+    pub address: Arc<str>,
+    /// The names of which its certificate must have one.
+    pub tls_names: Arc<[Arc<str>]>,
+}
+
 impl<C: Connector> Prober<C> {
     /// Creates the task's state; `run` does the work.
     pub fn new(
         server: ServerId,
-        (name, address, tls_names): (Arc<str>, Arc<str>, Arc<[Arc<str>]>),
+        at: ServerAddress,
         connector: Rc<C>,
         orders: watch::Receiver<ProbeOrders>,
         kick: Arc<ProbePermit>,
@@ -120,6 +130,7 @@ impl<C: Connector> Prober<C> {
     ) -> Self {
         let monitor = orders.borrow().monitor.clone();
         let (user, password) = (monitor.user, monitor.password);
+        let ServerAddress { name, address, tls_names } = at;
         let target = Target { server, name, address, tls_names, user, password, proxy_header: false };
         let started = Instant::now();
         Prober {

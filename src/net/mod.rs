@@ -51,7 +51,7 @@ pub use tls::{
     AcceptorMaker, AcceptorsCell, CertificateFacts, ClientTls, Encrypted, Io, TlsAcceptor, TlsCell,
     TlsClient, TlsError, UnverifiedCertificate,
 };
-pub use tunnel::{Passing, tunnel};
+pub use tunnel::{TunnelGate, tunnel};
 pub use turn::turn_time;
 
 use std::future::{Future, poll_fn};

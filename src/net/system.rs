@@ -56,12 +56,22 @@ impl From<Socket> for SystemStream {
     }
 }
 
+/// The layers of a stream, the upper one first, and its socket.
+struct Parts<'a> {
+    compression: Option<&'a mut Compression>,
+    tls: Option<&'a mut Tls>,
+    socket: &'a mut Socket,
+}
+
 impl SystemStream {
-    /// Returns the layers, the upper one first, and the socket.
-    fn parts(&mut self) -> (Option<&mut Compression>, Option<&mut Tls>, &mut Socket) {
+    fn parts(&mut self) -> Parts<'_> {
+        let socket = &mut self.socket;
         match self.layers.as_deref_mut() {
-            Some(layers) => (layers.compression.as_deref_mut(), layers.tls.as_deref_mut(), &mut self.socket),
-            None => (None, None, &mut self.socket),
+            Some(layers) => {
+                let (compression, tls) = (layers.compression.as_deref_mut(), layers.tls.as_deref_mut());
+                Parts { compression, tls, socket }
+            }
+            None => Parts { compression: None, tls: None, socket },
         }
     }
 
@@ -85,15 +95,17 @@ impl SystemStream {
         written: &mut usize,
     ) -> Poll<io::Result<()>> {
         let socket = match self.parts() {
-            (Some(compression), tls, socket) => {
+            Parts { compression: Some(compression), tls, socket } => {
                 return compression.poll_write(
                     &mut Below { tls, io: SocketWait(socket, cx) },
                     bytes,
                     written,
                 );
             }
-            (None, Some(tls), socket) => return tls.poll_write(&mut SocketWait(socket, cx), bytes, written),
-            (None, None, socket) => socket,
+            Parts { tls: Some(tls), socket, .. } => {
+                return tls.poll_write(&mut SocketWait(socket, cx), bytes, written);
+            }
+            Parts { socket, .. } => socket,
         };
         while let Some(rest) = bytes.get(*written..).filter(|rest| !rest.is_empty()) {
             match ready!(socket.poll_write(cx, rest))? {
@@ -113,7 +125,7 @@ impl SystemStream {
     }
 
     fn poll_ended(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let (compression, tls, socket) = self.parts();
+        let Parts { compression, tls, socket } = self.parts();
         if tls.is_some_and(|tls| tls.has_ended())
             || compression.is_some_and(|compression| compression.has_ended())
         {
@@ -126,11 +138,11 @@ impl SystemStream {
 impl Stream for SystemStream {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut Buf) -> Poll<io::Result<usize>> {
         let socket = match self.parts() {
-            (Some(compression), tls, socket) => {
+            Parts { compression: Some(compression), tls, socket } => {
                 return compression.poll_read(&mut Below { tls, io: SocketWait(socket, cx) }, buf);
             }
-            (None, Some(tls), socket) => return tls.poll_read(&mut SocketWait(socket, cx), buf),
-            (None, None, socket) => socket,
+            Parts { tls: Some(tls), socket, .. } => return tls.poll_read(&mut SocketWait(socket, cx), buf),
+            Parts { socket, .. } => socket,
         };
         let mut room = ReadBuf::new(buf.room_mut());
         // Marks the socket as drained when a read does not fill the room, which saves the second read that would only
@@ -143,11 +155,11 @@ impl Stream for SystemStream {
 
     fn poll_readable(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         match self.parts() {
-            (Some(compression), tls, socket) => {
+            Parts { compression: Some(compression), tls, socket } => {
                 compression.poll_readable(&mut Below { tls, io: SocketWait(socket, cx) })
             }
-            (None, Some(tls), socket) => tls.poll_readable(&mut SocketWait(socket, cx)),
-            (None, None, socket) => socket.poll_read_ready(cx),
+            Parts { tls: Some(tls), socket, .. } => tls.poll_readable(&mut SocketWait(socket, cx)),
+            Parts { socket, .. } => socket.poll_read_ready(cx),
         }
     }
 
@@ -184,7 +196,7 @@ impl Stream for SystemStream {
     }
 
     fn continue_command(&mut self) {
-        if let (Some(compression), ..) = self.parts() {
+        if let Some(compression) = self.parts().compression {
             compression.continue_command();
         }
     }
@@ -195,11 +207,11 @@ impl Stream for SystemStream {
 
     fn write_now(&mut self, bytes: &[u8]) -> io::Result<usize> {
         match self.parts() {
-            (Some(compression), tls, socket) => {
+            Parts { compression: Some(compression), tls, socket } => {
                 compression.write_now(&mut Below { tls, io: AtOnce(socket) }, bytes)
             }
-            (None, Some(tls), socket) => tls.write_now(&mut AtOnce(socket), bytes),
-            (None, None, socket) => match socket.try_write(bytes) {
+            Parts { tls: Some(tls), socket, .. } => tls.write_now(&mut AtOnce(socket), bytes),
+            Parts { socket, .. } => match socket.try_write(bytes) {
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(0),
                 result => result,
             },
@@ -219,7 +231,7 @@ impl Stream for SystemStream {
     }
 
     fn is_worn(&mut self) -> bool {
-        self.parts().1.is_some_and(|tls| tls.is_worn())
+        self.parts().tls.is_some_and(|tls| tls.is_worn())
     }
 
     fn is_broken(&mut self) -> bool {
@@ -228,11 +240,11 @@ impl Stream for SystemStream {
 
     fn read_now(&mut self, buf: &mut Buf) -> io::Result<Option<usize>> {
         let polled = match self.parts() {
-            (Some(compression), tls, socket) => {
+            Parts { compression: Some(compression), tls, socket } => {
                 compression.poll_read(&mut Below { tls, io: AtOnce(socket) }, buf)
             }
-            (None, Some(tls), socket) => tls.poll_read(&mut AtOnce(socket), buf),
-            (None, None, socket) => match socket.try_read(buf.room_mut()) {
+            Parts { tls: Some(tls), socket, .. } => tls.poll_read(&mut AtOnce(socket), buf),
+            Parts { socket, .. } => match socket.try_read(buf.room_mut()) {
                 Ok(n) => {
                     buf.grew(n);
                     Poll::Ready(Ok(n))
@@ -248,7 +260,7 @@ impl Stream for SystemStream {
     }
 
     fn has_news(&mut self) -> bool {
-        let (compression, tls, socket) = self.parts();
+        let Parts { compression, tls, socket } = self.parts();
         compression.is_some_and(|compression| compression.has_news())
             || tls.is_some_and(|tls| tls.has_news())
             || socket.looks_readable()
@@ -257,17 +269,17 @@ impl Stream for SystemStream {
     fn has_bytes(&mut self) -> bool {
         // Bytes on the socket of a layer may be records or packets without data.
         match self.parts() {
-            (Some(compression), tls, socket) => {
+            Parts { compression: Some(compression), tls, socket } => {
                 compression.poll_readable(&mut Below { tls, io: AtOnce(socket) }).is_ready()
             }
-            (None, Some(tls), socket) => tls.poll_readable(&mut AtOnce(socket)).is_ready(),
-            (None, None, socket) => socket.has_bytes(),
+            Parts { tls: Some(tls), socket, .. } => tls.poll_readable(&mut AtOnce(socket)).is_ready(),
+            Parts { socket, .. } => socket.has_bytes(),
         }
     }
 
     fn is_at_end(&mut self) -> bool {
         match self.parts() {
-            (None, None, socket) => socket.is_at_end(),
+            Parts { compression: None, tls: None, socket } => socket.is_at_end(),
             _ => false,
         }
     }
@@ -280,7 +292,7 @@ impl Stream for SystemStream {
     }
 
     fn shut(&mut self) {
-        let (compression, mut tls, socket) = self.parts();
+        let Parts { compression, mut tls, socket } = self.parts();
         if let Some(compression) = compression {
             compression.close(&mut Below { tls: tls.as_deref_mut(), io: AtOnce(socket) });
         }
@@ -291,7 +303,7 @@ impl Stream for SystemStream {
     }
 
     fn shut_plain(&mut self) -> bool {
-        let (compression, tls, socket) = self.parts();
+        let Parts { compression, tls, socket } = self.parts();
         let is_plain = compression.is_none() && tls.is_none();
         if is_plain {
             socket.shut();
@@ -308,7 +320,7 @@ impl Stream for SystemStream {
     }
 
     fn abort(&mut self) {
-        let (compression, tls, _) = self.parts();
+        let Parts { compression, tls, .. } = self.parts();
         if let Some(compression) = compression {
             compression.abandon();
         }
@@ -421,9 +433,16 @@ mod tests {
     use tokio::io::AsyncReadExt;
     use tokio::net::TcpListener;
 
-    /// Writes to a peer that does not read until no more is taken. Returns the stream, how many bytes were taken, and
-    /// the peer's end.
-    async fn stuffed() -> (SystemStream, usize, TcpStream) {
+    /// A stream whose peer does not read.
+    struct Stuffed {
+        stream: SystemStream,
+        /// How many bytes were taken.
+        written: usize,
+        peer: TcpStream,
+    }
+
+    /// Writes to a peer that does not read until no more is taken.
+    async fn stuffed() -> Stuffed {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let to = Endpoint::Tcp { host: "127.0.0.1".into(), port: listener.local_addr().unwrap().port() };
         let mut stream = SystemRuntime::default().connect(&to).await.unwrap();
@@ -432,7 +451,7 @@ mod tests {
         let mut written = 0;
         loop {
             match stream.write_now(&bytes).unwrap() {
-                0 => return (stream, written, peer),
+                0 => return Stuffed { stream, written, peer },
                 n => written += n,
             }
             // Lets the driver check the socket again.
@@ -451,10 +470,10 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_on_its_way_comes_after_a_close_and_not_after_an_abort() {
-        let (stream, written, peer) = stuffed().await;
+        let Stuffed { stream, written, peer } = stuffed().await;
         drop(stream);
         assert_eq!(heard(peer).await, written);
-        let (mut stream, written, peer) = stuffed().await;
+        let Stuffed { mut stream, written, peer } = stuffed().await;
         stream.abort();
         drop(stream);
         assert!(heard(peer).await < written);
@@ -468,7 +487,7 @@ mod tests {
 
     #[tokio::test]
     async fn each_part_that_is_taken_is_noted() {
-        let (mut stream, written, mut peer) = stuffed().await;
+        let Stuffed { mut stream, written, mut peer } = stuffed().await;
         let mut buf = Buf::with_room(1 << 20);
         buf.extend_from_slice(&vec![7; 1 << 20]);
         let (all, noted) = (written + (1 << 20), std::cell::Cell::new(0));

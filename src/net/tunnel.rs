@@ -9,7 +9,7 @@ use std::task::Poll;
 use super::{Buf, Stream};
 
 /// Decides what passes through a tunnel.
-pub trait Passing {
+pub trait TunnelGate {
     /// Returns how many of these bytes from the first side pass, and whether the tunnel ends behind them. May change
     /// the bytes. An error ends the tunnel at once.
     fn pass_first(&mut self, bytes: &mut [u8]) -> io::Result<(usize, bool)>;
@@ -27,7 +27,7 @@ pub async fn tunnel<S: Stream>(
     second: &mut S,
     mut from_first: Buf,
     mut from_second: Buf,
-    passing: &mut impl Passing,
+    passing: &mut impl TunnelGate,
 ) -> io::Result<()> {
     // The client gets the beginning of the stream before the bytes that it sent early are checked.
     if !from_second.is_empty() {
@@ -91,7 +91,7 @@ async fn write_first<S: Stream>(
     to: &mut S,
     buf: &mut Buf,
     pass: (usize, bool),
-    passing: &mut impl Passing,
+    passing: &mut impl TunnelGate,
 ) -> io::Result<bool> {
     let mut writing = pin!(write(to, buf, pass));
     let mut full = false;

@@ -20,6 +20,6 @@ mod tries;
 
 pub use freshness::{Act, Reading, Unasked};
 pub use loss::{Error, Fate, Loss};
-pub use refusal::{Before, Expected, Said, Verdict, Way, Words};
+pub use refusal::{Before, ErrorMeaning, Expected, ReplacementError, RetryRoute, Verdict};
 pub use replayable::{Begins, InTransaction, Tied};
 pub use tries::{MAX_TRIES, NextTry, next_try};

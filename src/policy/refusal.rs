@@ -21,7 +21,7 @@
 
 /// What the code and the words of an ERR packet say.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Said {
+pub enum ErrorMeaning {
     /// The commit failed on the server, but may be committed in the group: Galera's 1180 from a node that lost its
     /// group.
     MayBeCommitted,
@@ -84,7 +84,7 @@ pub struct Before {
 
 /// The ERR packet that the client gets instead of the server's.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Words {
+pub enum ReplacementError {
     /// A write may have been committed.
     MayBeCommitted,
     /// The port is read-only.
@@ -99,7 +99,7 @@ pub enum Words {
 
 /// How the statement continues.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum RetryRoute {
     /// The read-only transaction is rolled back. A COMMIT would have the same effect.
     RollBack,
     /// The statement was interrupted before it did anything, and runs again on the next primary.
@@ -122,25 +122,31 @@ pub enum Verdict {
     /// The client gets the packet.
     Forward,
     /// The client gets another packet.
-    Replace(Words),
+    Replace(ReplacementError),
     /// The client gets nothing yet, and the statement continues in this way.
-    Elsewhere(Way),
+    Elsewhere(RetryRoute),
 }
 
 impl Expected {
     /// Decides by the module's table.
-    pub fn verdict(self, said: Said, before: Before) -> Verdict {
+    pub fn verdict(self, said: ErrorMeaning, before: Before) -> Verdict {
         match said {
-            Said::MayBeCommitted if !self.on_replica => Verdict::Replace(Words::MayBeCommitted),
-            Said::ReadOnlyTransaction if self.replica_port => Verdict::Replace(Words::ReadOnlyPort),
-            Said::ReadOnly if self.in_reading_transaction => match self.only_ends && self.can_send_again {
-                true => Verdict::Elsewhere(Way::RollBack),
-                false => Verdict::Replace(Words::ReadOnlyTransaction),
-            },
-            Said::Interrupted => self.interrupted(before),
-            Said::ConnectionEnds => match self.nothing_forwarded && !before.any_ok {
-                true => Verdict::Elsewhere(Way::AskProbes),
-                false => Verdict::Replace(Words::ConnectionEnded),
+            ErrorMeaning::MayBeCommitted if !self.on_replica => {
+                Verdict::Replace(ReplacementError::MayBeCommitted)
+            }
+            ErrorMeaning::ReadOnlyTransaction if self.replica_port => {
+                Verdict::Replace(ReplacementError::ReadOnlyPort)
+            }
+            ErrorMeaning::ReadOnly if self.in_reading_transaction => {
+                match self.only_ends && self.can_send_again {
+                    true => Verdict::Elsewhere(RetryRoute::RollBack),
+                    false => Verdict::Replace(ReplacementError::ReadOnlyTransaction),
+                }
+            }
+            ErrorMeaning::Interrupted => self.interrupted(before),
+            ErrorMeaning::ConnectionEnds => match self.nothing_forwarded && !before.any_ok {
+                true => Verdict::Elsewhere(RetryRoute::AskProbes),
+                false => Verdict::Replace(ReplacementError::ConnectionEnded),
             },
             // Column definitions may stand in front of the ERR packet if a function that writes failed while rows were
             // computed. The client has none of these definitions.
@@ -151,24 +157,35 @@ impl Expected {
 
     fn interrupted(self, before: Before) -> Verdict {
         match self.interrupted {
-            Some(true) if self.can_send_again && before.nothing => Verdict::Elsewhere(Way::AfterInterrupt),
-            Some(_) if !self.no_doubt => Verdict::Replace(Words::Interrupted),
+            Some(true) if self.can_send_again && before.nothing => {
+                Verdict::Elsewhere(RetryRoute::AfterInterrupt)
+            }
+            Some(_) if !self.no_doubt => Verdict::Replace(ReplacementError::Interrupted),
             _ => Verdict::Forward,
         }
     }
 
     /// Decides for a statement that can be sent again, while the client has no part of its answer.
-    fn unsent(self, said: Said) -> Verdict {
+    fn unsent(self, said: ErrorMeaning) -> Verdict {
         match said {
-            Said::UnknownStatement if self.executes => Verdict::Elsewhere(Way::PrepareAgain(true)),
-            Said::PrepareAgain if self.executes => Verdict::Elsewhere(Way::PrepareAgain(false)),
-            Said::ReadOnlyTransaction | Said::Missing | Said::ReadOnly | Said::CutOff if self.may_leave => {
-                Verdict::Elsewhere(Way::ToPrimary)
+            ErrorMeaning::UnknownStatement if self.executes => {
+                Verdict::Elsewhere(RetryRoute::PrepareAgain(true))
             }
-            Said::ReadOnly | Said::CutOff if !self.on_replica && !self.in_steps => {
-                Verdict::Elsewhere(Way::WaitForPrimary)
+            ErrorMeaning::PrepareAgain if self.executes => {
+                Verdict::Elsewhere(RetryRoute::PrepareAgain(false))
             }
-            Said::CutOff if self.on_replica => Verdict::Elsewhere(Way::AsIfLost),
+            ErrorMeaning::ReadOnlyTransaction
+            | ErrorMeaning::Missing
+            | ErrorMeaning::ReadOnly
+            | ErrorMeaning::CutOff
+                if self.may_leave =>
+            {
+                Verdict::Elsewhere(RetryRoute::ToPrimary)
+            }
+            ErrorMeaning::ReadOnly | ErrorMeaning::CutOff if !self.on_replica && !self.in_steps => {
+                Verdict::Elsewhere(RetryRoute::WaitForPrimary)
+            }
+            ErrorMeaning::CutOff if self.on_replica => Verdict::Elsewhere(RetryRoute::AsIfLost),
             _ => Verdict::Forward,
         }
     }
@@ -178,21 +195,29 @@ impl Expected {
 mod tests {
     use super::*;
 
-    const SAID: [Said; 10] = [
-        Said::MayBeCommitted,
-        Said::ReadOnlyTransaction,
-        Said::ReadOnly,
-        Said::CutOff,
-        Said::Interrupted,
-        Said::ConnectionEnds,
-        Said::UnknownStatement,
-        Said::PrepareAgain,
-        Said::Missing,
-        Said::Other,
+    const SAID: [ErrorMeaning; 10] = [
+        ErrorMeaning::MayBeCommitted,
+        ErrorMeaning::ReadOnlyTransaction,
+        ErrorMeaning::ReadOnly,
+        ErrorMeaning::CutOff,
+        ErrorMeaning::Interrupted,
+        ErrorMeaning::ConnectionEnds,
+        ErrorMeaning::UnknownStatement,
+        ErrorMeaning::PrepareAgain,
+        ErrorMeaning::Missing,
+        ErrorMeaning::Other,
     ];
 
-    /// Returns every possible combination, with its verdict.
-    fn all() -> impl Iterator<Item = (Expected, Said, Before, Verdict)> {
+    /// A combination of facts, with its verdict.
+    struct Case {
+        expected: Expected,
+        said: ErrorMeaning,
+        before: Before,
+        verdict: Verdict,
+    }
+
+    /// Returns every possible combination.
+    fn all() -> impl Iterator<Item = Case> {
         let facts =
             (0..1u32 << 12).flat_map(|bits| [None, Some(false), Some(true)].map(|third| (bits, third)));
         let facts = facts.map(|(bits, interrupted)| {
@@ -222,43 +247,49 @@ mod tests {
                 !(again_though_forwarded || ok_before_nothing || two_places || reading_on_primary)
             })
             .flat_map(|(expected, before)| {
-                SAID.map(|said| (expected, said, before, expected.verdict(said, before)))
+                SAID.map(|said| Case { expected, said, before, verdict: expected.verdict(said, before) })
             })
     }
 
     #[test]
     fn never_twice() {
-        for (expected, said, before, verdict) in all() {
+        for Case { expected, said, before, verdict } in all() {
             let Verdict::Elsewhere(way) = verdict else { continue };
             assert!(
                 expected.nothing_forwarded,
                 "the client has a part of it: {expected:?} {said:?} {before:?}"
             );
-            assert!(expected.can_send_again || way == Way::AskProbes, "{expected:?} {said:?} {before:?}");
+            assert!(
+                expected.can_send_again || way == RetryRoute::AskProbes,
+                "{expected:?} {said:?} {before:?}"
+            );
             let executed_nothing = match way {
-                Way::RollBack | Way::WaitForPrimary => matches!(said, Said::ReadOnly | Said::CutOff),
-                Way::AsIfLost => said == Said::CutOff,
-                Way::AfterInterrupt => expected.interrupted == Some(true) && before.nothing,
-                Way::PrepareAgain(_) => expected.executes,
+                RetryRoute::RollBack | RetryRoute::WaitForPrimary => {
+                    matches!(said, ErrorMeaning::ReadOnly | ErrorMeaning::CutOff)
+                }
+                RetryRoute::AsIfLost => said == ErrorMeaning::CutOff,
+                RetryRoute::AfterInterrupt => expected.interrupted == Some(true) && before.nothing,
+                RetryRoute::PrepareAgain(_) => expected.executes,
                 // A read, which may run twice.
-                Way::ToPrimary => expected.may_leave,
+                RetryRoute::ToPrimary => expected.may_leave,
                 // The probes decide.
-                Way::AskProbes => !before.any_ok,
+                RetryRoute::AskProbes => !before.any_ok,
             };
             assert!(executed_nothing, "{way:?}: {expected:?} {said:?} {before:?}");
-            let committed_in_part = expected.in_steps && !expected.on_replica && way == Way::WaitForPrimary;
+            let committed_in_part =
+                expected.in_steps && !expected.on_replica && way == RetryRoute::WaitForPrimary;
             assert!(!committed_in_part, "{expected:?} {said:?} {before:?}");
         }
     }
 
     #[test]
     fn never_silent() {
-        for (expected, said, before, verdict) in all() {
+        for Case { expected, said, before, verdict } in all() {
             let doubt = match said {
-                Said::MayBeCommitted => !expected.on_replica,
-                Said::Interrupted => expected.interrupted.is_some() && !expected.no_doubt,
+                ErrorMeaning::MayBeCommitted => !expected.on_replica,
+                ErrorMeaning::Interrupted => expected.interrupted.is_some() && !expected.no_doubt,
                 // Drivers take these codes for the end of their own connection.
-                Said::ConnectionEnds => true,
+                ErrorMeaning::ConnectionEnds => true,
                 _ => false,
             };
             assert!(!doubt || verdict != Verdict::Forward, "{expected:?} {said:?} {before:?}");
@@ -267,10 +298,10 @@ mod tests {
 
     #[test]
     fn what_is_the_clients_alone_is_forwarded() {
-        for (expected, said, before, verdict) in all() {
-            let own = matches!(said, Said::Other)
-                || (said == Said::Missing && !expected.may_leave)
-                || (said == Said::Interrupted && expected.interrupted.is_none());
+        for Case { expected, said, before, verdict } in all() {
+            let own = matches!(said, ErrorMeaning::Other)
+                || (said == ErrorMeaning::Missing && !expected.may_leave)
+                || (said == ErrorMeaning::Interrupted && expected.interrupted.is_none());
             assert!(!own || verdict == Verdict::Forward, "{expected:?} {said:?} {before:?}");
         }
     }
@@ -278,11 +309,15 @@ mod tests {
     /// A client of a replica port, or in a read-only transaction, never gets the error text of another kind of server.
     #[test]
     fn words_fit_the_port() {
-        for (expected, said, before, verdict) in all() {
-            if expected.replica_port && said == Said::ReadOnlyTransaction {
-                assert_eq!(verdict, Verdict::Replace(Words::ReadOnlyPort), "{expected:?} {before:?}");
+        for Case { expected, said, before, verdict } in all() {
+            if expected.replica_port && said == ErrorMeaning::ReadOnlyTransaction {
+                assert_eq!(
+                    verdict,
+                    Verdict::Replace(ReplacementError::ReadOnlyPort),
+                    "{expected:?} {before:?}"
+                );
             }
-            if expected.in_reading_transaction && said == Said::ReadOnly {
+            if expected.in_reading_transaction && said == ErrorMeaning::ReadOnly {
                 assert_ne!(verdict, Verdict::Forward, "{expected:?} {before:?}");
             }
         }

@@ -28,4 +28,4 @@ pub use batch::{Batch, PositionAnswer};
 pub use binlog_marks::{SeenMarks, Unreachable, read};
 pub use commit_lookup::{Commits, LookupAsked, LookupBefore};
 pub use query::{Positions, Wait, is_galera, tells_positions};
-pub use sharing::{Seat, seats};
+pub use sharing::{WorkerSeat, seats};

@@ -15,7 +15,7 @@ use super::asker::{Asker, Guard};
 use super::asking::{Ask, ask, count};
 use super::batch::{Batch, PositionAnswer};
 use super::known::KnownPosition;
-use super::sharing::{Message, Seat, SharedReading, SharingTurn};
+use super::sharing::{Message, SharedReading, SharingTurn, WorkerSeat};
 use crate::backend::{Connection, Values};
 use crate::net::Runtime;
 use crate::terms::Question;
@@ -35,7 +35,7 @@ struct LineWait {
 pub(super) struct PrimaryLine<R: Runtime> {
     resources: Rc<Resources<R>>,
     known: Rc<RefCell<KnownPosition>>,
-    seat: RefCell<Seat>,
+    seat: RefCell<WorkerSeat>,
     /// The reads without an answer, the oldest first.
     waiting: RefCell<VecDeque<LineWait>>,
     /// Batches of former questions, for the next ones: their last reads may still have to look at the answer.
@@ -74,7 +74,7 @@ enum LineTask {
 }
 
 impl<R: Runtime> PrimaryLine<R> {
-    pub fn new(resources: Rc<Resources<R>>, known: Rc<RefCell<KnownPosition>>, seat: Seat) -> Self {
+    pub fn new(resources: Rc<Resources<R>>, known: Rc<RefCell<KnownPosition>>, seat: WorkerSeat) -> Self {
         PrimaryLine {
             resources,
             known,

@@ -18,7 +18,7 @@ use super::batch::{Batch, PositionAnswer};
 use super::known::{KnownPosition, without_threads};
 use super::primary_line::PrimaryLine;
 use super::shared_waits::{Share, SharedWaits, is_reached};
-use super::sharing::Seat;
+use super::sharing::WorkerSeat;
 use crate::backend::{Connection, Values};
 use crate::net::{Runtime, first_of};
 use crate::terms::Question;
@@ -148,7 +148,7 @@ pub struct Positions<R: Runtime> {
 
 impl<R: Runtime> Positions<R> {
     /// Returns the positions for a worker, of which nothing is known yet.
-    pub fn new(resources: Rc<Resources<R>>, seat: Seat) -> Self {
+    pub fn new(resources: Rc<Resources<R>>, seat: WorkerSeat) -> Self {
         let known: Rc<RefCell<KnownPosition>> = Rc::default();
         let shared_waits = seat.waits();
         let primary = Rc::new(PrimaryLine::new(resources.clone(), known.clone(), seat));

@@ -48,7 +48,7 @@ struct SharingGroup {
 }
 
 /// A worker's place among those that share a question.
-pub struct Seat {
+pub struct WorkerSeat {
     group: Arc<SharingGroup>,
     worker: usize,
     /// None while a task reads it.
@@ -56,20 +56,20 @@ pub struct Seat {
 }
 
 /// Makes the seats of this many workers. More than [`MOST`] workers are several groups, each with a question of its own.
-pub fn seats(workers: usize) -> Vec<Seat> {
+pub fn seats(workers: usize) -> Vec<WorkerSeat> {
     let groups = workers.div_ceil(MOST).max(1);
     let sizes = (0..groups).map(|group| workers / groups + usize::from(group < workers % groups));
     sizes.flat_map(group_of).collect()
 }
 
-fn group_of(size: usize) -> Vec<Seat> {
+fn group_of(size: usize) -> Vec<WorkerSeat> {
     let (inboxes, readers): (Vec<_>, Vec<_>) = (0..size).map(|_| unbounded_channel()).unzip();
     let group = Arc::new(SharingGroup { turns: Turns::default(), inboxes, waits: Arc::default() });
-    let seat = |(worker, inbox)| Seat { group: group.clone(), worker, inbox: Some(inbox) };
+    let seat = |(worker, inbox)| WorkerSeat { group: group.clone(), worker, inbox: Some(inbox) };
     readers.into_iter().enumerate().map(seat).collect()
 }
 
-impl Seat {
+impl WorkerSeat {
     /// Returns the number of the last question. A read may use the answers to later questions.
     #[inline]
     pub(super) fn sequence(&self) -> u64 {
@@ -157,7 +157,7 @@ mod tests {
     }
 
     /// The next message: the number of the question and the generation of its answer. None: the turn, which asks once.
-    fn told(seat: &mut Seat) -> Option<(u64, Option<u64>)> {
+    fn told(seat: &mut WorkerSeat) -> Option<(u64, Option<u64>)> {
         match seat.inbox.as_mut().unwrap().try_recv().unwrap() {
             Message::Answer(number, reading) => Some((number, reading.map(|reading| reading.generation))),
             Message::Turn(mut turn) => {
@@ -167,7 +167,7 @@ mod tests {
         }
     }
 
-    fn is_told_nothing(seat: &mut Seat) -> bool {
+    fn is_told_nothing(seat: &mut WorkerSeat) -> bool {
         seat.inbox.as_mut().unwrap().try_recv().is_err()
     }
 

@@ -8,7 +8,7 @@ use socket2::Socket;
 use tokio::sync::{Notify, watch};
 
 use super::adopt::Worker;
-use super::messages::{Client, Control};
+use super::messages::{AdmittedClient, Control};
 use crate::backend::serving_workers;
 use crate::client::{Failure, in_place_of_greeting};
 use crate::net::{Accepted, Buf, Claim, Listener, Peer, SESSION_BYTES, Stream};
@@ -112,18 +112,19 @@ fn accepted(worker: &Rc<Worker>, client: Accepted, entrance: &Entrance) {
         }
         _ => None,
     };
+    let client = AdmittedClient { socket: client, entrance: entrance.clone(), pass };
     match better {
-        None => keep(worker, (client, entrance.clone(), pass)),
-        Some(other) => hand_over(worker, other, (client, entrance.clone(), pass)),
+        None => keep(worker, client),
+        Some(other) => hand_over(worker, other, client),
     }
 }
 
-fn keep(worker: &Rc<Worker>, client: Client) {
+fn keep(worker: &Rc<Worker>, client: AdmittedClient) {
     worker.loads.add(worker.index);
     worker.adopt(client);
 }
 
-fn hand_over(worker: &Rc<Worker>, other: usize, client: Client) {
+fn hand_over(worker: &Rc<Worker>, other: usize, client: AdmittedClient) {
     worker.loads.add(other);
     let sent = worker.shared.workers.get(other).map(|w| w.send(Control::Adopt(Box::new(client))));
     let Some(Err(back)) = sent else { return worker.context.metrics.handed_over.add(1) };

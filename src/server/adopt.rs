@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use super::messages::Client;
+use super::messages::AdmittedClient;
 use super::outside::SharedOutside;
 use crate::backend::Loads;
 use crate::net::SystemRuntime;
@@ -19,14 +19,14 @@ pub(super) struct Worker {
 
 impl Worker {
     /// Begins a session for a client that is already counted here.
-    pub fn adopt(self: &Rc<Self>, (accepted, entrance, pass): Client) {
-        let Ok(stream) = accepted.into_stream() else {
+    pub fn adopt(self: &Rc<Self>, client: AdmittedClient) {
+        let Ok(stream) = client.socket.into_stream() else {
             self.context.metrics.accept_errors.add(1);
             return self.loads.sub(self.index);
         };
         let worker = self.clone();
         // Boxed, because a future stores both its arguments and the values made from them.
-        let mut session = Box::new(Session::new(self.context.clone(), stream, entrance, pass));
+        let mut session = Box::new(Session::new(self.context.clone(), stream, client.entrance, client.pass));
         tokio::task::spawn_local(async move {
             session.run().await;
             worker.loads.sub(worker.index);

@@ -48,12 +48,19 @@ pub enum TapRequest {
 }
 
 /// A client that is admitted, and has no session yet.
-pub type Client = (Accepted, Entrance, Pass);
+pub struct AdmittedClient {
+    /// Its socket.
+    pub socket: Accepted,
+    /// Where it came in.
+    pub entrance: Entrance,
+    /// Its place among the clients.
+    pub pass: Pass,
+}
 
 /// A command for a worker.
 pub enum Control {
     /// A socket that another worker accepted. Boxed, because all other commands are small.
-    Adopt(Box<Client>),
+    Adopt(Box<AdmittedClient>),
     /// Kill a session, if this worker has it.
     Kill {
         /// The session, and what to kill.

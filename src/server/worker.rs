@@ -19,7 +19,7 @@ use crate::backend::accounts::AccountReading;
 use crate::backend::{Ceilings, Loads, Pool};
 use crate::config::Live;
 use crate::net::{BufferPool, Driver, MemoryBudget, SystemRuntime, end_lingering, lingering, run_on_ring};
-use crate::positions::Seat;
+use crate::positions::WorkerSeat;
 use crate::session::{Context, kill_here};
 use crate::sql::RoutineCatalogue;
 use crate::telemetry::WorkerMetrics;
@@ -84,7 +84,7 @@ pub(super) struct WorkerParts {
     /// The runtime of the control thread.
     pub aside: Handle,
     /// The worker's place among those that share the question for the primary's position.
-    pub seat: Seat,
+    pub seat: WorkerSeat,
 }
 
 /// The thread's main function. Drops `alive` at its end. (A panic anywhere ends the process, through the hook

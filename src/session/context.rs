@@ -14,7 +14,7 @@ use super::known_texts::KnownTexts;
 use crate::backend::{EqualStates, ServerError};
 use crate::config::{AuditEvents, Live, UnsampledParent};
 use crate::net::Runtime;
-use crate::positions::{Commits, Positions, Seat};
+use crate::positions::{Commits, Positions, WorkerSeat};
 use crate::telemetry::Digests;
 use crate::telemetry::micros_of;
 use crate::telemetry::stream::{Filter, SLOW, Taps};
@@ -133,7 +133,7 @@ impl<R: Runtime> Deref for Context<R> {
 
 impl<R: Runtime> Context<R> {
     /// Creates the context of a worker without sessions, which asks for positions from this seat.
-    pub fn new(resources: Resources<R>, seat: Seat) -> Self {
+    pub fn new(resources: Resources<R>, seat: WorkerSeat) -> Self {
         let live = resources.live.borrow().clone();
         let (most_digests, has_digests) = (live.digests.max, live.has_digests());
         let resources = Rc::new(resources);

@@ -71,7 +71,7 @@ pub use written::{Written, positions};
 
 /// The context of an answer.
 #[derive(Debug, Clone, Copy)]
-pub struct Heard<'a> {
+pub struct AnswerSource<'a> {
     /// The role of the connection that answered.
     pub role: Role,
     /// MySQL or MariaDB.
@@ -479,7 +479,7 @@ impl SessionState {
     /// Notes an OK packet, or the end of a result set. Returns an error, and notes nothing, if a replica reports what
     /// the statement does not explain.
     #[inline]
-    pub fn ok(&mut self, ok: &OkPacket<'_>, heard: Heard<'_>) -> Result<(), FalseReport> {
+    pub fn ok(&mut self, ok: &OkPacket<'_>, heard: AnswerSource<'_>) -> Result<(), FalseReport> {
         let status = match heard.role {
             Role::Primary => ok.status,
             Role::Replica => self.check_replica(ok, &heard)?,
@@ -518,7 +518,7 @@ impl SessionState {
         Ok(())
     }
 
-    fn changes(&mut self, state: &[u8], heard: Heard<'_>) {
+    fn changes(&mut self, state: &[u8], heard: AnswerSource<'_>) {
         let (mut unnamed, mut own_schema) = (false, false);
         let (mut charset, mut collation, mut parts) = (false, false, 0);
         let before = self.carried.clone();

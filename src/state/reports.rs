@@ -5,7 +5,7 @@
 
 use std::borrow::Cow;
 
-use super::{Heard, SessionState, mentions};
+use super::{AnswerSource, SessionState, mentions};
 use crate::backend::{Carried, is_collation_of, is_known_charset};
 use crate::sql::grammar::is_safe_charset;
 use crate::sql::parts::{Given, SystemVariable, sets_charset_too, system_variables, used_schema};
@@ -134,7 +134,7 @@ fn is_same_schema(named: &[u8], reported: &[u8]) -> bool {
     named.is_ascii() == reported.is_ascii() && ascii(named) == ascii(reported)
 }
 
-impl Heard<'_> {
+impl AnswerSource<'_> {
     /// True if the session may write on a primary later.
     pub(super) fn may_write(&self) -> bool {
         self.port != Port::Replica
@@ -149,7 +149,7 @@ impl SessionState {
     }
 
     /// Checks the status flags that a replica sends behind columns.
-    pub fn check_flags(&self, status: StatusFlags, heard: Heard<'_>) -> Result<(), FalseReport> {
+    pub fn check_flags(&self, status: StatusFlags, heard: AnswerSource<'_>) -> Result<(), FalseReport> {
         self.checked_status(status, &heard, explains(heard.role, &heard.asked.class)).map(drop)
     }
 
@@ -159,7 +159,7 @@ impl SessionState {
     pub(super) fn check_replica(
         &self,
         ok: &OkPacket<'_>,
-        heard: &Heard<'_>,
+        heard: &AnswerSource<'_>,
     ) -> Result<StatusFlags, FalseReport> {
         if self.reports_nothing(ok, heard) {
             debug_assert_eq!(self.check_reports(ok, heard).ok(), Some(ok.status));
@@ -170,7 +170,7 @@ impl SessionState {
 
     /// True if a read outside of transactions reports that all is as it was, as nearly all do.
     #[inline]
-    fn reports_nothing(&self, ok: &OkPacket<'_>, heard: &Heard<'_>) -> bool {
+    fn reports_nothing(&self, ok: &OkPacket<'_>, heard: &AnswerSource<'_>) -> bool {
         const COMPARED: StatusFlags = MODE_FLAGS
             .union(StatusFlags::AUTOCOMMIT)
             .union(StatusFlags::IN_TRANS)
@@ -188,7 +188,7 @@ impl SessionState {
             && !self.pins.on(heard.role).has(Pin::Transaction)
     }
 
-    fn check_reports(&self, ok: &OkPacket<'_>, heard: &Heard<'_>) -> Result<StatusFlags, FalseReport> {
+    fn check_reports(&self, ok: &OkPacket<'_>, heard: &AnswerSource<'_>) -> Result<StatusFlags, FalseReport> {
         let explained = explains(heard.role, &heard.asked.class);
         let status = self.checked_status(ok.status, heard, explained)?;
         let open = self.pins.on(heard.role).has(Pin::Transaction);
@@ -263,7 +263,7 @@ impl SessionState {
     fn checked_status(
         &self,
         status: StatusFlags,
-        heard: &Heard<'_>,
+        heard: &AnswerSource<'_>,
         explained: Explains,
     ) -> Result<StatusFlags, FalseReport> {
         let several =
@@ -312,7 +312,7 @@ impl SessionState {
     fn check_change(
         &self,
         change: StateChange<'_>,
-        heard: &Heard<'_>,
+        heard: &AnswerSource<'_>,
         explained: Explains,
     ) -> Result<(), FalseReport> {
         let if_so = |right: bool, report: FalseReport| if right { Ok(()) } else { Err(report) };
@@ -353,7 +353,7 @@ impl SessionState {
     }
 
     /// Returns the text of the statement, or what the buffer has of it.
-    fn raw_text<'a>(&self, heard: &Heard<'a>) -> Cow<'a, [u8]> {
+    fn raw_text<'a>(&self, heard: &AnswerSource<'a>) -> Cow<'a, [u8]> {
         match heard.asked.text {
             Some(text) => Cow::Borrowed(text),
             None => match self.statements.peek(heard.asked.statement) {
@@ -364,7 +364,7 @@ impl SessionState {
     }
 
     /// True if the text names this variable, also in a hint or in SET STATEMENT, or sets it without its name.
-    fn is_named(&self, name: &[u8], heard: &Heard<'_>) -> bool {
+    fn is_named(&self, name: &[u8], heard: &AnswerSource<'_>) -> bool {
         let text = self.raw_text(heard);
         let has = |word: &[u8]| mentions(&text, word);
         let is_set = heard.asked.class.effects.contains(Effects::SETS_STATE);
@@ -375,7 +375,7 @@ impl SessionState {
 
     /// True if the text names this character set or collation, or leaves the choice to the server and the server chose a
     /// safe one.
-    fn is_own_charset(&self, variable: &[u8], value: &[u8], heard: &Heard<'_>) -> bool {
+    fn is_own_charset(&self, variable: &[u8], value: &[u8], heard: &AnswerSource<'_>) -> bool {
         let text = self.raw_text(heard);
         // NULL: no conversion.
         if value.is_empty() || value == b"NULL" {
@@ -407,7 +407,7 @@ impl SessionState {
     }
 
     /// Returns the schema that USE or COM_INIT_DB names.
-    fn named_schema<'a>(&self, heard: &Heard<'a>) -> Option<Cow<'a, [u8]>> {
+    fn named_schema<'a>(&self, heard: &AnswerSource<'a>) -> Option<Cow<'a, [u8]>> {
         match heard.asked.command {
             Command::InitDb => Some(Cow::Borrowed(heard.asked.arguments)),
             _ => used_schema(heard.asked.text?, self.sql_options()).map(Cow::Owned),
@@ -415,12 +415,12 @@ impl SessionState {
     }
 
     /// Returns the assignments of the SET, if the statement is a single one.
-    pub(super) fn own_set(&self, heard: &Heard<'_>) -> Option<Vec<SystemVariable>> {
+    pub(super) fn own_set(&self, heard: &AnswerSource<'_>) -> Option<Vec<SystemVariable>> {
         system_variables(heard.asked.text?, self.sql_options())
     }
 
     /// Takes what the statement itself did to the schema on a replica. Called after the checks.
-    pub(super) fn take_own_schema(&mut self, heard: &Heard<'_>) {
+    pub(super) fn take_own_schema(&mut self, heard: &AnswerSource<'_>) {
         if !explains(heard.role, &heard.asked.class).contains(Explains::SCHEMA) {
             return;
         }
@@ -435,7 +435,7 @@ impl SessionState {
 
     /// True if the primary reports a variable that this plain SET of literals does not name: something else runs there
     /// than the text says.
-    pub(super) fn is_foreign(&self, name: &[u8], heard: &Heard<'_>) -> bool {
+    pub(super) fn is_foreign(&self, name: &[u8], heard: &AnswerSource<'_>) -> bool {
         let class = &heard.asked.class;
         let more = Effects::LEAVES_UNKNOWN
             | Effects::CALLS

@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::reports::{CHARACTERISTICS, Explains, NAMES, explains, is_access_mode};
 use super::unreported_variables::Whose;
-use super::{Heard, PinSet, SessionState};
+use super::{AnswerSource, PinSet, SessionState};
 use crate::backend::{Carried, Charset, InsertId};
 use crate::sql::class::TRACKER;
 use crate::sql::parts::{Given, named_user_variables, system_variables, user_variables};
@@ -51,7 +51,7 @@ impl SessionState {
 
     /// Handles a variable that a replica reported and the statement explains. Returns true if the reported value is to
     /// be carried. A literal is taken from the text instead, once the statement is done (`set_unscoped`).
-    pub(super) fn takes_from_replica(&mut self, name: &[u8], heard: &Heard<'_>) -> bool {
+    pub(super) fn takes_from_replica(&mut self, name: &[u8], heard: &AnswerSource<'_>) -> bool {
         let explained = explains(heard.role, &heard.asked.class);
         if heard.read_only && is_access_mode(name) {
             return true;
@@ -89,7 +89,7 @@ impl SessionState {
     }
 
     /// Notes the value of a variable that a tracker reported.
-    pub(super) fn variable(&mut self, name: &[u8], value: &[u8], heard: Heard<'_>) {
+    pub(super) fn variable(&mut self, name: &[u8], value: &[u8], heard: AnswerSource<'_>) {
         if matches!(name, b"tx_read_only" | b"transaction_read_only") && heard.read_only {
             self.trackers.read_only_lost |= value.eq_ignore_ascii_case(b"OFF") || value == b"0";
             return;

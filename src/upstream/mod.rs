@@ -30,7 +30,7 @@ use crate::worker::{Attached, DataAccess, Handle, Resources, Signals};
 pub use open::{Opened, Wanted};
 pub use prepare::malformed_parameters;
 pub use pump::{Pumped, ServerRead, StillReads};
-pub use set_up::{Brought, SetUp};
+pub use set_up::{Restored, SetUp};
 
 /// The session's server connections between two statements.
 pub struct Links<S: Stream> {

@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::{Brought, Upstream};
+use super::{Restored, Upstream};
 use crate::backend::{PreparedText, QueryError, ServerStatement};
 use crate::client::refusals::ends_connection;
 use crate::client::{Failure, Request, RequestHead, StatementError};
@@ -99,7 +99,7 @@ impl<R: Runtime> Upstream<R> {
                 (known.types, known.mixed) = (None, true);
                 return Ok(Some(known.id));
             }
-            if let Brought::Broken = Box::pin(self.prepare_text(state, text, false)).await? {
+            if let Restored::Broken = Box::pin(self.prepare_text(state, text, false)).await? {
                 return Ok(None);
             }
         }
@@ -113,7 +113,7 @@ impl<R: Runtime> Upstream<R> {
         state: &SessionState,
         text: &PreparedText,
         may_leave: bool,
-    ) -> Result<Brought, StatementError> {
+    ) -> Result<Restored, StatementError> {
         let under_others = !text.under.parses_like(&state.carried);
         if under_others {
             let then = Rc::new(state.carried.parsing_like(&text.under));
@@ -121,15 +121,15 @@ impl<R: Runtime> Upstream<R> {
                 connection.become_session(&then, None, &mut self.prelude);
             }
         }
-        if let Brought::Broken = self.send_prelude(may_leave).await? {
-            return Ok(Brought::Broken);
+        if let Restored::Broken = self.send_prelude(may_leave).await? {
+            return Ok(Restored::Broken);
         }
         let limit = self.resources.live.borrow().timeouts.connect;
         let max = self.max_statements();
         let resources = self.resources.clone();
         let mut again = false;
         let prepared = loop {
-            let Some(connection) = &mut self.connection else { return Ok(Brought::Broken) };
+            let Some(connection) = &mut self.connection else { return Ok(Restored::Broken) };
             let prepared = resources.runtime.timeout(limit, connection.prepare(&text.text)).await;
             match prepared {
                 Some(Err(QueryError::Refused(e)))
@@ -139,14 +139,14 @@ impl<R: Runtime> Upstream<R> {
                     connection.statements.close_all();
                     connection.close_statements(&mut self.prelude);
                     resources.pool.shed_statements(connection.about.server);
-                    if let Brought::Broken = self.send_prelude(may_leave).await? {
-                        return Ok(Brought::Broken);
+                    if let Restored::Broken = self.send_prelude(may_leave).await? {
+                        return Ok(Restored::Broken);
                     }
                 }
                 other => break other,
             }
         };
-        let Some(connection) = &mut self.connection else { return Ok(Brought::Broken) };
+        let Some(connection) = &mut self.connection else { return Ok(Restored::Broken) };
         match prepared {
             Some(Ok(ok)) => connection.statements.insert(text.id, ok.statement_id, max),
             Some(Err(QueryError::Refused(e))) if !ends_connection(e.code) => {
@@ -154,7 +154,7 @@ impl<R: Runtime> Upstream<R> {
             }
             _ => {
                 self.server_lost();
-                return Ok(Brought::Broken);
+                return Ok(Restored::Broken);
             }
         }
         connection.close_statements(&mut self.prelude);
@@ -162,7 +162,7 @@ impl<R: Runtime> Upstream<R> {
             connection.become_session(&state.carried, None, &mut self.prelude);
             return self.send_prelude(may_leave).await;
         }
-        Ok(Brought::Ready)
+        Ok(Restored::Ready)
     }
 
     /// Returns how many statements may be open on the connection in use. Keeps all connections together well

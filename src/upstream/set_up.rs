@@ -21,7 +21,7 @@ const MAY_CHANGE_STATE: Effects = Effects::SEVERAL
     .union(Effects::EXECUTES);
 
 /// The result of restoring the session's state on a connection.
-pub enum Brought {
+pub enum Restored {
     /// The prelude goes in front of the statement, in the same write, or there is no prelude.
     Ready,
     /// The connection broke, or its server refused the session's state; another connection may accept it.
@@ -83,12 +83,12 @@ impl<R: Runtime> Upstream<R> {
         &mut self,
         state: &mut SessionState,
         statement: &SetUp,
-    ) -> Result<Brought, StatementError> {
+    ) -> Result<Restored, StatementError> {
         let SetUp { effects, named, asks_row_count, may_leave } = statement;
         let (effects, named) = (*effects, named.as_ref());
         self.await_insert_id(state, effects).await?;
         let insert_id = self.insert_id_for(state, effects);
-        let Some(connection) = &mut self.connection else { return Ok(Brought::Broken) };
+        let Some(connection) = &mut self.connection else { return Ok(Restored::Broken) };
         let counts = Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
         let here = connection.about.thread();
         let asks_diagnostics = effects.contains(Effects::READS_DIAGNOSTICS);
@@ -163,13 +163,13 @@ impl<R: Runtime> Upstream<R> {
         let may_run_again =
             effects.contains(Effects::REPEATABLE) && self.role == Role::Replica && !self.without_schema;
         if sure || (may_run_again && !executes) {
-            return Ok(Brought::Ready);
+            return Ok(Restored::Ready);
         }
         let brought = self.send_state(*may_leave, state.pins.on(self.role).is_empty()).await?;
         match self.connection.as_mut().and_then(|connection| connection.take_unprepared()) {
             Some(error) if ends_connection(error.code) => {
                 self.server_lost();
-                Ok(Brought::Broken)
+                Ok(Restored::Broken)
             }
             // EXECUTE would return this error, too, if the statement had been prepared here earlier.
             Some(error) => Err(StatementError::Tell(Failure::Server(error))),
@@ -225,27 +225,27 @@ impl<R: Runtime> Upstream<R> {
     /// Sends the prelude alone, and waits for its answers. If the session's schema is gone, or if the account has no rights
     /// on it any more, the statement runs without a schema: a server, too, lets such a session go on, and it is the
     /// statement that fails if it needs the schema. `unpinned`: another connection can take the place of this one.
-    async fn send_state(&mut self, may_leave: bool, unpinned: bool) -> Result<Brought, StatementError> {
-        if let Brought::Broken = self.send_prelude_of_state(may_leave).await? {
-            return Ok(Brought::Broken);
+    async fn send_state(&mut self, may_leave: bool, unpinned: bool) -> Result<Restored, StatementError> {
+        if let Restored::Broken = self.send_prelude_of_state(may_leave).await? {
+            return Ok(Restored::Broken);
         }
-        let Some(connection) = &self.connection else { return Ok(Brought::Broken) };
-        let Some((error, has_another)) = connection.refused_schema() else { return Ok(Brought::Ready) };
+        let Some(connection) = &self.connection else { return Ok(Restored::Broken) };
+        let Some((error, has_another)) = connection.refused_schema() else { return Ok(Restored::Ready) };
         let error = error.clone();
         match () {
             () if may_leave => {
                 self.state_refused = Some(Box::new(error));
                 self.server_lost();
-                Ok(Brought::Broken)
+                Ok(Restored::Broken)
             }
             () if !has_another => {
                 self.without_schema = false;
-                Ok(Brought::Ready)
+                Ok(Restored::Ready)
             }
             () if unpinned => {
                 self.without_schema = true;
                 self.let_connection_go();
-                Ok(Brought::Broken)
+                Ok(Restored::Broken)
             }
             () => Err(StatementError::Tell(Failure::Server(error))),
         }
@@ -261,22 +261,22 @@ impl<R: Runtime> Upstream<R> {
     }
 
     /// Sends the prelude alone and waits for its answers.
-    pub async fn send_prelude(&mut self, may_leave: bool) -> Result<Brought, StatementError> {
+    pub async fn send_prelude(&mut self, may_leave: bool) -> Result<Restored, StatementError> {
         self.send_and_settle(may_leave, false).await
     }
 
     /// Does the same. A schema that the server refuses does not fail: see [`Connection::refused_schema`].
     ///
     /// [`Connection::refused_schema`]: crate::backend::Connection::refused_schema
-    pub async fn send_prelude_of_state(&mut self, may_leave: bool) -> Result<Brought, StatementError> {
+    pub async fn send_prelude_of_state(&mut self, may_leave: bool) -> Result<Restored, StatementError> {
         self.send_and_settle(may_leave, true).await
     }
 
-    async fn send_and_settle(&mut self, may_leave: bool, of_state: bool) -> Result<Brought, StatementError> {
+    async fn send_and_settle(&mut self, may_leave: bool, of_state: bool) -> Result<Restored, StatementError> {
         let prelude = std::mem::take(&mut self.prelude);
         let resources = self.resources.clone();
         let limit = resources.live.borrow().timeouts.connect;
-        let Some(connection) = &mut self.connection else { return Ok(Brought::Broken) };
+        let Some(connection) = &mut self.connection else { return Ok(Restored::Broken) };
         let sending = async {
             if !prelude.is_empty() {
                 resources.metrics.replays.add(1);
@@ -294,17 +294,17 @@ impl<R: Runtime> Upstream<R> {
                 Err(SwallowError::Io(std::io::ErrorKind::TimedOut.into()))
             }
         };
-        let Err(error) = sent else { return Ok(Brought::Ready) };
+        let Err(error) = sent else { return Ok(Restored::Ready) };
         self.server_lost();
         match error {
-            error if is_ending(&error) => Ok(Brought::Broken),
+            error if is_ending(&error) => Ok(Restored::Broken),
             SwallowError::Schema(e) if !may_leave => Err(StatementError::Tell(Failure::Server(e))),
             SwallowError::Schema(error) | SwallowError::State(error) => {
                 tracing::warn!(id = self.handle.id, peer = %self.handle.peer.get(), %error, "a server refuses the state of a session");
                 self.state_refused = Some(Box::new(error));
-                Ok(Brought::Broken)
+                Ok(Restored::Broken)
             }
-            SwallowError::Role | SwallowError::Protocol(_) | SwallowError::Io(_) => Ok(Brought::Broken),
+            SwallowError::Role | SwallowError::Protocol(_) | SwallowError::Io(_) => Ok(Restored::Broken),
         }
     }
 }

@@ -17,7 +17,7 @@ pub struct Levels {
 
 /// What decided a level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Source {
+pub enum LevelSource {
     /// A comment in the statement.
     Statement,
     /// `SET pointsman_consistency`.
@@ -32,16 +32,16 @@ pub enum Source {
     Configuration,
 }
 
-impl Source {
+impl LevelSource {
     /// Returns the words for `explain`.
     pub fn words(self) -> &'static str {
         match self {
-            Source::Statement => "a comment",
-            Source::Set => "SET",
-            Source::Attribute => "a connection attribute",
-            Source::User => "the user",
-            Source::Listener => "the listener",
-            Source::Configuration => "the configuration",
+            LevelSource::Statement => "a comment",
+            LevelSource::Set => "SET",
+            LevelSource::Attribute => "a connection attribute",
+            LevelSource::User => "the user",
+            LevelSource::Listener => "the listener",
+            LevelSource::Configuration => "the configuration",
         }
     }
 }
@@ -54,10 +54,10 @@ impl<R: Runtime> Resources<R> {
     }
 
     /// Returns the level of a session's reads by the current settings, and what decided it.
-    pub fn level_for(&self, handle: &Handle) -> (Level, Source) {
+    pub fn level_for(&self, handle: &Handle) -> (Level, LevelSource) {
         let chosen = handle.levels.get();
-        let set = chosen.set.map(|level| (level, Source::Set));
-        if let Some(chosen) = set.or(chosen.attribute.map(|level| (level, Source::Attribute))) {
+        let set = chosen.set.map(|level| (level, LevelSource::Set));
+        if let Some(chosen) = set.or(chosen.attribute.map(|level| (level, LevelSource::Attribute))) {
             return chosen;
         }
         let live = self.live.borrow();
@@ -65,10 +65,10 @@ impl<R: Runtime> Resources<R> {
         let user = login.as_ref().and_then(|login| live.users.get(&login.user)).and_then(|user| user.level);
         let listener = live.listener_levels.get(&handle.entrance.listener).copied();
         match (user, listener) {
-            (Some(level), _) => (level, Source::User),
-            (_, Some(level)) => (level, Source::Listener),
-            _ if handle.entrance.port == Port::Replica => (Level::Bounded, Source::Configuration),
-            _ => (live.consistency.level, Source::Configuration),
+            (Some(level), _) => (level, LevelSource::User),
+            (_, Some(level)) => (level, LevelSource::Listener),
+            _ if handle.entrance.port == Port::Replica => (Level::Bounded, LevelSource::Configuration),
+            _ => (live.consistency.level, LevelSource::Configuration),
         }
     }
 }

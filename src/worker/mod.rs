@@ -44,7 +44,7 @@ use crate::topology::{ServerId, Snapshot};
 
 pub use handle::{Attached, DataAccess, Entrance, Handle, KillUnderWay, Servers, Signals};
 pub use identities::Identities;
-pub use level::{Levels, Source};
+pub use level::{LevelSource, Levels};
 pub use schema_checks::{SchemaChecks, WaitingForSchema};
 pub use seconds::Seconds;
 pub use session_report::{SessionReport, SessionState};

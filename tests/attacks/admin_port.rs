@@ -25,11 +25,11 @@ async fn proxy(admin: &str) -> Proxy {
 }
 
 /// What clients send, and how many bytes of the answer they read.
-type Way = (Vec<u8>, usize);
+type HeldRequest = (Vec<u8>, usize);
 
 /// Holds connections until what it returns is dropped: each client connects anew a second after its connection ended.
 /// Returns when they were connected, or as many as the port lets in.
-async fn hold(proxy: &Proxy, (send, read): Way) -> JoinSet<()> {
+async fn hold(proxy: &Proxy, (send, read): HeldRequest) -> JoinSet<()> {
     let (mut tasks, connected) = (JoinSet::new(), Arc::new(AtomicUsize::new(0)));
     for _ in 0..HELD {
         let (send, http, connected) = (send.clone(), proxy.http, connected.clone());

@@ -28,7 +28,7 @@ async fn proxy(cluster: &Cluster, change: fn(String) -> String) -> Proxy {
 
 /// How a client logs in wrongly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-enum Way {
+enum WrongProof {
     /// An answer of the right length.
     Scramble,
     /// No answer at first, then one of the right length.
@@ -41,7 +41,13 @@ enum Way {
     Short,
 }
 
-const WAYS: [Way; 5] = [Way::Scramble, Way::Empty, Way::Nothing, Way::OtherPlugin, Way::Short];
+const WAYS: [WrongProof; 5] = [
+    WrongProof::Scramble,
+    WrongProof::Empty,
+    WrongProof::Nothing,
+    WrongProof::OtherPlugin,
+    WrongProof::Short,
+];
 
 /// The packets of one login up to its end, with sequence ids; ids, nonces and names are masked.
 async fn transcript<S: AsyncRead + AsyncWrite + Unpin>(
@@ -49,18 +55,18 @@ async fn transcript<S: AsyncRead + AsyncWrite + Unpin>(
     seq: u8,
     greeted: &Greeted,
     user: &str,
-    way: Way,
+    way: WrongProof,
     proof: &[u8],
     private: bool,
 ) -> String {
-    let plugin = if way == Way::OtherPlugin { "sha256_password" } else { greeted.plugin.as_str() };
+    let plugin = if way == WrongProof::OtherPlugin { "sha256_password" } else { greeted.plugin.as_str() };
     let wanted = Greeted { plugin: plugin.to_owned(), ..greeted.clone() };
     // The flags, the user's name and the schema are those of a good login.
     let good = response(user, "", &wanted);
     let answer = match way {
-        Way::Empty | Way::Nothing => &[][..],
-        Way::Short => &proof[..proof.len() - 1],
-        Way::Scramble | Way::OtherPlugin => proof,
+        WrongProof::Empty | WrongProof::Nothing => &[][..],
+        WrongProof::Short => &proof[..proof.len() - 1],
+        WrongProof::Scramble | WrongProof::OtherPlugin => proof,
     };
     let at = 32 + user.len() + 1;
     let login = [&good[..at], &[u8::try_from(answer.len()).unwrap()], answer, &good[at + 1..]].concat();
@@ -69,7 +75,7 @@ async fn transcript<S: AsyncRead + AsyncWrite + Unpin>(
     while let Ok((seq, packet)) = raw.read().await {
         assert_ne!(packet.first(), Some(&0), "{user} is logged in by {way:?}");
         let answer = match packet.as_slice() {
-            [0xfe, ..] if way == Way::Nothing => Some(&b""[..]),
+            [0xfe, ..] if way == WrongProof::Nothing => Some(&b""[..]),
             [0xfe, ..] => Some(proof),
             // The full exchange: the password, or first the request for the public key.
             [1, 4] if private => Some(&b"guess\0"[..]),
@@ -87,7 +93,13 @@ async fn transcript<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// One try; the greeting is part of what is compared.
-async fn attempt(port: u16, tls: Option<&Arc<ClientConfig>>, user: &str, way: Way, proof: &[u8]) -> String {
+async fn attempt(
+    port: u16,
+    tls: Option<&Arc<ClientConfig>>,
+    user: &str,
+    way: WrongProof,
+    proof: &[u8],
+) -> String {
     let (answers, greeted) = if let Some(config) = tls {
         let (mut raw, greeted) = encrypted(port, config, b"").await.unwrap();
         (transcript(&mut raw, 2, &greeted, user, way, proof, true).await, greeted)
@@ -129,7 +141,7 @@ async fn same_bytes(proxy: &Proxy, tries: usize, lanes: usize) {
                 .map(|lane| {
                     let config = tls.then(|| anybody.clone());
                     tokio::spawn(async move {
-                        let mut seen: BTreeMap<(Way, String), [usize; 2]> = BTreeMap::new();
+                        let mut seen: BTreeMap<(WrongProof, String), [usize; 2]> = BTreeMap::new();
                         for n in (lane..tries).step_by(lanes) {
                             let round = n + n / lanes;
                             let (who, way) = (round % 2, WAYS[round / 2 % WAYS.len()]);
@@ -141,7 +153,7 @@ async fn same_bytes(proxy: &Proxy, tries: usize, lanes: usize) {
                     })
                 })
                 .collect();
-            let mut seen: BTreeMap<(Way, String), [usize; 2]> = BTreeMap::new();
+            let mut seen: BTreeMap<(WrongProof, String), [usize; 2]> = BTreeMap::new();
             for lane in running {
                 for (key, [known, unknown]) in lane.await.unwrap() {
                     let counts = seen.entry(key).or_default();

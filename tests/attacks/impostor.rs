@@ -35,12 +35,12 @@ pub enum Ask {
 /// Its port, and what it hears.
 pub struct Impostor {
     pub port: u16,
-    heard: Receiver<Heard>,
+    heard: Receiver<ConnectionLog>,
 }
 
 /// What one connection said.
 #[derive(Debug, Default)]
-pub struct Heard {
+pub struct ConnectionLog {
     /// The handshake response, and what followed, without headers; what came under the impostor's key is decrypted.
     pub packets: Vec<Vec<u8>>,
     /// The TLS handshake ended well.
@@ -49,7 +49,7 @@ pub struct Heard {
     pub whole: bool,
 }
 
-impl Heard {
+impl ConnectionLog {
     /// True if these bytes are anywhere in what came.
     pub fn has(&self, wanted: &str) -> bool {
         self.packets.iter().any(|packet| packet.windows(wanted.len()).any(|part| part == wanted.as_bytes()))
@@ -74,16 +74,20 @@ impl Impostor {
     }
 
     /// Waits for the end of so many connections.
-    pub async fn hears(&self, connections: usize) -> Vec<Heard> {
+    pub async fn hears(&self, connections: usize) -> Vec<ConnectionLog> {
         self.hears_those(connections, |_| true).await
     }
 
     /// Waits for the end of so many connections that answered all that the impostor asked.
-    pub async fn is_answered(&self, connections: usize) -> Vec<Heard> {
+    pub async fn is_answered(&self, connections: usize) -> Vec<ConnectionLog> {
         self.hears_those(connections, |heard| heard.whole).await
     }
 
-    async fn hears_those(&self, connections: usize, counts: impl Fn(&Heard) -> bool) -> Vec<Heard> {
+    async fn hears_those(
+        &self,
+        connections: usize,
+        counts: impl Fn(&ConnectionLog) -> bool,
+    ) -> Vec<ConnectionLog> {
         let mut all = Vec::new();
         let deadline = tokio::time::Instant::now() + 3 * PATIENCE;
         while all.len() < connections {
@@ -109,9 +113,9 @@ fn serve(
     ask: Ask,
     tls: Option<Arc<ServerConfig>>,
     key: &PrivateDecryptingKey,
-    tell: &Sender<Heard>,
+    tell: &Sender<ConnectionLog>,
 ) {
-    let mut heard = Heard::default();
+    let mut heard = ConnectionLog::default();
     // However the client ends it, what came until then counts.
     let _ = stream.set_read_timeout(Some(PATIENCE)).and_then(|()| {
         greet(&mut stream, tls.is_some())?;
@@ -154,7 +158,7 @@ fn converse(
     (seq, response): (u8, Vec<u8>),
     ask: Ask,
     key: &PrivateDecryptingKey,
-    heard: &mut Heard,
+    heard: &mut ConnectionLog,
 ) -> io::Result<()> {
     heard.packets.push(response);
     match ask {

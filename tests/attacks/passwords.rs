@@ -4,7 +4,7 @@
 use std::path::PathBuf;
 use std::process::Command;
 
-use super::impostor::{Ask, Heard, Impostor};
+use super::impostor::{Ask, ConnectionLog, Impostor};
 use crate::dialogue::{eventually, patient};
 use crate::support::{Authority, Proxy, config_without_servers};
 
@@ -39,7 +39,7 @@ async fn fails_with(proxy: &Proxy, number: usize, wanted: &str) {
     .await;
 }
 
-fn nothing_went(heard: &[Heard], what: &str) {
+fn nothing_went(heard: &[ConnectionLog], what: &str) {
     for heard in heard {
         assert!(!heard.has(PASSWORD), "{what}: {heard:?}");
     }

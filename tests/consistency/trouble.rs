@@ -2,7 +2,7 @@
 
 use super::load::Load;
 use super::scene::{SERVERS, Scene};
-use crate::support::{Kind, Line, Node, Way};
+use crate::support::{Direction, Kind, Line, Node};
 use std::time::Duration;
 use tokio::time::sleep;
 
@@ -132,7 +132,7 @@ impl Scene {
             }
             Trouble::Unheard => {
                 let way = (replicas[0], self.cluster.primary_number());
-                self.replication[&way].set(Line::Held(Way::Both));
+                self.replication[&way].set(Line::Held(Direction::Both));
                 load.more(reads).await;
                 self.replication[&way].set(Line::Through);
             }

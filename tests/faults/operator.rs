@@ -4,7 +4,7 @@ use super::check::Row;
 use super::plan::{DELAY, FLAP, Fault, LATE, Plan};
 use super::scene::{SERVERS, Scene};
 use crate::dialogue::eventually;
-use crate::support::{Line, Way};
+use crate::support::{Direction, Line};
 use mysql_async::prelude::Queryable;
 use tokio::time::{Instant, sleep};
 
@@ -111,7 +111,7 @@ impl Scene {
 
     async fn killed(&mut self, plan: &Plan, history: &mut History) {
         if plan.fault == Fault::KilledInCommit {
-            self.set_replication(plan.old, Line::Held(Way::Both));
+            self.set_replication(plan.old, Line::Held(Direction::Both));
             sleep(plan.pauses[2]).await;
         }
         self.kill_primary(history);
@@ -139,7 +139,7 @@ impl Scene {
     async fn frozen(&mut self, plan: &Plan, history: &mut History) {
         history.now();
         match plan.holds {
-            true => self.lines[plan.old].set(Line::Held(Way::Both)),
+            true => self.lines[plan.old].set(Line::Held(Direction::Both)),
             false => self.cluster.primary().freeze(),
         }
         if plan.fault == Fault::Frozen {

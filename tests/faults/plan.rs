@@ -1,6 +1,6 @@
 //! One fault run, all of it decided beforehand by its seed.
 
-use crate::support::{Chance, Line, Way};
+use crate::support::{Chance, Direction, Line};
 use std::time::Duration;
 
 /// What goes wrong.
@@ -105,9 +105,9 @@ impl Plan {
         let line = match chance.below(5) {
             0 => Line::Silent,
             1 => Line::Cut,
-            2 => Line::Held(Way::ToServer),
-            3 => Line::Held(Way::ToClient),
-            _ => Line::Held(Way::Both),
+            2 => Line::Held(Direction::ToServer),
+            3 => Line::Held(Direction::ToClient),
+            _ => Line::Held(Direction::Both),
         };
         let torn = std::array::from_fn(|_| {
             let most = [60, 600, 60_000][chance.below(3)];
@@ -133,8 +133,8 @@ impl Plan {
     /// One way only.
     pub fn one_way(&self) -> Line {
         match self.torn[0] % 2 {
-            0 => Line::Held(Way::ToServer),
-            _ => Line::Held(Way::ToClient),
+            0 => Line::Held(Direction::ToServer),
+            _ => Line::Held(Direction::ToClient),
         }
     }
 }

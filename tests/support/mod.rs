@@ -22,7 +22,7 @@ pub use group::Group;
 pub use kubernetes::{Kubernetes, Pods};
 pub use node::{Kind, Node, Role, UNHURRIED, has_own_disks};
 pub use proxy::{Proxy, config_without_servers, proxy_config};
-pub use relay::{Line, Relay, Way};
+pub use relay::{Direction, Line, Relay};
 pub use room::{MUCH, Place, room_for};
 pub use scratch::{Scratch, free_port, signal};
 

@@ -22,7 +22,7 @@ pub enum Line {
     /// Everything is reset.
     Cut,
     /// What is said this way arrives when the line is back: as with TCP, where only packets are lost.
-    Held(Way),
+    Held(Direction),
     /// All of it, so much later.
     Late(Duration),
     /// What is connected is reset after so many more bytes of the server's.
@@ -31,7 +31,7 @@ pub enum Line {
 
 /// Whose bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Way {
+pub enum Direction {
     ToServer,
     ToClient,
     Both,
@@ -130,8 +130,8 @@ async fn relay(client: TcpStream, server: u16, mut line: watch::Receiver<Line>) 
     let both = async {
         // One end may have said all and still hear the other out; a break ends both ways.
         let _ = tokio::try_join!(
-            one_way(client_read, server_write, Way::ToServer, up),
-            one_way(server_read, client_write, Way::ToClient, down)
+            one_way(client_read, server_write, Direction::ToServer, up),
+            one_way(server_read, client_write, Direction::ToClient, down)
         );
     };
     tokio::pin!(both);
@@ -155,7 +155,7 @@ type Due = (Instant, Vec<u8>);
 async fn one_way(
     mut from: OwnedReadHalf,
     to: OwnedWriteHalf,
-    way: Way,
+    way: Direction,
     line: watch::Receiver<Line>,
 ) -> io::Result<()> {
     let (queue, queued) = mpsc::channel::<Due>(64);
@@ -180,17 +180,18 @@ async fn one_way(
 async fn deliver(
     mut queued: mpsc::Receiver<Due>,
     mut to: OwnedWriteHalf,
-    way: Way,
+    way: Direction,
     mut line: watch::Receiver<Line>,
 ) -> io::Result<()> {
     // What may still pass of a torn line.
     let mut left = None;
     while let Some((due, bytes)) = queued.recv().await {
         sleep_until(due).await;
-        let holds = |line: &Line| matches!(line, Line::Held(held) if *held == way || *held == Way::Both);
+        let holds =
+            |line: &Line| matches!(line, Line::Held(held) if *held == way || *held == Direction::Both);
         let now = *line.wait_for(|line| !holds(line)).await.map_err(io::Error::other)?;
         left = match now {
-            Line::Torn(count) if way == Way::ToClient => Some(left.unwrap_or(count)),
+            Line::Torn(count) if way == Direction::ToClient => Some(left.unwrap_or(count)),
             _ => None,
         };
         if let Some(some) = left.as_mut() {

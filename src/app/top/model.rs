@@ -53,9 +53,17 @@ pub(super) struct TopDigest {
 
 impl TopDigest {
     /// Returns what no other digest has: the account, the schema and the number.
-    pub fn key(&self) -> (&str, &str, &str) {
-        (&self.user, &self.schema, &self.digest)
+    pub fn key(&self) -> DigestKey<'_> {
+        DigestKey { user: &self.user, schema: &self.schema, digest: &self.digest }
     }
+}
+
+/// What names a line of the digests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct DigestKey<'a> {
+    user: &'a str,
+    schema: &'a str,
+    digest: &'a str,
 }
 
 /// Two answers of the same moment.

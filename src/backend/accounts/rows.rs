@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 
 use serde::Deserialize;
 
-use super::{Account, AccountTable, HostPattern, Way};
+use super::{Account, AccountTable, HostPattern, ProofMethod};
 use crate::config::Requirements;
 use crate::topology::Flavor;
 
@@ -167,7 +167,7 @@ struct Method {
 }
 
 impl Method {
-    fn way(&self) -> Option<Way> {
+    fn way(&self) -> Option<ProofMethod> {
         let stored = self.authentication_string.as_deref().unwrap_or_default();
         way(self.plugin.as_deref().unwrap_or("mysql_native_password"), stored.as_bytes())
     }
@@ -234,8 +234,8 @@ fn has_factors(json: &[u8]) -> bool {
     serde_json::from_slice::<Vec<serde_json::Value>>(json).is_ok_and(|factors| !factors.is_empty())
 }
 
-fn only_client(plugin: &str, stored: &[u8]) -> Way {
-    Way::OnlyClient(plugin.into(), hash_of(stored))
+fn only_client(plugin: &str, stored: &[u8]) -> ProofMethod {
+    ProofMethod::OnlyClient(plugin.into(), hash_of(stored))
 }
 
 fn hash_of(stored: &[u8]) -> u64 {
@@ -245,19 +245,21 @@ fn hash_of(stored: &[u8]) -> u64 {
 }
 
 /// Returns None for an account with which nobody can log in.
-fn way(plugin: &str, stored: &[u8]) -> Option<Way> {
+fn way(plugin: &str, stored: &[u8]) -> Option<ProofMethod> {
     match plugin {
         "mysql_native_password" | "caching_sha2_password" | "sha256_password" if stored.is_empty() => {
-            Some(Way::Empty)
+            Some(ProofMethod::Empty)
         }
         // Also for a text that is no hash, such as MariaDB's `invalid`.
-        "mysql_native_password" => native(stored).map(Way::Native),
+        "mysql_native_password" => native(stored).map(ProofMethod::Native),
         "mysql_no_login" => None,
         "unix_socket" | "auth_socket" => {
             let name = std::str::from_utf8(stored).ok()?;
-            Some(Way::Socket(Some(name).filter(|name| !name.is_empty()).map(Into::into)))
+            Some(ProofMethod::Socket(Some(name).filter(|name| !name.is_empty()).map(Into::into)))
         }
-        plugin if WITH_PASSWORD.contains(&plugin) => Some(Way::Password(plugin.into(), hash_of(stored))),
+        plugin if WITH_PASSWORD.contains(&plugin) => {
+            Some(ProofMethod::Password(plugin.into(), hash_of(stored)))
+        }
         plugin => Some(only_client(plugin, stored)),
     }
 }

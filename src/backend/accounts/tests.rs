@@ -95,10 +95,14 @@ fn a_row_of_mysql_says_all_that_a_login_needs() {
         _ => panic!("{user} is not found"),
     };
     assert!(
-        matches!(&account("app").ways[..], [Way::Password(plugin, _)] if **plugin == *"caching_sha2_password")
+        matches!(&account("app").ways[..], [ProofMethod::Password(plugin, _)] if **plugin == *"caching_sha2_password")
     );
-    assert!(account("old").locked && account("old").ways == [Way::Native([0x11; 20])]);
-    assert!(account("none").expired && account("none").requires.tls && account("none").ways == [Way::Empty]);
+    assert!(account("old").locked && account("old").ways == [ProofMethod::Native([0x11; 20])]);
+    assert!(
+        account("none").expired
+            && account("none").requires.tls
+            && account("none").ways == [ProofMethod::Empty]
+    );
     assert_eq!(account("certified").requires.subject.as_deref(), Some("/CN=a"));
     assert!(matches!(table.find("mysql.sys", None), FoundAccount::NotFromThere));
     assert!(matches!(table.find("app2", None), FoundAccount::Nobody));
@@ -138,8 +142,8 @@ fn some_accounts_are_only_for_their_clients() {
             .ways
             .iter()
             .map(|way| match way {
-                Way::OnlyClient(plugin, _) => format!("only client: {plugin}"),
-                Way::Password(plugin, _) => plugin.to_string(),
+                ProofMethod::OnlyClient(plugin, _) => format!("only client: {plugin}"),
+                ProofMethod::Password(plugin, _) => plugin.to_string(),
                 _ => "another".to_owned(),
             })
             .collect::<Vec<_>>()
@@ -185,14 +189,18 @@ fn a_row_of_mariadb_may_have_several_ways() {
         FoundAccount::Account(account) => account.ways.clone(),
         _ => panic!("{user} is not found"),
     };
-    assert!(ways("app") == [Way::Native(crate::auth::native_password::double_sha1(b"secret"))]);
+    assert!(ways("app") == [ProofMethod::Native(crate::auth::native_password::double_sha1(b"secret"))]);
     assert!(
-        ways("root") == [Way::Socket(None)] && ways("empty") == [Way::Empty] && ways("bare") == [Way::Empty]
+        ways("root") == [ProofMethod::Socket(None)]
+            && ways("empty") == [ProofMethod::Empty]
+            && ways("bare") == [ProofMethod::Empty]
     );
     assert!(matches!(table.find("reader", None), FoundAccount::Nobody));
     assert!(table.limits_time("timed") && !table.limits_time("slow") && !table.limits_time("app"));
     let FoundAccount::Account(signs) = table.find("signs", None) else { panic!() };
-    assert!(signs.locked && signs.requires.certificate && matches!(signs.ways[..], [Way::Password(..)]));
+    assert!(
+        signs.locked && signs.requires.certificate && matches!(signs.ways[..], [ProofMethod::Password(..)])
+    );
     let FoundAccount::Account(late) = table.find("late", None) else { panic!() };
     assert!(late.expired);
 }

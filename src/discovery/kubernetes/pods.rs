@@ -185,7 +185,7 @@ impl Pods {
             })
         };
         let mut servers: Vec<_> = self.by_name.iter().filter_map(server).collect();
-        servers.sort_by(|a, b| numbered(&a.name).cmp(&numbered(&b.name)));
+        servers.sort_by(|a, b| PodOrder::of(&a.name).cmp(&PodOrder::of(&b.name)));
         servers
     }
 
@@ -222,7 +222,7 @@ impl Pods {
 
     fn lowest_ready(&self) -> Option<&Arc<str>> {
         let ready = self.by_name.iter().filter(|(_, s)| s.ready && !s.deleting && s.address.is_some());
-        ready.map(|(name, _)| name).min_by_key(|name| numbered(name))
+        ready.map(|(name, _)| name).min_by_key(|name| PodOrder::of(name))
     }
 }
 
@@ -255,10 +255,20 @@ pub(super) fn dns_domain(resolv_conf: &str) -> String {
     found.map_or(DNS_DOMAIN, |domain| domain.trim_end_matches('.')).to_owned()
 }
 
-/// Returns a sort key by which `db-10` comes after `db-9`.
-fn numbered(name: &str) -> (&str, u64, &str) {
-    match name.rsplit_once('-').and_then(|(base, number)| Some((base, number.parse().ok()?))) {
-        Some((base, number)) => (base, number, ""),
-        None => (name, 0, name),
+/// A sort key by which `db-10` comes after `db-9`.
+#[derive(PartialEq, Eq, PartialOrd, Ord)]
+struct PodOrder<'a> {
+    base: &'a str,
+    number: u64,
+    /// The name, if it does not end with a number.
+    unnumbered: &'a str,
+}
+
+impl<'a> PodOrder<'a> {
+    fn of(name: &'a str) -> Self {
+        match name.rsplit_once('-').and_then(|(base, number)| Some((base, number.parse().ok()?))) {
+            Some((base, number)) => PodOrder { base, number, unnumbered: "" },
+            None => PodOrder { base: name, number: 0, unnumbered: name },
+        }
     }
 }

@@ -61,7 +61,7 @@ struct Story {
     servers: Servers,
     live: watch::Sender<Arc<Live>>,
     snapshot: watch::Sender<Arc<Snapshot>>,
-    passing: watch::Receiver<Passing>,
+    passing: watch::Receiver<PassingAccounts>,
 }
 
 fn live(users: &[(&str, &str)]) -> Arc<Live> {

@@ -24,7 +24,7 @@ impl Watch {
         let (kick, (reports, events)) = (Arc::<ProbePermit>::default(), mpsc::channel(10_000));
         let prober = Prober::new(
             ServerId(0),
-            ("db-0".into(), "db-0:3306".into(), Arc::default()),
+            ServerAddress { name: "db-0".into(), address: "db-0:3306".into(), tls_names: Arc::default() },
             Rc::new(cluster.clone()),
             seen,
             kick.clone(),

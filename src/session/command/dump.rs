@@ -5,11 +5,11 @@
 use std::io;
 
 use crate::client::{Failure, Request, StatementError, ended_by};
-use crate::net::{Buf, Passing, Runtime, Stream, or_raised, tunnel};
+use crate::net::{Buf, Runtime, Stream, TunnelGate, or_raised, tunnel};
 use crate::session::Session;
 use crate::sql::StatementClass;
 use crate::terms::{Close, Port, Role};
-use crate::upstream::{Brought, ServerRead};
+use crate::upstream::{Restored, ServerRead};
 use crate::wire::{Capabilities, DumpEvents, DumpReplies, PacketHeader, ProtocolError};
 use crate::worker::{Handle, Seconds, Side, Signals, Stall};
 
@@ -32,7 +32,7 @@ struct Dump<'a> {
     server_at_fault: Option<ProtocolError>,
 }
 
-impl Passing for Dump<'_> {
+impl TunnelGate for Dump<'_> {
     fn pass_first(&mut self, bytes: &mut [u8]) -> io::Result<(usize, bool)> {
         self.events.acknowledged();
         self.replies.follow(bytes).map_err(|error| {
@@ -124,7 +124,7 @@ impl<R: Runtime> Session<R> {
         for brought in
             [self.restore_session(request).await?, self.upstream.send_prelude(self.may_leave()).await?]
         {
-            if let Brought::Broken = brought {
+            if let Restored::Broken = brought {
                 return Err(self.cut_stream());
             }
         }

@@ -8,15 +8,15 @@ use crate::session::Session;
 use crate::session::common::Column;
 use crate::session::freshness::hinted;
 use crate::terms::{Close, Role};
-use crate::worker::Source;
+use crate::worker::LevelSource;
 
 const COLUMNS: [&str; 8] =
     ["kind", "target", "server", "reason", "because", "session_holds", "consistency", "unexplained"];
 
 impl<R: Runtime> Session<R> {
     /// Returns the level of the statement, and what decided it.
-    fn explained_level(&self, request: &RequestHead) -> (Level, Source) {
-        let statement = hinted(request.class.effects).map(|level| (level, Source::Statement));
+    fn explained_level(&self, request: &RequestHead) -> (Level, LevelSource) {
+        let statement = hinted(request.class.effects).map(|level| (level, LevelSource::Statement));
         statement.unwrap_or_else(|| self.context.level_for(&self.client.handle))
     }
 

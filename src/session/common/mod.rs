@@ -12,6 +12,6 @@ mod statement_text;
 pub(in crate::session) use drain::LOOKS;
 pub(in crate::session) use facts::may_end_transaction;
 pub(in crate::session) use outcome::{Outcome, UnansweredTry};
-pub(in crate::session) use output::ChunkOutput;
+pub(in crate::session) use output::{ChunkOutput, PassingChunk};
 pub(in crate::session) use replies::{Column, StatementEnd, ok_before_41};
 pub(in crate::session) use statement_text::asked;

@@ -16,6 +16,16 @@ pub(in crate::session) enum ChunkOutput {
     Apart(Buf),
 }
 
+/// A chunk of an answer that is about to be forwarded.
+pub(in crate::session) struct PassingChunk<'a> {
+    /// The server's bytes.
+    pub(in crate::session) chunk: &'a mut Buf,
+    /// What the client gets for them.
+    pub(in crate::session) output: &'a mut ChunkOutput,
+    /// True if the client has an earlier part of the answer.
+    pub(in crate::session) forwarded: bool,
+}
+
 impl<R: Runtime> Session<R> {
     /// Writes the output for the first `used` bytes of the chunk to the client. Leaves the remaining bytes in the chunk.
     pub(in crate::session) async fn pass(

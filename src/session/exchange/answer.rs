@@ -1,181 +1,24 @@
 //! Forwards an answer from the server to the client, and updates the session's state from the answer.
 
-use std::cell::RefCell;
-
+use super::observer::AnswerObserver;
 use super::unexplained::explains;
 use crate::backend::InsertId;
-use crate::client::refusals::{
-    DEMOTED, MAY_BE_COMMITTED, READ_ONLY_SERVER, Refusal, ended, ends_connection, read_only_transaction, said,
-};
+use crate::client::refusals::Refusal;
 use crate::client::{Failure, Request, RequestHead, StatementError};
 use crate::net::{Buf, Runtime, SMALL_BUFFER};
-use crate::policy::{Before, Expected, Verdict, Way, Words};
+use crate::policy::{Expected, RetryRoute};
 use crate::session::Session;
-use crate::session::common::{ChunkOutput, Outcome, asked};
+use crate::session::common::{ChunkOutput, Outcome, PassingChunk, asked};
 use crate::session::fresh::Freshness;
 use crate::session::loss::{BeforeLate, Late, NotKept};
-use crate::sql::parts::parameters;
 use crate::sql::{Effects, MAX_READ, StatementClass};
-use crate::state::{AnswerError, Answered, Asked, Heard, PREPARED, PinSet, SessionState, Written, positions};
-use crate::telemetry::{Cell, cell_of};
+use crate::state::{AnswerSource, Answered, Asked, PREPARED, PinSet, Written};
+use crate::telemetry::cell_of;
 use crate::terms::{Close, Disruption, FalseReport, Pin, Port, Role, StatementKind, Why, stops_reading};
-use crate::topology::{AcknowledgedWrites, Flavor, TextModes};
+use crate::topology::{Flavor, TextModes};
 use crate::upstream::Pumped;
-use crate::wire::{
-    Command, ErrPacket, Observer, OkPacket, OnErr, PrepareOk, ProtocolError, ResponseWalker, StatusFlags,
-    Tracked, Walked, error_code,
-};
-use crate::worker::{DataAccess, TopologyCell};
-
-/// Observes the packets of an answer for the session.
-struct AnswerObserver<'a> {
-    state: &'a mut SessionState,
-    heard: Heard<'a>,
-    /// Knows how servers read texts.
-    topology: &'a TopologyCell,
-    /// What a replica reported that the statement does not explain.
-    false_report: Option<FalseReport>,
-    /// The facts about the statement that were known before the answer.
-    expected: Expected,
-    /// The writes that the answer reports although its server is no longer the primary. They are not acknowledged to
-    /// the client yet. None if the server is still the primary.
-    late: Option<Box<Late>>,
-    /// Counts writes of unknown outcome.
-    unknown: &'a Cell,
-    /// The worker's record of acknowledged writes, and the generation of the connection. None on a replica.
-    writes: Option<(&'a RefCell<AcknowledgedWrites>, u64)>,
-    /// True if an OK packet contained a GTID.
-    has_gtid: bool,
-    /// True if there was an OK packet.
-    any_ok: bool,
-    /// The ERR packet that the client does not get.
-    refusal: Option<Refusal>,
-    prepared: Option<PrepareOk>,
-    /// True if the buffer has the whole request.
-    whole: bool,
-    /// The rows that passed.
-    rows: u64,
-}
-
-impl AnswerObserver<'_> {
-    /// Returns the error for a report that the statement does not explain.
-    fn refuse(&mut self, report: FalseReport) -> ProtocolError {
-        self.false_report = Some(report);
-        ProtocolError::Unexplained(report.as_str())
-    }
-
-    /// Returns the ERR packet that replaces the server's, and counts a statement whose outcome is in doubt.
-    fn packet_instead(&mut self, words: Words) -> ErrPacket<'static> {
-        match words {
-            Words::MayBeCommitted => {
-                self.state.rolled_back();
-                self.unknown.add(1);
-                MAY_BE_COMMITTED
-            }
-            Words::ReadOnlyPort => READ_ONLY_SERVER,
-            Words::ReadOnlyTransaction => read_only_transaction(self.heard.flavor == Flavor::MariaDb),
-            Words::Interrupted => {
-                self.unknown.add(1);
-                DEMOTED
-            }
-            Words::ConnectionEnded => ended(self.expected.no_doubt, self.unknown),
-        }
-    }
-}
-
-impl Observer for AnswerObserver<'_> {
-    fn ok(&mut self, ok: &OkPacket<'_>) -> Result<(), ProtocolError> {
-        if self.state.shows_another_mode(ok.status) {
-            self.heard.modes = self.topology.modes_for(self.heard.port);
-        }
-        self.state.ok(ok, self.heard).map_err(|report| self.refuse(report))?;
-        if let Some(journal) = &mut self.state.transaction.journal {
-            journal.summary.ok(ok);
-        }
-        self.any_ok = true;
-        if let (Some((writes, generation)), false) = (self.writes, ok.state.is_empty()) {
-            let mut writes = writes.borrow_mut();
-            positions(ok.state, |gtid| {
-                self.has_gtid = true;
-                match &mut self.late {
-                    Some(late) => late.add(gtid, self.heard.flavor),
-                    None => writes.add(generation, self.heard.flavor, Some(gtid)),
-                }
-            });
-        }
-        Ok(())
-    }
-
-    fn tracked(&self) -> &Tracked {
-        self.state.tracked()
-    }
-
-    fn columns_end(&mut self, status: StatusFlags) -> Result<(), ProtocolError> {
-        if self.heard.role == Role::Primary {
-            return Ok(());
-        }
-        if self.state.shows_another_mode(status) {
-            self.heard.modes = self.topology.modes_for(self.heard.port);
-        }
-        self.state.check_flags(status, self.heard).map_err(|report| self.refuse(report))
-    }
-
-    fn rows_end(&mut self) {
-        self.state.answer.rows = true;
-    }
-
-    fn err(&mut self, err: &ErrPacket<'_>, first: bool) -> OnErr {
-        if let Some(journal) = &mut self.state.transaction.journal {
-            journal.summary.err(err);
-        }
-        self.state.answer.error = Some(AnswerError::of(err.code, first));
-        self.state.answer.code = Some(err.code);
-        self.state.answer.ended = ends_connection(err.code);
-        if first && err.code == error_code::ER_SP_DOES_NOT_EXIST {
-            self.state.lacks_routine(err.message);
-        }
-        self.state.note_error(self.heard.role, err.code);
-        let before = Before { nothing: first, any_ok: self.any_ok };
-        match self.expected.verdict(said(err), before) {
-            Verdict::Forward => OnErr::Forward,
-            Verdict::Replace(words) => {
-                let packet = self.packet_instead(words);
-                self.state.answers_instead((&packet).into());
-                OnErr::Replace(packet)
-            }
-            Verdict::Elsewhere(way) => {
-                self.refusal = Some(Refusal { way, error: err.into() });
-                OnErr::Swallow
-            }
-        }
-    }
-
-    fn prepared(&mut self, ok: &PrepareOk) -> Result<(), ProtocolError> {
-        // The session reads the parameters of each execute by this number, also for the primary.
-        let counted = if self.heard.role == Role::Replica && self.whole {
-            parameters(self.heard.asked.arguments, self.state.sql_options())
-        } else {
-            None
-        };
-        if counted.is_some_and(|(least, most)| !(least..=most).contains(&usize::from(ok.params))) {
-            return Err(self.refuse(FalseReport::Parameters));
-        }
-        self.prepared = Some(*ok);
-        Ok(())
-    }
-
-    #[inline]
-    fn rows_pass(&mut self, rows: u64) {
-        self.rows += rows;
-    }
-
-    #[inline]
-    fn unread(&mut self, bytes: &[u8]) {
-        if let Some(journal) = &mut self.state.transaction.journal {
-            journal.summary.unread(bytes);
-        }
-    }
-}
+use crate::wire::{Command, PrepareOk, ProtocolError, ResponseWalker, Walked};
+use crate::worker::DataAccess;
 
 /// The result of walking over a chunk of an answer.
 struct Walk {
@@ -267,7 +110,7 @@ impl<R: Runtime> Session<R> {
             };
             let Walk { used, walked, prepared: named, rare } = walk;
             if let Some(rare) = rare {
-                let passing = (&mut chunk, &mut output, forwarded);
+                let passing = PassingChunk { chunk: &mut chunk, output: &mut output, forwarded };
                 if let Some(end) = Box::pin(self.before_forwarding(rare, passing, walker, request)).await {
                     return end;
                 }
@@ -332,18 +175,18 @@ impl<R: Runtime> Session<R> {
     async fn before_forwarding(
         &mut self,
         rare: Box<RareAnswer>,
-        (chunk, output, forwarded): (&mut Buf, &mut ChunkOutput, bool),
+        passing: PassingChunk<'_>,
         walker: &ResponseWalker,
         request: &mut Request,
     ) -> Option<Result<Outcome, Close>> {
         let RareAnswer { refused, before, late, fault } = *rare;
         if let Some(e) = fault {
             if self.upstream.role == Role::Replica {
-                return Some(self.broken_replica(e, (chunk, output, forwarded), walker, request).await);
+                return Some(self.broken_replica(e, passing, walker, request).await);
             }
             // Forwards the packets before the fault: their sequence ids are already counted.
-            self.context.buffers.give(std::mem::take(chunk));
-            if let Err(close) = self.pass(chunk, 0, output).await {
+            self.context.buffers.give(std::mem::take(passing.chunk));
+            if let Err(close) = self.pass(passing.chunk, 0, passing.output).await {
                 return Some(Err(close));
             }
             let failure = Failure::BadServer(e.to_string());
@@ -352,15 +195,15 @@ impl<R: Runtime> Session<R> {
             return Some(self.broken_off(stop, walker, request));
         }
         if let Some(refusal) = refused {
-            self.context.buffers.give(std::mem::take(chunk));
+            self.context.buffers.give(std::mem::take(passing.chunk));
             if let Some(before) = before {
                 self.state.written.wrote_before(before.written);
             }
-            if matches!(refusal.way, Way::AsIfLost) {
+            if matches!(refusal.way, RetryRoute::AsIfLost) {
                 // The server executed nothing, so the statement counts as not sent. The client has no part of the ERR
                 // packet.
                 let seq = request.answer_seq();
-                return Some(Ok(match self.lost(false, forwarded, walker, request) {
+                return Some(Ok(match self.lost(false, passing.forwarded, walker, request) {
                     Outcome::Stop(_, stop) => Outcome::Stop(seq, stop),
                     outcome => outcome,
                 }));
@@ -370,8 +213,8 @@ impl<R: Runtime> Session<R> {
         match self.settle_late(before?, late, request).await {
             Ok(()) => None,
             Err(NotKept::Doubt { seq, between }) => {
-                self.context.buffers.give(std::mem::take(chunk));
-                Some(Ok(self.tell_doubt(seq, forwarded && !between, request)))
+                self.context.buffers.give(std::mem::take(passing.chunk));
+                Some(Ok(self.tell_doubt(seq, passing.forwarded && !between, request)))
             }
             Err(NotKept::Stop(stop)) => Some(self.broken_off(stop, walker, request)),
         }
@@ -464,11 +307,11 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Returns how to continue after an ERR packet that the client does not get. The server executed nothing, except
-    /// perhaps with `Way::AskProbes`, where the server ends the connection.
+    /// perhaps with `RetryRoute::AskProbes`, where the server ends the connection.
     fn reroute_refused(&mut self, refusal: Refusal, request: &RequestHead) -> Outcome {
         let server = self.upstream.connection.as_ref().map(|c| c.about.server);
         let Refusal { way, error } = refusal;
-        if way != Way::AskProbes {
+        if way != RetryRoute::AskProbes {
             if let Some(connection) = &mut self.upstream.connection {
                 connection.end_exchange();
                 connection.ran(request.class.unexplained());
@@ -477,15 +320,15 @@ impl<R: Runtime> Session<R> {
             self.state.unpin(self.upstream.role, std::mem::take(&mut self.upstream.sent));
         }
         match way {
-            Way::WaitForPrimary | Way::AskProbes | Way::AfterInterrupt => {
+            RetryRoute::WaitForPrimary | RetryRoute::AskProbes | RetryRoute::AfterInterrupt => {
                 server.map_or(Outcome::Again, |server| Outcome::Refused(error, server))
             }
-            Way::ToPrimary | Way::AsIfLost => {
+            RetryRoute::ToPrimary | RetryRoute::AsIfLost => {
                 self.upstream.release_after_statement(&mut self.state);
                 Outcome::NotHere
             }
-            Way::RollBack => Outcome::NotCommitted,
-            Way::PrepareAgain(unknown) => {
+            RetryRoute::RollBack => Outcome::NotCommitted,
+            RetryRoute::PrepareAgain(unknown) => {
                 self.upstream.forget_statement(&self.state, request, unknown);
                 self.upstream.release_after_statement(&mut self.state);
                 Outcome::PrepareAgain
@@ -531,7 +374,7 @@ impl<R: Runtime> Session<R> {
             let fault = Some(ProtocolError::Unsupported("an answer without a connection"));
             return nothing(RareAnswer { refused: None, before: None, late: None, fault });
         };
-        let heard = Heard {
+        let heard = AnswerSource {
             role: self.upstream.role,
             flavor: about.flavor,
             read_only: about.class.read_only,

@@ -4,6 +4,7 @@ mod answer;
 mod cursors;
 mod infile;
 mod large_request;
+mod observer;
 mod one_try;
 mod renewal;
 mod unexplained;

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::replica_choice::{Seen, half};
+use super::replica_choice::{AnsweringServers, half};
 use crate::client::{Failure, Request, RequestHead, StatementError};
 use crate::config::{Fallback, Level};
 use crate::net::{Runtime, turn_time};
@@ -84,7 +84,8 @@ impl<R: Runtime> Session<R> {
             let roles = self.context.topology.versions().roles;
             let chosen = self.reads.replica == Some(attached.server);
             let roles = if chosen { self.reads.chosen_at } else { roles };
-            let seen = Seen { replica: Some(attached.server), roles: half(roles), primary: false };
+            let seen =
+                AnsweringServers { replica: Some(attached.server), roles: half(roles), primary: false };
             if self.reads.level > Level::Session
                 && (self.reads.seen.primary || self.reads.seen.replica.is_some())
             {

@@ -25,7 +25,7 @@ const OFTEN: u8 = 8;
 
 /// Which servers answered the reads of a session: a later read must not see less than an earlier one.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct AnsweringServers {
     /// The replica of the last read.
     pub replica: Option<ServerId>,
     /// The lower half of the snapshot's `roles_version` at that read. A replica that has been up since then was not rebuilt,
@@ -50,7 +50,7 @@ pub struct Reads<R: Runtime> {
     /// True if the session's last look at other replicas spoke for a move.
     doubted: Cell<bool>,
     /// Which servers answered the session's reads.
-    pub seen: Seen,
+    pub seen: AnsweringServers,
     /// What the statement under way knows of the primary's position.
     pub freshness: Freshness,
 }
@@ -66,7 +66,7 @@ impl<R: Runtime> Reads<R> {
             replica: None,
             chosen_at: 0,
             doubted: Cell::new(false),
-            seen: Seen::default(),
+            seen: AnsweringServers::default(),
             freshness: Freshness::default(),
         }
     }

@@ -10,7 +10,7 @@ use crate::session::common::ok_before_41;
 use crate::terms::{Close, Port, Role};
 use crate::topology::LoginFlags;
 use crate::topology::{Facts, Flavor, Snapshot};
-use crate::upstream::Brought;
+use crate::upstream::Restored;
 use crate::wire::{Capabilities, OkPacket, StatusFlags, Writer};
 
 /// For how long the probes may not have seen a change of global variables that passed through this process.
@@ -103,7 +103,7 @@ impl<R: Runtime> Session<R> {
         }
         let said = !self.upstream.prelude.is_empty();
         match self.upstream.send_prelude_of_state(self.may_leave()).await? {
-            Brought::Ready => {
+            Restored::Ready => {
                 if let Some(connection) = self.upstream.connection.as_mut().filter(|_| said) {
                     connection.has_past = false;
                 }
@@ -113,7 +113,7 @@ impl<R: Runtime> Session<R> {
                     None => Ok(()),
                 }
             }
-            Brought::Broken => Err(StatementError::Close(Close::ServerLost)),
+            Restored::Broken => Err(StatementError::Close(Close::ServerLost)),
         }
     }
 }

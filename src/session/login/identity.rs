@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 use super::check::PasswordVerdict;
 use crate::auth::native_password::{self, Sha1};
 use crate::auth::{ExpectedPacket, PasswordProof, Plugin};
-use crate::backend::accounts::{Account, AccountTable, Accounts, FoundAccount, Way};
+use crate::backend::accounts::{Account, AccountTable, Accounts, FoundAccount, ProofMethod};
 use crate::backend::{Credential, Lesson, Login, Proven, ServerError, Standing};
 use crate::client::Failure;
 use crate::config::{CredentialSettings, CredentialSource, Live, Requirements, Secret};
@@ -60,7 +60,7 @@ pub(in crate::session) enum Decoy {
 /// An account of the servers' tables.
 pub(in crate::session) struct Listed {
     stamp: u64,
-    way: Way,
+    way: ProofMethod,
     /// What a server accepted before, or its hash.
     known: Option<Credential>,
     /// True if the client's user in the operating system needs no password.
@@ -99,8 +99,8 @@ impl ClientIdentity {
             ClientIdentity::OsUser(_) | ClientIdentity::Listed(Listed { os_user: true, .. }) => {
                 ExpectedPacket::Anything
             }
-            ClientIdentity::Listed(Listed { way: Way::Empty, .. }) => ExpectedPacket::Password(b""),
-            ClientIdentity::Listed(Listed { way: Way::Native(double), .. }) if native => {
+            ClientIdentity::Listed(Listed { way: ProofMethod::Empty, .. }) => ExpectedPacket::Password(b""),
+            ClientIdentity::Listed(Listed { way: ProofMethod::Native(double), .. }) if native => {
                 ExpectedPacket::DoubleSha1(double)
             }
             ClientIdentity::Listed(Listed { known, .. }) => {
@@ -232,13 +232,14 @@ impl<R: Runtime> Session<R> {
         }
         // Without `learned`, the proxy can only use what it can check by the hash.
         let learns = settings.has(CredentialSource::Learned);
-        let is_socket = |way: &Way| matches!(way, Way::Socket(_));
-        let passwords = |way: &&Way| learns && !is_socket(way) && !matches!(way, Way::OnlyClient(..));
-        let native = |way: &&Way| matches!(way, Way::Native(_) | Way::Empty);
-        let is_only = |way: &&Way| matches!(way, Way::OnlyClient(..));
+        let is_socket = |way: &ProofMethod| matches!(way, ProofMethod::Socket(_));
+        let passwords =
+            |way: &&ProofMethod| learns && !is_socket(way) && !matches!(way, ProofMethod::OnlyClient(..));
+        let native = |way: &&ProofMethod| matches!(way, ProofMethod::Native(_) | ProofMethod::Empty);
+        let is_only = |way: &&ProofMethod| matches!(way, ProofMethod::OnlyClient(..));
         let only_client =
             match account.ways.iter().find(native).or_else(|| account.ways.iter().find(passwords)) {
-                Some(Way::Password(..)) => self.context.identities.needs_client(user),
+                Some(ProofMethod::Password(..)) => self.context.identities.needs_client(user),
                 Some(_) => false,
                 None => account.ways.iter().any(|way| is_only(&way)),
             };
@@ -257,7 +258,7 @@ impl<R: Runtime> Session<R> {
             (None, Some(os_user)) => {
                 let no_password = || (Refused::Password, Failure::NoPassword(user.into(), os_user.into()));
                 barred = barred.or_else(|| Some(no_password()));
-                Way::Socket(None)
+                ProofMethod::Socket(None)
             }
             (None, None) => return Err(Refused::Password),
         };
@@ -394,11 +395,11 @@ impl<R: Runtime> Session<R> {
             return self.proved(user, listed, PasswordProof::Password);
         }
         let nonce = &self.client.greeted.nonce;
-        if listed.way == Way::Empty && answer.as_ref().is_some_and(Vec::is_empty) {
+        if listed.way == ProofMethod::Empty && answer.as_ref().is_some_and(Vec::is_empty) {
             return self.proved(user, listed, PasswordProof::Password);
         }
         let proof = match (&listed.way, answer) {
-            (Way::Native(double), Some(answer)) => native_password::verify(&answer, nonce, double),
+            (ProofMethod::Native(double), Some(answer)) => native_password::verify(&answer, nonce, double),
             _ => None,
         };
         match proof {

@@ -9,7 +9,7 @@ use zeroize::Zeroizing;
 
 use crate::auth::{BothLegs, FromServer, PassedLogin};
 use crate::backend::{
-    ConnectError, Connection, Introduction, Leased, Login, Passing, PassingLogin, Place, PoolKey,
+    ConnectError, Connection, Introduction, Leased, Login, PassingConnection, PassingLogin, Place, PoolKey,
     ServerError, TakeError, Target, Terms, refusal, take_packet,
 };
 use crate::client::refusals::is_passing;
@@ -19,7 +19,7 @@ use crate::routing::{Decision, may_stay, route};
 use crate::session::Session;
 use crate::terms::{Close, PerRole, Pin, Port, Refused, Role};
 use crate::topology::{Server, ServerId, Snapshot};
-use crate::upstream::Brought;
+use crate::upstream::Restored;
 use crate::wire::error_code::*;
 use crate::wire::{Capabilities, ProtocolError};
 use crate::worker::Signals;
@@ -80,7 +80,7 @@ impl From<Close> for NotPassed {
 
 /// A server that waits for the client's login.
 struct AtServer<S: Stream> {
-    passing: Passing<S>,
+    passing: PassingConnection<S>,
     place: Place<S>,
     login: Login,
     role: Role,
@@ -184,7 +184,7 @@ impl<R: Runtime> Session<R> {
             && let Some(connection) = &mut self.upstream.connection
         {
             connection.reset(&mut self.upstream.prelude);
-            if let Brought::Ready = self.upstream.send_prelude(false).await? {
+            if let Restored::Ready = self.upstream.send_prelude(false).await? {
                 return Ok(());
             }
         }
@@ -287,7 +287,8 @@ impl<R: Runtime> Session<R> {
                 Err(TakeError::Queue(waited, limit)) => return Err(refused(Failure::Queue(waited, limit))),
                 Err(TakeError::Connect(error)) => return Err(unreachable(&name, &error)),
             };
-            let reaching = Passing::reach(&context.runtime, &target, class, &passing, &introduction);
+            let reaching =
+                PassingConnection::reach(&context.runtime, &target, class, &passing, &introduction);
             match context.runtime.timeout(terms.connect, reaching).await {
                 Some(Ok(passing)) => {
                     return Ok(AtServer { passing, place, login, role, server, generation, name });

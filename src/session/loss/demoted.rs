@@ -16,7 +16,7 @@ use crate::sql::Effects;
 use crate::state::Written;
 use crate::terms::{Close, Disruption, Role, StatementKind, TraceStep};
 use crate::topology::{Flavor, GtidSet, ServerId};
-use crate::upstream::Brought;
+use crate::upstream::Restored;
 use crate::wire::error_code::ER_OPTION_PREVENTS_STATEMENT;
 use crate::wire::{Command, ResponseWalker};
 use crate::worker::{Attached, DataAccess};
@@ -271,7 +271,7 @@ impl<R: Runtime> Session<R> {
             if let Some(connection) = &mut self.upstream.connection {
                 connection.become_session(&carried, None, &mut self.upstream.prelude);
             }
-            let ready = matches!(self.upstream.send_prelude(self.may_leave()).await?, Brought::Ready);
+            let ready = matches!(self.upstream.send_prelude(self.may_leave()).await?, Restored::Ready);
             match if ready { self.not_all_is_transactional().await } else { Some(super::replay::Again::Lost) }
             {
                 None => {

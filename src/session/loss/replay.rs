@@ -12,7 +12,7 @@ use crate::sql::Effects;
 use crate::state::{Answer, Journal, Witness};
 use crate::terms::{Disruption, Pin, Role, StatementKind, TraceStep};
 use crate::topology::Group;
-use crate::upstream::{Brought, Pumped};
+use crate::upstream::{Pumped, Restored};
 use crate::wire::{Edits, Legs, PacketHeader, ResponseWalker, Walked};
 use crate::worker::Signals;
 
@@ -162,7 +162,7 @@ impl<R: Runtime> Session<R> {
         let Some(connection) = &mut self.upstream.connection else { return Ok(Again::Lost) };
         connection.close_statements(&mut self.upstream.prelude);
         connection.become_session(&journal.carried, Some(insert_id), &mut self.upstream.prelude);
-        if let Brought::Broken = self.upstream.send_prelude(self.may_leave()).await? {
+        if let Restored::Broken = self.upstream.send_prelude(self.may_leave()).await? {
             return Ok(Again::Lost);
         }
         if (writes || journal.writes())

@@ -2,10 +2,10 @@
 
 use crate::backend::SwallowError;
 use crate::client::{Failure, Request, RequestHead, StatementError};
-use crate::net::{Buf, Runtime};
+use crate::net::Runtime;
 use crate::policy::{Error, Fate, Loss};
 use crate::session::Session;
-use crate::session::common::ChunkOutput;
+use crate::session::common::PassingChunk;
 use crate::session::common::may_end_transaction;
 use crate::session::common::{Outcome, UnansweredTry};
 use crate::sql::Effects;
@@ -193,7 +193,7 @@ impl<R: Runtime> Session<R> {
     pub(in crate::session) async fn broken_replica(
         &mut self,
         fault: ProtocolError,
-        (chunk, output, forwarded): (&mut Buf, &mut ChunkOutput, bool),
+        PassingChunk { chunk, output, forwarded }: PassingChunk<'_>,
         walker: &ResponseWalker,
         request: &mut Request,
     ) -> Result<Outcome, Close> {

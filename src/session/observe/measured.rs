@@ -16,7 +16,7 @@ use crate::sql::digest::Digest;
 use crate::sql::{Effects, StatementClass};
 use crate::state::PinSet;
 use crate::telemetry::micros_of;
-use crate::telemetry::stream::{SLOW, Seen};
+use crate::telemetry::stream::{ExecutedStatement, SLOW};
 use crate::telemetry::{Figures, Waits, cell_of};
 use crate::terms::{Disruption, PerRole, Reader, Refused, Role, StatementKind, Why};
 use crate::topology::ServerId;
@@ -242,7 +242,7 @@ impl<R: Runtime> Session<R> {
         let snapshot = self.context.topology.get();
         let server = figures.placed.and(self.state.last.connection);
         let server = server.and_then(|at| snapshot.server(at.server)).map(|server| &server.name);
-        let seen = Seen {
+        let seen = ExecutedStatement {
             session: self.client.handle.id,
             client: self.client.handle.peer.get().address(),
             user,

@@ -11,7 +11,7 @@ use crate::net::Runtime;
 use crate::session::Session;
 use crate::sql::read_only::{Calls, Reason, Relation, opaque_relations};
 use crate::sql::{Effects, Kind, Lexer, Options};
-use crate::upstream::Brought;
+use crate::upstream::Restored;
 use crate::wire::Command;
 
 /// How long an account's privileges are believed: an administrator may grant more.
@@ -26,16 +26,16 @@ impl<R: Runtime> Session<R> {
     pub(in crate::session) async fn may_run_opaque(
         &mut self,
         request: &Request,
-    ) -> Result<Brought, StatementError> {
+    ) -> Result<Restored, StatementError> {
         let Some(user) = self.client.login.as_ref().map(|login| login.user.clone()) else {
-            return Ok(Brought::Ready);
+            return Ok(Restored::Ready);
         };
         let known = self.context.powers.borrow().get(&user).copied();
         let known = known.filter(|(_, asked)| asked.elapsed() < BELIEVED).map(|(powerful, _)| powerful);
         let powerful = match known {
             Some(powerful) => powerful,
             None => {
-                let Some(powerful) = self.ask_powers().await else { return Ok(Brought::Broken) };
+                let Some(powerful) = self.ask_powers().await else { return Ok(Restored::Broken) };
                 let mut powers = self.context.powers.borrow_mut();
                 if powers.len() >= MOST_ACCOUNTS {
                     powers.clear();
@@ -45,12 +45,12 @@ impl<R: Runtime> Session<R> {
             }
         };
         if !powerful {
-            return Ok(Brought::Ready);
+            return Ok(Restored::Ready);
         }
         match self.names_only_tables(request).await {
-            Some(true) => Ok(Brought::Ready),
+            Some(true) => Ok(Restored::Ready),
             Some(false) => Err(StatementError::Tell(Failure::ReadOnlyPort(Reason::OpaqueName.into()))),
-            None => Ok(Brought::Broken),
+            None => Ok(Restored::Broken),
         }
     }
 

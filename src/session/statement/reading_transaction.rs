@@ -10,7 +10,7 @@ use crate::session::common::StatementEnd;
 use crate::sql::Effects;
 use crate::state::ReadingTransactions;
 use crate::terms::{Close, Pin, Role, TraceStep};
-use crate::upstream::Brought;
+use crate::upstream::Restored;
 
 impl<R: Runtime> Session<R> {
     /// Runs a statement that would commit the transaction that is open on a replica, after a ROLLBACK. Leaves
@@ -20,7 +20,7 @@ impl<R: Runtime> Session<R> {
         request: &mut Request,
     ) -> Result<Outcome, Close> {
         if !self.upstream.prelude.is_empty()
-            && !matches!(self.upstream.send_prelude(self.may_leave()).await, Ok(Brought::Ready))
+            && !matches!(self.upstream.send_prelude(self.may_leave()).await, Ok(Restored::Ready))
         {
             let seq = request.answer_seq();
             request.consume();

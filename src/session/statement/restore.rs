@@ -9,7 +9,7 @@ use crate::session::loss::Tries;
 use crate::sql::Effects;
 use crate::sql::read_only::Verdict;
 use crate::terms::{Port, Role, TraceStep, Why};
-use crate::upstream::{Brought, SetUp};
+use crate::upstream::{Restored, SetUp};
 use crate::wire::{Capabilities, Command};
 
 impl<R: Runtime> Session<R> {
@@ -25,12 +25,12 @@ impl<R: Runtime> Session<R> {
         self.client.end_step(step);
         match prepared {
             // Meanwhile its server may have been deposed, and have come back.
-            Ok(Brought::Ready)
+            Ok(Restored::Ready)
                 if self.client.handle.servers.attached.get().is_some_and(|a| self.context.is_good(a)) =>
             {
                 return Ok(true);
             }
-            Ok(Brought::Ready | Brought::Broken) => {}
+            Ok(Restored::Ready | Restored::Broken) => {}
             Err(stop) => return Err(self.end_unsent(request, stop).await),
         }
         self.upstream.server_lost();
@@ -46,7 +46,7 @@ impl<R: Runtime> Session<R> {
     pub(in crate::session) async fn restore_session(
         &mut self,
         request: &Request,
-    ) -> Result<Brought, StatementError> {
+    ) -> Result<Restored, StatementError> {
         let effects = request.class.effects;
         let asks = effects.contains(Effects::READS_ROW_COUNT) && self.asks_row_count(request);
         let statement = SetUp {
@@ -63,22 +63,22 @@ impl<R: Runtime> Session<R> {
     pub(in crate::session) async fn prepare_connection(
         &mut self,
         request: &mut Request,
-    ) -> Result<Brought, StatementError> {
+    ) -> Result<Restored, StatementError> {
         if request.class.effects.contains(Effects::OPAQUE)
-            && let Brought::Broken = Box::pin(self.may_run_opaque(request)).await?
+            && let Restored::Broken = Box::pin(self.may_run_opaque(request)).await?
         {
-            return Ok(Brought::Broken);
+            return Ok(Restored::Broken);
         }
         if request.command == Command::SetOption {
             Box::pin(self.option_leaves_class()).await;
         }
         if !self.upstream.is_in_line(&self.state, request.class.effects)
-            && let Brought::Broken = self.restore_session(request).await?
+            && let Restored::Broken = self.restore_session(request).await?
         {
-            return Ok(Brought::Broken);
+            return Ok(Restored::Broken);
         }
         if request.statement == 0 {
-            return Ok(Brought::Ready);
+            return Ok(Restored::Ready);
         }
         self.bring_statement(request).await
     }
@@ -118,21 +118,21 @@ impl<R: Runtime> Session<R> {
     pub(in crate::session) async fn bring_statement(
         &mut self,
         request: &mut Request,
-    ) -> Result<Brought, StatementError> {
+    ) -> Result<Restored, StatementError> {
         if !self.upstream.name_statement(&mut self.state, request, self.client.has_attributes())? {
-            if let Brought::Broken = Box::pin(self.prepare_here(request)).await? {
-                return Ok(Brought::Broken);
+            if let Restored::Broken = Box::pin(self.prepare_here(request)).await? {
+                return Ok(Restored::Broken);
             }
             if !self.upstream.name_statement(&mut self.state, request, self.client.has_attributes())? {
-                return Ok(Brought::Broken);
+                return Ok(Restored::Broken);
             }
         }
-        Ok(Brought::Ready)
+        Ok(Restored::Ready)
     }
 
     /// Prepares the statement on the connection in use under the schema, the character set and the SQL mode
     /// of its first prepare.
-    async fn prepare_here(&mut self, request: &RequestHead) -> Result<Brought, StatementError> {
+    async fn prepare_here(&mut self, request: &RequestHead) -> Result<Restored, StatementError> {
         match self.state.statements.peek(request.statement).map(|p| p.text.clone()) {
             Some(text) => {
                 if self.client.port == Port::Replica
@@ -143,7 +143,7 @@ impl<R: Runtime> Session<R> {
                 }
                 self.upstream.prepare_text(&self.state, &text, self.may_leave()).await
             }
-            None => Ok(Brought::Broken),
+            None => Ok(Restored::Broken),
         }
     }
 }

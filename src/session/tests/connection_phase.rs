@@ -12,18 +12,18 @@ use crate::wire::Capabilities;
 
 /// A client's plugin, and what the proxy makes of it.
 #[derive(Debug, Clone, Copy)]
-struct Way {
+struct PluginPath {
     plugin: &'static str,
     names_it: bool,
     switched: Option<&'static str>,
     fast: bool,
 }
 
-const WAYS: [Way; 4] = [
-    Way { plugin: "mysql_native_password", names_it: true, switched: None, fast: false },
-    Way { plugin: "caching_sha2_password", names_it: true, switched: None, fast: true },
-    Way { plugin: "dialog", names_it: true, switched: Some(""), fast: false },
-    Way { plugin: "mysql_native_password", names_it: false, switched: None, fast: false },
+const WAYS: [PluginPath; 4] = [
+    PluginPath { plugin: "mysql_native_password", names_it: true, switched: None, fast: false },
+    PluginPath { plugin: "caching_sha2_password", names_it: true, switched: None, fast: true },
+    PluginPath { plugin: "dialog", names_it: true, switched: Some(""), fast: false },
+    PluginPath { plugin: "mysql_native_password", names_it: false, switched: None, fast: false },
 ];
 
 pub fn settings(flavor: Flavor, chunk: usize) -> Settings {
@@ -69,7 +69,7 @@ fn every_client_logs_in_with_every_plugin() {
     });
 }
 
-async fn logs_in(flavor: Flavor, style: Style, chunk: usize, way: Way) {
+async fn logs_in(flavor: Flavor, style: Style, chunk: usize, way: PluginPath) {
     let world = World::with(settings(flavor, chunk));
     let greeted = match flavor {
         Flavor::MySql => "caching_sha2_password",

@@ -16,7 +16,7 @@ use crate::config::{
 };
 use crate::net::memory::MemoryRuntime;
 use crate::net::{BufferPool, Runtime};
-use crate::positions::{Seat, seats};
+use crate::positions::{WorkerSeat, seats};
 use crate::session::{Context, Session, kill_here};
 use crate::sql::RoutineCatalogue;
 use crate::sql::catalogue::{Changes, Contents, Relation, RelationKind, Table};
@@ -233,7 +233,7 @@ impl World {
         World::in_seat(settings, seats(1).pop().unwrap())
     }
 
-    fn in_seat(settings: Settings, seat: Seat) -> Self {
+    fn in_seat(settings: Settings, seat: WorkerSeat) -> Self {
         let runtime = MemoryRuntime::with_chunk(settings.chunk);
         let (buffers, metrics) = (Rc::new(BufferPool::default()), Arc::new(WorkerMetrics::default()));
         let pool = Pool::new(

@@ -124,8 +124,15 @@ impl Story {
         };
         let modes = TextModes::DOUBLE_QUOTED_STRINGS | TextModes::BACKSLASH_ESCAPES;
         let read_only = role == Role::Replica;
-        let heard =
-            Heard { role, flavor: self.flavor, read_only, explained: false, port: self.port, modes, asked };
+        let heard = AnswerSource {
+            role,
+            flavor: self.flavor,
+            read_only,
+            explained: false,
+            port: self.port,
+            modes,
+            asked,
+        };
         let before = (self.state.carried.clone(), self.state.transaction.status);
         let result = self.state.ok(&ok, heard);
         if result.is_ok() {

@@ -9,7 +9,7 @@ use crate::terms::StatementKind;
 
 /// A statement at its end, as the worker knows it. Nothing is copied before a filter admits it.
 #[derive(Debug, Clone, Copy)]
-pub struct Seen<'a> {
+pub struct ExecutedStatement<'a> {
     /// The connection id of the client.
     pub session: u32,
     /// The client's address; None: a unix socket.
@@ -59,7 +59,7 @@ pub struct Event {
     pub figures: Figures,
 }
 
-impl Seen<'_> {
+impl ExecutedStatement<'_> {
     /// Copies the statement.
     pub fn event(&self) -> Event {
         Event {

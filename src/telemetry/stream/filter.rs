@@ -1,6 +1,6 @@
 //! Which statements a reader wants.
 
-use super::event::Seen;
+use super::event::ExecutedStatement;
 use crate::terms::{Role, Why};
 
 /// The number of consistency levels.
@@ -61,7 +61,7 @@ impl Filter {
     }
 
     /// True if the filter admits a statement, apart from `sample`.
-    pub fn admits(&self, seen: &Seen<'_>) -> bool {
+    pub fn admits(&self, seen: &ExecutedStatement<'_>) -> bool {
         let figures = seen.figures;
         let (role, why) = figures.placed.unzip();
         self.least_us.get(seen.level).is_some_and(|least| figures.micros >= *least)

@@ -8,7 +8,7 @@ mod taps;
 mod tests;
 mod time;
 
-pub use event::{Event, Seen};
+pub use event::{Event, ExecutedStatement};
 pub use filter::{Errors, Filter, LEVELS};
 pub use taps::{SLOW, TapBatch, TapId, Taps};
 pub use time::{rfc_time, unix_ms, unix_us};

@@ -3,7 +3,7 @@
 
 use std::cell::{Cell, RefCell};
 
-use super::event::{Event, Seen};
+use super::event::{Event, ExecutedStatement};
 use super::filter::Filter;
 
 /// The number of a reader, the same at all workers.
@@ -51,7 +51,7 @@ struct Tap {
 
 impl Tap {
     /// Keeps a statement, if the reader wants it. Returns false if there was no place for it.
-    fn offer(&mut self, seen: &Seen<'_>) -> bool {
+    fn offer(&mut self, seen: &ExecutedStatement<'_>) -> bool {
         if !self.filter.admits(seen) {
             return true;
         }
@@ -127,7 +127,7 @@ impl Taps {
     }
 
     /// Shows a statement to the readers. Calls `dropped` for each reader that wants it and has no place for it.
-    pub fn offer(&self, seen: &Seen<'_>, mut dropped: impl FnMut(TapId)) {
+    pub fn offer(&self, seen: &ExecutedStatement<'_>, mut dropped: impl FnMut(TapId)) {
         for tap in self.open.borrow_mut().iter_mut() {
             if !tap.offer(seen) {
                 dropped(tap.id);

@@ -28,7 +28,7 @@ fn figures(micros: u64) -> Figures {
 fn offer(taps: &Taps, figures: &Figures) -> u32 {
     let (user, server) = (Arc::from("app"), Arc::from("db-1"));
     let mut dropped = 0;
-    let seen = Seen {
+    let seen = ExecutedStatement {
         session: 7,
         client: Some("10.0.0.7:51234".parse().unwrap()),
         user: &user,

@@ -292,7 +292,7 @@ fn a_trail_is_bounded_and_reaches_back() {
 }
 
 #[derive(Debug, Clone)]
-struct Way {
+struct LagPlan {
     /// The milliseconds between the primary's writes.
     writes: Vec<u64>,
     /// When the primary and the replica are first probed.
@@ -302,10 +302,10 @@ struct Way {
     stopped: (u64, u64),
 }
 
-fn ways() -> impl Strategy<Value = Way> {
+fn ways() -> impl Strategy<Value = LagPlan> {
     let gaps = prop_oneof![6 => 1u64..40, 2 => 40u64..300, 1 => 300u64..3000];
     (vec(gaps, 1..150), (0u64..100, 0u64..100), prop_oneof![0u64..30, 0u64..3000], (0u64..6000, 0u64..5000))
-        .prop_map(|(writes, offsets, delay, stopped)| Way { writes, offsets, delay, stopped })
+        .prop_map(|(writes, offsets, delay, stopped)| LagPlan { writes, offsets, delay, stopped })
 }
 
 proptest! {

@@ -46,7 +46,7 @@ struct Pair {
 }
 
 /// What one side said to one statement: the answer's events, and those of SHOW WARNINGS.
-type Said = Vec<Vec<Event>>;
+type Transcript = Vec<Vec<Event>>;
 
 pub struct Player<'a> {
     pub endpoints: &'a [Endpoint; 2],
@@ -234,7 +234,7 @@ impl<'a> Player<'a> {
         }
     }
 
-    fn one_side(&self, item: &Item, client: &mut Client) -> io::Result<Said> {
+    fn one_side(&self, item: &Item, client: &mut Client) -> io::Result<Transcript> {
         let marks = &item.marks;
         let mut said = match &item.action {
             Action::Query(sql) if !marks.params.is_empty() => execute(client, sql, &marks.params, None)?,
@@ -266,7 +266,7 @@ impl<'a> Player<'a> {
         Ok(said)
     }
 
-    fn compare(&mut self, item: &Item, sql: &str, direct: &Said, proxy: &Said) {
+    fn compare(&mut self, item: &Item, sql: &str, direct: &Transcript, proxy: &Transcript) {
         self.tally.answers += direct.len();
         self.expected(item, direct);
         if let Some(mask) = item.marks.masks.first() {
@@ -313,7 +313,7 @@ impl<'a> Player<'a> {
     }
 
     /// Statements without a mark must work, those with one must fail as it says.
-    fn expected(&mut self, item: &Item, direct: &Said) {
+    fn expected(&mut self, item: &Item, direct: &Transcript) {
         let mut errors = direct.iter().filter_map(|events| decode::error(events));
         // In this pass a statement may come twice: refused, then as text.
         let error = errors.find(|(code, _)| {
@@ -359,19 +359,24 @@ fn made_by_proxy(events: &[Event]) -> Option<String> {
     })
 }
 
-fn query(client: &mut Client, sql: &str) -> io::Result<Said> {
+fn query(client: &mut Client, sql: &str) -> io::Result<Transcript> {
     let answer = exchange(client, &text(0x03, sql), Shape::NoCursor)?;
     Ok(vec![events(&answer, false, &[])])
 }
 
-fn simple(client: &mut Client, step: Step) -> io::Result<Said> {
+fn simple(client: &mut Client, step: Step) -> io::Result<Transcript> {
     let body = step.bytes("", &[]).unwrap_or_default();
     let answer = exchange(client, &body, step.shape())?;
     Ok(vec![events(&answer, false, &[])])
 }
 
 /// Prepares, executes with each set of parameters, closes.
-fn execute(client: &mut Client, sql: &str, params: &[Vec<Value>], cursor: Option<u32>) -> io::Result<Said> {
+fn execute(
+    client: &mut Client,
+    sql: &str,
+    params: &[Vec<Value>],
+    cursor: Option<u32>,
+) -> io::Result<Transcript> {
     let answer = exchange(client, &text(0x16, sql), Shape::Prepared)?;
     let mut said = vec![events(&answer, false, &[])];
     let Some(id) = answer.statement else { return Ok(said) };
@@ -409,7 +414,7 @@ fn fetch(
     ids: &[Option<u32>],
     rows: u32,
     columns: &[Column],
-    said: &mut Said,
+    said: &mut Transcript,
 ) -> io::Result<()> {
     // SERVER_STATUS_LAST_ROW_SENT ends it; a thousand turns are more than the corpus needs.
     for _ in 0..1000 {

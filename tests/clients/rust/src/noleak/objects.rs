@@ -86,11 +86,9 @@ fn trigger(kind: &Kind, value: &str) -> String {
 
 /// Makes all objects, with rows for each of these names of sessions.
 pub async fn make(conn: &mut Conn, mariadb: bool) -> io::Result<()> {
-    for sql in [
-        "CREATE ROLE IF NOT EXISTS nlh_role",
-        "GRANT nlh_role TO app@'%'",
-        "GRANT nlh_role TO super@'%'",
-    ] {
+    for sql in
+        ["CREATE ROLE IF NOT EXISTS nlh_role", "GRANT nlh_role TO app@'%'", "GRANT nlh_role TO super@'%'"]
+    {
         run_sql(conn, sql).await?;
     }
     // The functions change something and do not declare it.
