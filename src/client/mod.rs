@@ -20,6 +20,7 @@ mod steps;
 mod wait;
 mod write;
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::auth::{Nonce, Plugin};
@@ -27,7 +28,7 @@ use crate::backend::{Class, Login};
 use crate::config::ServerCompression;
 use crate::net::{Buf, Runtime};
 use crate::telemetry::traces::Trace;
-use crate::terms::{Close, Port, Role};
+use crate::terms::{Close, Port, Refused, Role};
 use crate::topology::TextModes;
 use crate::wire::Capabilities;
 use crate::worker::{Handle, Resources};
@@ -71,6 +72,8 @@ pub struct Greeted {
     pub refused_changes: u8,
     /// True for a client that speaks the protocol from before version 4.1.
     pub is_before_41: bool,
+    /// Why the login under way was refused.
+    pub refused: Cell<Option<Refused>>,
 }
 
 /// See the module.
@@ -127,6 +130,7 @@ impl<R: Runtime> Client<R> {
                 nonce: [1; 20],
                 refused_changes: 0,
                 is_before_41: false,
+                refused: Cell::new(None),
             }),
             login: None,
             collation: 0,
@@ -167,5 +171,10 @@ impl<R: Runtime> Client<R> {
     /// True if the client sends query attributes and parameter names (CLIENT_QUERY_ATTRIBUTES).
     pub fn has_attributes(&self) -> bool {
         self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES)
+    }
+
+    /// True if nobody can listen to the connection: it is encrypted, or a unix socket.
+    pub fn is_private(&self) -> bool {
+        self.handle.tls.get().is_some() || self.handle.peer.get().origin().is_none()
     }
 }

@@ -7,7 +7,7 @@
 //!
 //! | folder | |
 //! |---|---|
-//! | `login` | a client arrives, and comes to an authenticated session |
+//! | `login` | a client arrives: `LoginPhase` ends with an identity, under which the session begins |
 //! | `command` | what a client's command asks for |
 //! | `statement` | **the line of a statement**, and what is rare on it |
 //! | `exchange` | one try: the request and its answer |
@@ -108,10 +108,7 @@ impl<R: Runtime> Session<R> {
         let entered = Box::pin(self.connection_phase()).await.map(|begun| request.buf = begun);
         let close = match entered {
             Ok(()) => self.serve(&mut request).await,
-            Err(close) => {
-                self.login_ended(close);
-                close
-            }
+            Err(close) => close,
         };
         self.context.buffers.give(request.buf);
         self.end(close).await;

@@ -10,6 +10,7 @@ use crate::client::{Failure, Request};
 use crate::net::Runtime;
 use crate::session::Session;
 use crate::session::context::Context;
+use crate::session::observe::audit_kill;
 use crate::sql;
 use crate::terms::{Close, Port};
 use crate::wire::error_code::ER_NO_SUCH_THREAD;
@@ -61,7 +62,7 @@ impl<R: Runtime> Session<R> {
         if id == self.client.handle.id
             || self.context.pool.owner_of(server, id) == Some(self.client.handle.id)
         {
-            self.audit_kill(id, connection);
+            audit_kill(&self.context, &self.client, id, connection);
             let seq = self.client.skip(request).await?;
             self.send_failure(seq, &Failure::Interrupted).await?;
             return if connection { Err(Close::Killed) } else { Ok(()) };
@@ -76,7 +77,7 @@ impl<R: Runtime> Session<R> {
         let kill = KillRequest { id, connection, by: KilledBy::Account(user), server };
         let context = self.context.clone();
         if context.outside.kill(kill).await {
-            self.audit_kill(id, connection);
+            audit_kill(&self.context, &self.client, id, connection);
             let seq = self.client.skip(request).await?;
             return self.send_ok(seq).await;
         }

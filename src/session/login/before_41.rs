@@ -3,6 +3,7 @@
 //! proxy. Its servers' answers are in another format, though, so only COM_PING and COM_QUIT work: what a health check needs.
 
 use super::begin::greeting_facts;
+use super::entry::LoginPhase;
 use super::phase::{LoginClaim, payload};
 use crate::backend::{DEFAULT_COLLATION, ServerError};
 use crate::client::Failure;
@@ -21,10 +22,10 @@ const COM_PING: u8 = 0x0e;
 impl<R: Runtime> Session<R> {
     /// Logs such a client in, and answers it until it leaves. `buf` begins with its handshake response. Returns how the session
     /// ends.
-    pub(in crate::session) async fn serve_before_41(&mut self, mut buf: Buf) -> Close {
+    pub(super) async fn serve_before_41(&mut self, mut buf: Buf) -> Close {
         let Some(header) = PacketHeader::parse(buf.filled()) else { return Close::ClientProtocol };
         let acceptor = self.context.runtime.acceptor(&self.client.handle.entrance.listener);
-        let requires_tls = acceptor.is_required() && !self.is_private();
+        let requires_tls = acceptor.is_required() && !self.client.is_private();
         let buf = &mut buf;
         self.client.greeted.is_before_41 = true;
         let of_mariadb =
@@ -55,7 +56,7 @@ impl<R: Runtime> Session<R> {
             }
         };
         if requires_tls {
-            self.note_refusal(Refused::InsecureTransport, &claim.user);
+            self.login_phase().note_refusal(Refused::InsecureTransport, &claim.user);
             return self.client.refuse(2, &Failure::InsecureTransport, Close::LoginFailed).await;
         }
         // The account is the proxy's business, the protocol that of the servers.
@@ -64,11 +65,14 @@ impl<R: Runtime> Session<R> {
             return self.client.refuse(2, &Failure::Server(too_old(of_mariadb)), Close::LoginFailed).await;
         }
         match self.log_in_as(claim, false, buf, 2).await {
-            Ok(()) => self.answer_before_41(buf).await,
+            Ok(()) => self.login_phase().answer_before_41(buf).await,
             Err(close) => close,
         }
     }
+}
 
+impl<R: Runtime> LoginPhase<'_, R> {
+    /// Answers the commands of a client that is logged in. Returns how the session ends.
     async fn answer_before_41(&mut self, buf: &mut Buf) -> Close {
         loop {
             let header = match self.login_packet(buf, 0).await {

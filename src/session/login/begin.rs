@@ -17,13 +17,13 @@ use crate::wire::{Capabilities, OkPacket, StatusFlags, Writer};
 const UNSEEN: Duration = Duration::from_secs(5);
 
 /// How long a login waits for a server to check a schema that is new to this worker.
-pub(in crate::session) const SCHEMA_PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const SCHEMA_PATIENCE: Duration = Duration::from_secs(1);
 
 /// The type of a schema change among session state changes (SESSION_TRACK_SCHEMA).
 const SCHEMA_CHANGE: u8 = 1;
 
 /// Returns the status flags of a session that has set nothing.
-pub(in crate::session) fn status_of(login: LoginFlags) -> StatusFlags {
+pub(super) fn status_of(login: LoginFlags) -> StatusFlags {
     let mut status = StatusFlags::empty();
     status.set(StatusFlags::AUTOCOMMIT, login.contains(LoginFlags::AUTOCOMMIT));
     status.set(StatusFlags::NO_BACKSLASH_ESCAPES, login.contains(LoginFlags::NO_BACKSLASH_ESCAPES));
@@ -32,7 +32,7 @@ pub(in crate::session) fn status_of(login: LoginFlags) -> StatusFlags {
 }
 
 /// Returns the primary's facts; without a primary, those of any server.
-pub(in crate::session) fn greeting_facts(snapshot: &Snapshot) -> Option<&Facts> {
+pub(super) fn greeting_facts(snapshot: &Snapshot) -> Option<&Facts> {
     snapshot
         .primary()
         .and_then(|s| s.facts.as_ref())
@@ -67,7 +67,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Sends the OK packet of a login. Like servers, it names the schema to clients that track the session's state.
-    pub(in crate::session) async fn send_login_ok(&mut self, seq: u8, info: &[u8]) -> Result<(), Close> {
+    pub(super) async fn send_login_ok(&mut self, seq: u8, info: &[u8]) -> Result<(), Close> {
         if self.client.greeted.is_before_41 {
             return self.client.send(seq, ok_before_41).await;
         }
@@ -93,7 +93,7 @@ impl<R: Runtime> Session<R> {
 
     /// Restores the session on the connection in use. `asks`: the server selects the schema in any case, and its refusal
     /// is an error.
-    pub(in crate::session) async fn restore_here(&mut self, asks: bool) -> Result<(), StatementError> {
+    pub(super) async fn restore_here(&mut self, asks: bool) -> Result<(), StatementError> {
         let (state, insert_id) = (self.state.carried.clone(), Some(0));
         if let Some(connection) = &mut self.upstream.connection {
             connection.become_session(&state, insert_id, &mut self.upstream.prelude);

@@ -86,7 +86,7 @@ impl<R: Runtime> Session<R> {
         self.client.greeted.refused_changes += 1;
         // The new account may have a connection already, on which its schema was refused.
         Box::pin(self.upstream.release(&mut self.state, true, DEFAULT_COLLATION)).await;
-        self.pass_as(&login.user).map_err(|_| Close::LoginFailed)?;
+        self.login_phase().pass_as(&login.user).map_err(|_| Close::LoginFailed)?;
         self.client.handle.attributes.replace(attributes);
         self.logged_in(login, schema.as_deref(), DEFAULT_COLLATION, levels);
         self.begin_as_servers_do().await;

@@ -1,10 +1,13 @@
 //! The check of a client's password by a server: the client waits for its turn first.
 
+use std::rc::Rc;
+
 use crate::auth;
 use crate::backend::{ConnectError, Introduction, Login, ServerError, Target};
+use crate::client::Client;
 use crate::config::Secret;
 use crate::net::{Runtime, Stream, first_of, or_raised};
-use crate::session::Session;
+use crate::session::Context;
 use crate::topology::ServerId;
 use crate::wire::error_code::{ER_ACCESS_DENIED_ERROR, ER_ACCESS_DENIED_NO_PASSWORD_ERROR};
 use crate::worker::Signals;
@@ -17,7 +20,7 @@ const COLLATION: u16 = 45;
 const DENIED: [u16; 2] = [ER_ACCESS_DENIED_ERROR, ER_ACCESS_DENIED_NO_PASSWORD_ERROR];
 
 /// What a server said of a password.
-pub(in crate::session) enum PasswordVerdict {
+pub(super) enum PasswordVerdict {
     Right,
     Wrong,
     /// Perhaps right, but the account may not log in.
@@ -30,14 +33,20 @@ pub(in crate::session) enum PasswordVerdict {
     Unknown(String),
 }
 
-impl<R: Runtime> Session<R> {
+/// The question who a client is, during its login.
+pub(super) struct Identification<'s, R: Runtime> {
+    pub(super) context: &'s Rc<Context<R>>,
+    pub(super) client: &'s mut Client<R>,
+}
+
+impl<R: Runtime> Identification<'_, R> {
     /// Returns what the servers say of a password. The wait for a turn ends with `timeouts.login`, and if the client leaves;
     /// the caller ends it for KILL and drains.
     ///
     /// Neither ends a check that has begun: the check itself ends within `timeouts.login`. A client that leaves must still be
     /// counted if its password was wrong, and a server counts logins that were broken off (`max_connect_errors`), after which
     /// it would refuse the whole proxy.
-    pub(in crate::session) async fn verdict(&mut self, user: &str, password: &Secret) -> PasswordVerdict {
+    pub(super) async fn verdict(&mut self, user: &str, password: &Secret) -> PasswordVerdict {
         let handle = self.client.handle.clone();
         let checks = &self.context.identities.checks;
         let turn = first_of(checks.place(handle.peer.get().origin()), self.client.stream.peer_closed());

@@ -6,15 +6,14 @@ use std::time::Duration;
 
 use zeroize::Zeroizing;
 
-use super::check::PasswordVerdict;
+use super::check::{Identification, PasswordVerdict};
 use crate::auth::native_password::{self, Sha1};
 use crate::auth::{ExpectedPacket, PasswordProof, Plugin};
 use crate::backend::accounts::{Account, AccountTable, Accounts, FoundAccount, ProofMethod};
 use crate::backend::{Credential, Lesson, Login, Proven, ServerError, Standing};
 use crate::client::Failure;
 use crate::config::{CredentialSettings, CredentialSource, Live, Requirements, Secret};
-use crate::net::Runtime;
-use crate::session::Session;
+use crate::net::{Peer, Runtime, Stream};
 use crate::terms::Refused;
 use crate::topology::Flavor;
 use crate::wire::error_code::*;
@@ -34,7 +33,7 @@ const UNAVAILABLE: [u16; 4] =
     [ER_CON_COUNT_ERROR, ER_SERVER_SHUTDOWN, ER_HOST_IS_BLOCKED, ER_HOST_NOT_PRIVILEGED];
 
 /// What is known of the account that a client names.
-pub(in crate::session) enum ClientIdentity {
+pub(super) enum ClientIdentity {
     /// The configuration has its password.
     Configured(Login),
     /// The same, and the client's user in the operating system needs no password.
@@ -52,13 +51,13 @@ pub(in crate::session) enum ClientIdentity {
 
 /// What an account that does not exist looks like: clients must not find out which names are accounts.
 #[derive(Clone, Copy)]
-pub(in crate::session) enum Decoy {
+pub(super) enum Decoy {
     Configured,
     Listed,
 }
 
 /// An account of the servers' tables.
-pub(in crate::session) struct Listed {
+pub(super) struct Listed {
     stamp: u64,
     way: ProofMethod,
     /// What a server accepted before, or its hash.
@@ -74,7 +73,7 @@ pub(in crate::session) struct Listed {
 }
 
 /// The result of the exchange with a client.
-pub(in crate::session) enum Evidence {
+pub(super) enum Evidence {
     /// The client knows the password, or the SHA-1 of it.
     Proof(PasswordProof),
     /// The client sent this password, which only a server can check.
@@ -85,7 +84,7 @@ pub(in crate::session) enum Evidence {
 }
 
 /// Why a client is not let in: the reason to count, and the error for the client; None: the error of a wrong password.
-pub(in crate::session) type Denial = (Refused, Option<Failure>);
+pub(super) type Denial = (Refused, Option<Failure>);
 
 impl ClientIdentity {
     /// Returns what the exchange can check. `greeted` is the plugin of the greeting; `native`: the listener allows
@@ -134,9 +133,9 @@ fn bytes(password: &Secret) -> &[u8] {
     password.expose().as_bytes()
 }
 
-impl<R: Runtime> Session<R> {
+impl<R: Runtime> Identification<'_, R> {
     /// Looks for the account in the sources, in their order.
-    pub(in crate::session) fn identity(&self, user: &[u8]) -> ClientIdentity {
+    pub(super) fn identity(&self, user: &[u8]) -> ClientIdentity {
         let live = self.context.live();
         self.find_identity(user, &live).unwrap_or_else(|refused| {
             let configured = live.users.values().any(|user| user.password.is_some());
@@ -174,6 +173,21 @@ impl<R: Runtime> Session<R> {
             }
         }
         Err(Refused::Password)
+    }
+
+    /// True if `users.from` has the client's address, or does not restrict the user.
+    fn may_log_in_from_here(&self, user: &str) -> bool {
+        let address = self.client.handle.peer.get().ip();
+        self.context.live().users.get(user).is_none_or(|user| user.may_log_in_from(address))
+    }
+
+    /// Returns the client's user in the operating system. None: the client came by no unix socket, or through a load
+    /// balancer, which is the socket's other end then.
+    fn os_user(&self) -> Option<Box<str>> {
+        let handle = &self.client.handle;
+        let is_direct =
+            handle.peer.get() == Peer::Unix && !handle.entrance.proxy_protocol_from.contains(None);
+        if is_direct { self.client.stream.os_user() } else { None }
     }
 
     /// Looks for the user's password in the configuration.
@@ -308,7 +322,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Lets the client in, or says why not.
-    pub(in crate::session) async fn let_in_or_deny(
+    pub(super) async fn let_in_or_deny(
         &mut self,
         user: &[u8],
         identity: ClientIdentity,
@@ -526,7 +540,7 @@ fn text(bytes: &[u8]) -> Result<&str, Denial> {
 }
 
 /// Returns what a server stores of the password for mysql_native_password.
-pub(in crate::session) fn double_sha1(credential: &Credential) -> Option<Sha1> {
+pub(super) fn double_sha1(credential: &Credential) -> Option<Sha1> {
     match credential {
         Credential::Password(password) if password.expose().is_empty() => None,
         Credential::Password(password) => Some(native_password::double_sha1(bytes(password))),

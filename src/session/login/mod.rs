@@ -5,6 +5,8 @@ mod before_41;
 mod begin;
 mod change_user;
 mod check;
+mod connection_phase;
+mod enter;
 mod entry;
 mod identity;
 mod pass_through;

@@ -2,6 +2,7 @@
 //! through the proxy, which passes the packets on and learns nothing. The session keeps this one server connection until it
 //! ends, since there is nothing with which another one could be opened.
 
+use std::rc::Rc;
 use std::sync::Arc;
 
 use tokio::time::Instant;
@@ -13,10 +14,12 @@ use crate::backend::{
     ServerError, TakeError, Target, Terms, refusal, take_packet,
 };
 use crate::client::refusals::is_passing;
-use crate::client::{Failure, StatementError, ended_by};
+use crate::client::{Client, Failure, StatementError, ended_by};
 use crate::net::{Buf, PacketError, Runtime, Stream, first_of, or_raised};
 use crate::routing::{Decision, may_stay, route};
-use crate::session::Session;
+use crate::session::freshness::Reads;
+use crate::session::{Context, Session};
+use crate::state::Written;
 use crate::terms::{Close, PerRole, Pin, Port, Refused, Role};
 use crate::topology::{Server, ServerId, Snapshot};
 use crate::upstream::Restored;
@@ -43,7 +46,7 @@ const NOT_ABOUT_PROOF: [u16; 5] = [
 
 /// What the client says of itself at the login.
 #[derive(Clone, Copy)]
-pub(in crate::session) struct PassingClient<'a> {
+pub(super) struct PassingClient<'a> {
     pub user: &'a [u8],
     pub schema: Option<&'a [u8]>,
     pub collation: u16,
@@ -53,19 +56,19 @@ pub(in crate::session) struct PassingClient<'a> {
 }
 
 /// A login that a server accepted.
-pub(in crate::session) struct PassedIn<S: Stream> {
+pub(super) struct PassedIn<S: Stream> {
     pub login: Login,
     pub on_server: OnServer<S>,
 }
 
 /// The server connection of the login, and what the session uses it for.
-pub(in crate::session) struct OnServer<S: Stream> {
+pub(super) struct OnServer<S: Stream> {
     role: Role,
     leased: Leased<S>,
 }
 
 /// Why there is no such login.
-pub(in crate::session) enum NotPassed {
+pub(super) enum NotPassed {
     /// The session ends without an error packet, or has sent one.
     Close(Close),
     /// The client gets this error.
@@ -98,9 +101,19 @@ enum PassingEnd {
     Refused(ServerError),
 }
 
-impl<R: Runtime> Session<R> {
+/// A login to a server by the client itself.
+pub(super) struct PassThrough<'s, R: Runtime> {
+    pub(super) context: &'s Rc<Context<R>>,
+    pub(super) client: &'s mut Client<R>,
+    /// Chooses the replica.
+    pub(super) reads: &'s mut Reads<R>,
+    /// What the session wrote under an earlier account.
+    pub(super) written: &'s Written,
+}
+
+impl<R: Runtime> PassThrough<'_, R> {
     /// Lets the client log in to a server. `seq` is the sequence id of the next packet to the client, before and after.
-    pub(in crate::session) async fn pass_through(
+    pub(super) async fn log_in(
         &mut self,
         applicant: PassingClient<'_>,
         buf: &mut Buf,
@@ -114,7 +127,7 @@ impl<R: Runtime> Session<R> {
         let mut at = reaching.map_err(raised)??;
         let legs = BothLegs {
             client_tls: handle.tls.get().is_some(),
-            client_private: self.is_private(),
+            client_private: self.client.is_private(),
             server: at.passing.channel(),
         };
         let mut login = PassedLogin::begin(legs, at.passing.has_several_factors());
@@ -165,34 +178,6 @@ impl<R: Runtime> Session<R> {
         })
     }
 
-    /// Makes the server connection of the login the session's only one.
-    pub(in crate::session) fn adopt(&mut self, on_server: OnServer<R::Stream>) {
-        let OnServer { role, leased: (connection, seat) } = on_server;
-        self.upstream.use_connection(role, connection, seat);
-        self.state.pin(role, Pin::UnknownLogin);
-        self.upstream.release_after_statement(&mut self.state);
-    }
-
-    /// Returns the role of the connection on which the client itself logged in.
-    pub(in crate::session) fn own_login(&self) -> Option<Role> {
-        Role::BOTH.into_iter().find(|role| self.state.pins.on(*role).has(Pin::UnknownLogin))
-    }
-
-    /// Resets the connection on which the client itself logged in.
-    pub(in crate::session) async fn reset_own(&mut self, role: Role) -> Result<(), StatementError> {
-        if self.take_for(role)
-            && let Some(connection) = &mut self.upstream.connection
-        {
-            connection.reset(&mut self.upstream.prelude);
-            if let Restored::Ready = self.upstream.send_prelude(false).await? {
-                return Ok(());
-            }
-        }
-        self.upstream.lost = PerRole::default();
-        let failure = Failure::StateLost(Pin::UnknownLogin.words());
-        Err(StatementError::TellAndClose(failure, Close::ServerLost))
-    }
-
     /// Chooses a server for the port, and connects to it.
     async fn reach_server(
         &mut self,
@@ -210,7 +195,7 @@ impl<R: Runtime> Session<R> {
             let snapshot = context.topology.get();
             let decision = match role {
                 Role::Primary => route(want, &snapshot, 0, &tried, |_| 0),
-                Role::Replica => self.reads.decide(&self.state.written, &snapshot, &tried),
+                Role::Replica => self.reads.decide(self.written, &snapshot, &tried),
             };
             match decision {
                 Decision::Go { server, .. } => {
@@ -278,7 +263,7 @@ impl<R: Runtime> Session<R> {
             user,
             schema: applicant.schema,
             capabilities: self.client.capabilities & Capabilities::OF_LOGIN,
-            private: self.is_private(),
+            private: self.client.is_private(),
         };
         let name = target.name.clone();
         loop {
@@ -395,6 +380,36 @@ impl<R: Runtime> Session<R> {
 
     fn denied(&self, user: &[u8], password: bool) -> Failure {
         Failure::AccessDenied { user: shown(user), host: self.client.handle.peer.get().host(), password }
+    }
+}
+
+impl<R: Runtime> Session<R> {
+    /// Makes the server connection of the login the session's only one.
+    pub(super) fn adopt(&mut self, on_server: OnServer<R::Stream>) {
+        let OnServer { role, leased: (connection, seat) } = on_server;
+        self.upstream.use_connection(role, connection, seat);
+        self.state.pin(role, Pin::UnknownLogin);
+        self.upstream.release_after_statement(&mut self.state);
+    }
+
+    /// Returns the role of the connection on which the client itself logged in.
+    pub(in crate::session) fn own_login(&self) -> Option<Role> {
+        Role::BOTH.into_iter().find(|role| self.state.pins.on(*role).has(Pin::UnknownLogin))
+    }
+
+    /// Resets the connection on which the client itself logged in.
+    pub(in crate::session) async fn reset_own(&mut self, role: Role) -> Result<(), StatementError> {
+        if self.take_for(role)
+            && let Some(connection) = &mut self.upstream.connection
+        {
+            connection.reset(&mut self.upstream.prelude);
+            if let Restored::Ready = self.upstream.send_prelude(false).await? {
+                return Ok(());
+            }
+        }
+        self.upstream.lost = PerRole::default();
+        let failure = Failure::StateLost(Pin::UnknownLogin.words());
+        Err(StatementError::TellAndClose(failure, Close::ServerLost))
     }
 }
 

@@ -1,13 +1,13 @@
 //! The connection phase towards a client, which COM_CHANGE_USER repeats. The proxy authenticates the client alone,
 //! without a server connection. Only the schema that a login names is checked on a server.
 
-use std::rc::Rc;
 
 use zeroize::Zeroizing;
 
 use super::begin::{greeting_facts, status_of};
+use super::check::Identification;
+use super::entry::LoginPhase;
 use super::identity::{ClientIdentity, Evidence};
-use super::pass_through::{NotPassed, PassedIn, PassingClient};
 use crate::auth;
 use crate::auth::{
     AskedByServer, Asking, AuthError, AuthStep, PasswordProof, Plugin, ServerExchange, SignatureExchange,
@@ -17,27 +17,23 @@ use crate::backend::{Login, charset_of, client_collation, in_utf8, is_well_forme
 use crate::client::refusals::{malformed_name, unusable_charset};
 use crate::client::{Failure, ended_by};
 use crate::config::ClientCompression;
-use crate::net::{
-    Algorithm, Buf, Compressed, PacketError, Runtime, Stream, first_of, or_raised, read_packet,
-};
-use crate::session::Session;
-use crate::session::command::level_of;
+use crate::net::{Buf, PacketError, Runtime, Stream, first_of, or_raised, read_packet};
+use crate::session::observe::audit_login;
 use crate::sql::proxy_variable::CONSISTENCY;
-use crate::state::SessionState;
 use crate::terms::{Close, Refused};
 use crate::topology::{Facts, Flavor, Snapshot};
 use crate::wire::{
     AuthSwitchRequest, Capabilities, Greeting, HandshakeResponse, HandshakeResponse320, PacketHeader,
     auth_more_data, is_ssl_request, kept_attributes,
 };
+use crate::worker::Signals;
 use crate::worker::admission::shown;
-use crate::worker::{Levels, Signals};
 
 /// The longest packet of a login, in bytes; connection attributes take up to 64 KiB.
 const MAX_LOGIN_PACKET: usize = 128 * 1024;
 
 /// What a client sent to log in.
-pub(in crate::session) struct LoginClaim {
+pub(super) struct LoginClaim {
     pub user: Vec<u8>,
     pub response: Vec<u8>,
     /// None from a client without authentication plugins.
@@ -50,10 +46,11 @@ pub(in crate::session) struct LoginClaim {
     pub level: Option<Vec<u8>>,
 }
 
-/// How the connection phase ended.
-pub(in crate::session) enum LoggedIn {
-    /// The client is logged in. This is what it has already sent after its login.
-    Yes(Buf),
+/// What a client answered to the greeting.
+pub(super) enum GreetingAnswer {
+    /// It wants to log in. `buf` has what it has already sent behind that, `seq` is the sequence id of the next packet to
+    /// the client.
+    Claim { claim: LoginClaim, buf: Buf, seq: u8 },
     /// The client speaks the protocol from before version 4.1. The buffer begins with its handshake response.
     Before41(Buf),
 }
@@ -68,9 +65,33 @@ struct SeenPacket {
     signer: Option<Vec<u8>>,
 }
 
-impl<R: Runtime> Session<R> {
-    /// Logs the client in, from the greeting to the OK packet. `buf` has what the client sent before the greeting.
-    pub(in crate::session) async fn login(&mut self, mut buf: Buf) -> Result<LoggedIn, Close> {
+/// A client that is let in, and has no session yet.
+pub(super) struct LetIn {
+    pub claim: LoginClaim,
+    pub login: Login,
+    /// The text of the OK packet that ends the login.
+    pub proof: Vec<u8>,
+    /// The sequence id of that packet.
+    pub seq: u8,
+}
+
+/// How the authentication ended.
+pub(super) enum Authenticated {
+    /// The client is let in.
+    LetIn(LetIn),
+    /// Only the client itself can log in, to a server. `perhaps_socket`: a server might take the proxy's operating system
+    /// user for the client.
+    OnlyClient { claim: LoginClaim, perhaps_socket: bool, seq: u8 },
+}
+
+impl<R: Runtime> LoginPhase<'_, R> {
+    /// Asks who the client is.
+    fn identification(&mut self) -> Identification<'_, R> {
+        Identification { context: self.context, client: self.client }
+    }
+
+    /// Greets the client, and reads its answer. `buf` has what the client sent before the greeting.
+    pub(super) async fn greet(&mut self, mut buf: Buf) -> Result<GreetingAnswer, Close> {
         self.client.greeted.nonce = auth::nonce().map_err(|_| Close::LoginFailed)?;
         let acceptor = self.context.runtime.acceptor(&self.client.handle.entrance.listener);
         let Some(greeting) = self.greeting_of_servers(acceptor.is_offered()).await? else {
@@ -102,7 +123,7 @@ impl<R: Runtime> Session<R> {
             }
         };
         if HandshakeResponse320::is_one(payload(&buf, header)) {
-            return Ok(LoggedIn::Before41(buf));
+            return Ok(GreetingAnswer::Before41(buf));
         }
         let claim = {
             let payload = payload(&buf, header);
@@ -136,36 +157,13 @@ impl<R: Runtime> Session<R> {
             }
         };
         buf.consume(header.total());
-        if acceptor.is_required() && !self.is_private() {
+        if acceptor.is_required() && !self.client.is_private() {
             self.note_refusal(Refused::InsecureTransport, &claim.user);
             let close = self.client.refuse(seq, &Failure::InsecureTransport, Close::LoginFailed).await;
-            self.audit_login(&claim.user, false, Some(close));
+            audit_login(self.context, self.client, &claim.user, false, Some(close));
             return Err(close);
         }
-        self.log_in_as(claim, false, &mut buf, seq).await?;
-        if let Some(how) = compression(self.client.capabilities, self.client.zstd_level) {
-            self.client.stream.compress(how, buf.filled());
-            buf.clear();
-        }
-        Ok(LoggedIn::Yes(buf))
-    }
-
-    /// Authenticates the client, and records that.
-    pub(in crate::session) async fn log_in_as(
-        &mut self,
-        claim: LoginClaim,
-        changes_user: bool,
-        buf: &mut Buf,
-        seq: u8,
-    ) -> Result<(), Close> {
-        let user = (!self.context.audited.get().is_empty()).then(|| claim.user.clone());
-        self.measured.refused.set(None);
-        self.client.told = None;
-        let done = self.authenticate(claim, buf, seq).await;
-        if let Some(user) = user {
-            self.audit_login(&user, changes_user, done.as_ref().err().copied());
-        }
-        done
+        Ok(GreetingAnswer::Claim { claim, buf, seq })
     }
 
     /// Reads the collation id and the names of a login as the servers do: each flavour has its own ids, and the names are in
@@ -192,7 +190,12 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Authenticates the client. `seq` is the sequence id of the next packet to the client.
-    async fn authenticate(&mut self, mut claim: LoginClaim, buf: &mut Buf, mut seq: u8) -> Result<(), Close> {
+    pub(super) async fn authenticate(
+        &mut self,
+        mut claim: LoginClaim,
+        buf: &mut Buf,
+        mut seq: u8,
+    ) -> Result<Authenticated, Close> {
         if let Err(failure) = self.read_as_servers_do(&mut claim) {
             return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         }
@@ -200,21 +203,25 @@ impl<R: Runtime> Session<R> {
             let failure = self.refusal(Refused::Blocked, &claim.user);
             return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
         }
-        let identity = self.identity(&claim.user);
+        let identity = self.identification().identity(&claim.user);
         if let ClientIdentity::OnlyClient(perhaps_socket) = identity {
-            return Box::pin(self.pass_login(claim, perhaps_socket, buf, seq)).await;
+            return Ok(Authenticated::OnlyClient { claim, perhaps_socket, seq });
         }
         let (evidence, seen) = self.prove(&claim, &identity, buf, &mut seq).await?;
         let handle = self.client.handle.clone();
-        let judging = Box::pin(self.let_in_or_deny(&claim.user, identity, evidence));
+        let mut identification = self.identification();
+        let judging = Box::pin(identification.let_in_or_deny(&claim.user, identity, evidence));
         // `timeouts.login` ends the waits in there, with an error for the client.
         let ending = Signals::KILLED | Signals::END | Signals::LEAVE;
         let judged = or_raised(&handle.signal, ending, judging).await.map_err(ended_by)?;
         let login = match judged {
             Ok(login) => login,
             // A server has asked for more than a password, or the account was created or changed a moment ago.
-            Err(_) if let ClientIdentity::OnlyClient(perhaps_socket) = self.identity(&claim.user) => {
-                return Box::pin(self.pass_login(claim, perhaps_socket, buf, seq)).await;
+            Err(_)
+                if let ClientIdentity::OnlyClient(perhaps_socket) =
+                    self.identification().identity(&claim.user) =>
+            {
+                return Ok(Authenticated::OnlyClient { claim, perhaps_socket, seq });
             }
             Err((refused, failure)) => {
                 self.note_failed_login(refused, &claim.user);
@@ -225,60 +232,7 @@ impl<R: Runtime> Session<R> {
             }
         };
         let proof = self.certificate_proof(seen.plugin, seen.signer, &login.credential);
-        self.enter(&claim, login, seq).await?;
-        if let Some(schema) = claim.schema
-            && let Err(failure) = Box::pin(self.check_schema(schema)).await
-        {
-            return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
-        }
-        self.begin_as_servers_do().await;
-        self.send_login_ok(seq, &proof).await
-    }
-
-    /// Lets the client log in to a server itself, and keeps the connection for it.
-    async fn pass_login(
-        &mut self,
-        claim: LoginClaim,
-        perhaps_socket: bool,
-        buf: &mut Buf,
-        mut seq: u8,
-    ) -> Result<(), Close> {
-        let applicant = PassingClient {
-            user: &claim.user,
-            schema: claim.schema.as_deref(),
-            collation: claim.collation,
-            attributes: &claim.attributes,
-            perhaps_socket,
-        };
-        let passed = match self.pass_through(applicant, buf, &mut seq).await {
-            Ok(passed) => passed,
-            Err(NotPassed::Close(close)) => return Err(close),
-            Err(NotPassed::Refused(refused, failure)) => {
-                self.note_failed_login(refused, &claim.user);
-                return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
-            }
-        };
-        let PassedIn { login, on_server } = passed;
-        self.enter(&claim, login, seq).await?;
-        self.adopt(on_server);
-        self.begin_as_servers_do().await;
-        self.send_login_ok(seq, b"").await
-    }
-
-    /// Begins the session of a client that is let in, unless a limit of its account forbids that.
-    async fn enter(&mut self, claim: &LoginClaim, login: Login, seq: u8) -> Result<(), Close> {
-        let level = match claim.level.as_deref().map(level_of).transpose() {
-            Ok(level) => level,
-            Err(failure) => return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await),
-        };
-        if let Err(failure) = self.pass_as(&login.user) {
-            return Err(self.client.refuse(seq, &failure, Close::LoginFailed).await);
-        }
-        let attributes = Some(&*claim.attributes).filter(|all| !all.is_empty());
-        self.client.handle.attributes.replace(attributes.map(Into::into));
-        let levels = Levels { set: None, attribute: level };
-        self.logged_in(Rc::new(login), claim.schema.as_deref(), claim.collation, levels);
-        Ok(())
+        Ok(Authenticated::LetIn(LetIn { claim, login, proof, seq }))
     }
 
     /// Runs the exchange, in which the client proves that it knows the account's password, or sends the password. Returns
@@ -290,7 +244,7 @@ impl<R: Runtime> Session<R> {
         buf: &mut Buf,
         seq: &mut u8,
     ) -> Result<(Evidence, SeenPacket), Close> {
-        let (greeted, private) = (self.client.greeted.plugin, self.is_private());
+        let (greeted, private) = (self.client.greeted.plugin, self.client.is_private());
         let native = self.client.handle.entrance.native_password;
         let asks_servers = self.context.live.borrow().credentials.ask_servers();
         let expected = identity.expected(greeted, native);
@@ -402,35 +356,8 @@ impl<R: Runtime> Session<R> {
         Ok(packet)
     }
 
-    pub(in crate::session) fn logged_in(
-        &mut self,
-        login: Rc<Login>,
-        schema: Option<&[u8]>,
-        collation: u16,
-        levels: Levels,
-    ) {
-        self.client.handle.login.replace(Some(login.clone()));
-        self.client.handle.active.set(self.context.seconds.get());
-        self.client.handle.signal.lower(Signals::LOGIN | Signals::LEAVE);
-        self.client.login = Some(login);
-        self.client.collation = collation;
-        self.context.choose_levels(&self.client.handle, levels);
-        self.reads.level = self.client.handle.level.get();
-        let written = std::mem::take(&mut self.state.written);
-        let statements = std::mem::take(&mut self.state.statements).all_closed();
-        self.state = SessionState::new(schema, collation, Some(self.context.metrics.clone()));
-        self.state.statements = statements;
-        self.context.states.share(&mut self.state.carried);
-        // Under another account the session's reads must still see what it wrote.
-        self.state.written = written;
-    }
-
     /// Reads a whole packet with this sequence id. The caller consumes it.
-    pub(in crate::session) async fn login_packet(
-        &mut self,
-        buf: &mut Buf,
-        seq: u8,
-    ) -> Result<PacketHeader, Close> {
+    pub(super) async fn login_packet(&mut self, buf: &mut Buf, seq: u8) -> Result<PacketHeader, Close> {
         let ending = Signals::KILLED | Signals::END | Signals::LOGIN | Signals::LEAVE;
         let memory = &self.context.buffers.memory;
         let read = read_packet(&mut self.client.stream, buf, Some(seq), MAX_LOGIN_PACKET, memory);
@@ -448,7 +375,7 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    pub(in crate::session) async fn wait_for_client(&mut self) -> Result<(), Close> {
+    pub(super) async fn wait_for_client(&mut self) -> Result<(), Close> {
         let ending = Signals::KILLED | Signals::END | Signals::LOGIN | Signals::LEAVE;
         match or_raised(&self.client.handle.signal, ending, self.client.stream.readable()).await {
             Ok(Ok(())) => Ok(()),
@@ -512,22 +439,10 @@ impl<R: Runtime> Session<R> {
     }
 }
 
-/// Returns how a connection with these capability flags is compressed. With both flags zlib is used, as servers do.
-fn compression(agreed: Capabilities, zstd_level: u8) -> Option<Compressed> {
-    let algorithm = if agreed.contains(Capabilities::COMPRESS) {
-        Algorithm::Zlib
-    } else if agreed.contains(Capabilities::ZSTD_COMPRESSION_ALGORITHM) {
-        Algorithm::Zstd(zstd_level)
-    } else {
-        return None;
-    };
-    Some(Compressed { algorithm, to_server: false })
-}
-
 /// Turns the loss of a client that sent nothing into a quit. A load balancer's check connects, may read the
 /// greeting and leaves. If that counted as a failed login, the balancer's address would be blocked for its
 /// clients.
-pub(in crate::session) fn without_a_word(close: Close, said: &Buf) -> Close {
+pub(super) fn without_a_word(close: Close, said: &Buf) -> Close {
     if close == Close::ClientLost && said.is_empty() { Close::Quit } else { close }
 }
 
@@ -541,6 +456,6 @@ fn greeted_plugin(facts: &Facts) -> Plugin {
     }
 }
 
-pub(in crate::session) fn payload(buf: &Buf, header: PacketHeader) -> &[u8] {
+pub(super) fn payload(buf: &Buf, header: PacketHeader) -> &[u8] {
     buf.filled().get(PacketHeader::LEN..header.total()).unwrap_or_default()
 }

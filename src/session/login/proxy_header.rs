@@ -5,10 +5,10 @@
 //! The header is required of the peers in `listeners.proxy_protocol_from`. If it were optional, the proxy could only
 //! guess: MySQL's clients send nothing before they have the greeting, so "no header" looks like "not yet".
 
-use super::phase::{LoggedIn, without_a_word};
+use super::entry::LoginPhase;
+use super::phase::{GreetingAnswer, without_a_word};
 use crate::client::Failure;
 use crate::net::{Buf, Peer, Runtime, Stream};
-use crate::session::Session;
 use crate::terms::{Close, Refused};
 use crate::wire::{ProxyHeader, ProxyHeaderStart};
 use crate::worker::Signals;
@@ -16,15 +16,12 @@ use crate::worker::Signals;
 /// The room for a header, in bytes: senders keep it within the smallest TCP segment, of 536 bytes.
 const USUAL: usize = 536;
 
-impl<R: Runtime> Session<R> {
-    /// Does all that precedes the client's first command. Returns what the client has already sent after its login.
-    pub(in crate::session) async fn connection_phase(&mut self) -> Result<Buf, Close> {
+impl<R: Runtime> LoginPhase<'_, R> {
+    /// Reads what precedes the greeting, greets the client, and reads its answer.
+    pub(super) async fn begin(&mut self) -> Result<GreetingAnswer, Close> {
         let awaits_header = self.client.handle.pass.borrow().awaits_header();
         let early = if awaits_header { self.behind_balancer().await? } else { Buf::default() };
-        match self.login(early).await? {
-            LoggedIn::Yes(behind) => Ok(behind),
-            LoggedIn::Before41(response) => Err(Box::pin(self.serve_before_41(response)).await),
-        }
+        self.greet(early).await
     }
 
     /// Reads the PROXY header, and admits the client whose address it has. Returns what came behind the header.

@@ -14,7 +14,7 @@ use crate::worker::WaitingForSchema;
 impl<R: Runtime> Session<R> {
     /// Fails, as a server would, if the schema of a login does not exist or is not permitted for the account. If no server
     /// can be asked in time, the statements that need the schema fail instead.
-    pub(in crate::session) async fn check_schema(&mut self, schema: Vec<u8>) -> Result<(), Failure> {
+    pub(super) async fn check_schema(&mut self, schema: Vec<u8>) -> Result<(), Failure> {
         let Some(user) = self.client.login.as_ref().map(|login| login.user.clone()) else { return Ok(()) };
         let role = if self.client.port == Port::Replica { Role::Replica } else { Role::Primary };
         let context = self.context.clone();

@@ -1,23 +1,19 @@
 //! TLS with the client: the handshake in the middle of a login.
 
+use super::entry::LoginPhase;
 use super::identity::double_sha1;
 use crate::auth::{Plugin, native_password};
 use crate::backend::Credential;
 use crate::client::ended_by;
 use crate::net::{Buf, ClientTls, Runtime, Stream, TlsAcceptor, or_raised};
-use crate::session::Session;
 use crate::terms::{Close, Handshake, Refused, TlsVersion};
 use crate::worker::Signals;
 use crate::worker::admission::Fault;
 
-impl<R: Runtime> Session<R> {
+impl<R: Runtime> LoginPhase<'_, R> {
     /// Encrypts the connection, after the client asked for it. What `buf` has was sent behind the request: it belongs to
     /// the handshake, and is never read as a packet: an attacker between the client and the proxy could have sent it.
-    pub(in crate::session) async fn secure(
-        &mut self,
-        acceptor: &TlsAcceptor,
-        buf: &mut Buf,
-    ) -> Result<(), Close> {
+    pub(super) async fn secure(&mut self, acceptor: &TlsAcceptor, buf: &mut Buf) -> Result<(), Close> {
         let begun = std::mem::replace(buf, Buf::with_room(512));
         let ending = Signals::KILLED | Signals::END | Signals::LOGIN | Signals::LEAVE;
         let handshake = self.client.stream.accept_tls(acceptor, begun.filled());
@@ -44,7 +40,7 @@ impl<R: Runtime> Session<R> {
     /// sign, with which clients of MariaDB log in here.
     ///
     /// `signer` is what a server would store of the password for the plugin that signed.
-    pub(in crate::session) fn certificate_proof(
+    pub(super) fn certificate_proof(
         &self,
         plugin: Option<Plugin>,
         signer: Option<Vec<u8>>,

@@ -1,8 +1,9 @@
 //! What the audit log records of a session: its logins, and the statements that change definitions, privileges or a server.
 
+use crate::client::Client;
 use crate::config::AuditEvents;
 use crate::net::Runtime;
-use crate::session::Session;
+use crate::session::{Context, Session};
 use crate::sql::{Effects, StatementClass};
 use crate::telemetry::{AuditOutcome, AuditRecord};
 use crate::terms::{AuditKind, Close, Refused, StatementKind, Why};
@@ -77,7 +78,7 @@ impl<R: Runtime> Session<R> {
         if self.measured.audited.replace(true) {
             return;
         }
-        let mut record = self.audit_record(kind);
+        let mut record = audit_record(&self.client, kind);
         record.schema =
             String::from_utf8_lossy(self.state.carried.schema.as_deref().unwrap_or_default()).into();
         let statement = self.client.handle.statement.borrow();
@@ -94,44 +95,55 @@ impl<R: Runtime> Session<R> {
         };
         self.context.outside.audit(record);
     }
+}
 
-    fn audit_record(&self, kind: AuditKind) -> AuditRecord {
-        let handle = &self.client.handle;
-        let user = self.client.login.as_ref().map_or("", |login| &login.user);
-        AuditRecord::now(kind, handle.id, user, handle.peer.get().address())
-    }
+fn audit_record<R: Runtime>(client: &Client<R>, kind: AuditKind) -> AuditRecord {
+    let handle = &client.handle;
+    let user = client.login.as_ref().map_or("", |login| &login.user);
+    AuditRecord::now(kind, handle.id, user, handle.peer.get().address())
+}
 
-    /// Records a KILL of a session of this proxy.
-    pub(in crate::session) fn audit_kill(&self, id: u32, connection: bool) {
-        if self.context.audited.get().contains(AuditEvents::ACTIONS) {
-            let what = if connection { "CONNECTION" } else { "QUERY" };
-            let statement = format!("KILL {what} {id}").into();
-            self.context.outside.audit(AuditRecord { statement, ..self.audit_record(AuditKind::Action) });
-        }
+/// Records a KILL of a session of this proxy.
+pub(in crate::session) fn audit_kill<R: Runtime>(
+    context: &Context<R>,
+    client: &Client<R>,
+    id: u32,
+    connection: bool,
+) {
+    if context.audited.get().contains(AuditEvents::ACTIONS) {
+        let what = if connection { "CONNECTION" } else { "QUERY" };
+        let statement = format!("KILL {what} {id}").into();
+        context.outside.audit(AuditRecord { statement, ..audit_record(client, AuditKind::Action) });
     }
+}
 
-    /// Records a login of a user of this name, if the audit log wants logins. `close`: it was refused, and the session ends.
-    #[cold]
-    pub(in crate::session) fn audit_login(&self, user: &[u8], changes_user: bool, close: Option<Close>) {
-        if !self.context.audited.get().contains(AuditEvents::LOGINS) {
-            return;
-        }
-        // A flood of refused logins must not push other events out of the files that are kept.
-        let left_out = match close {
-            Some(_) => match self.client.handle.pass.borrow().audited_refusal() {
-                Some(left_out) => left_out,
-                None => return,
-            },
-            None => 0,
-        };
-        let kind = if changes_user { AuditKind::ChangeUser } else { AuditKind::Login };
-        let reason = self.measured.refused.get().map(Refused::as_str);
-        let outcome = AuditOutcome {
-            failed: close.is_some(),
-            error: self.client.told.filter(|_| close.is_some()),
-            reason: close.map(|close| reason.unwrap_or(close.as_str())),
-        };
-        let record = AuditRecord { user: shown(user).into(), outcome, left_out, ..self.audit_record(kind) };
-        self.context.outside.audit(record);
+/// Records a login of a user of this name, if the audit log wants logins. `close`: it was refused, and the session ends.
+#[cold]
+pub(in crate::session) fn audit_login<R: Runtime>(
+    context: &Context<R>,
+    client: &Client<R>,
+    user: &[u8],
+    changes_user: bool,
+    close: Option<Close>,
+) {
+    if !context.audited.get().contains(AuditEvents::LOGINS) {
+        return;
     }
+    // A flood of refused logins must not push other events out of the files that are kept.
+    let left_out = match close {
+        Some(_) => match client.handle.pass.borrow().audited_refusal() {
+            Some(left_out) => left_out,
+            None => return,
+        },
+        None => 0,
+    };
+    let kind = if changes_user { AuditKind::ChangeUser } else { AuditKind::Login };
+    let reason = client.greeted.refused.get().map(Refused::as_str);
+    let outcome = AuditOutcome {
+        failed: close.is_some(),
+        error: client.told.filter(|_| close.is_some()),
+        reason: close.map(|close| reason.unwrap_or(close.as_str())),
+    };
+    let record = AuditRecord { user: shown(user).into(), outcome, left_out, ..audit_record(client, kind) };
+    context.outside.audit(record);
 }

@@ -18,7 +18,7 @@ use crate::state::PinSet;
 use crate::telemetry::micros_of;
 use crate::telemetry::stream::{ExecutedStatement, SLOW};
 use crate::telemetry::{Figures, Waits, cell_of};
-use crate::terms::{Disruption, PerRole, Reader, Refused, Role, StatementKind, Why};
+use crate::terms::{Disruption, PerRole, Reader, Role, StatementKind, Why};
 use crate::topology::ServerId;
 use crate::upstream::Pumped;
 use crate::wire::Command;
@@ -57,8 +57,6 @@ pub(in crate::session) struct Measured {
     pub text: Option<Box<str>>,
     /// The digest of the text that an EXECUTE names.
     pub executed: Option<Rc<Digest>>,
-    /// Why the login under way was refused.
-    pub refused: Cell<Option<Refused>>,
     /// The server that was lost with it, if one was.
     pub lost_on: Option<ServerId>,
     /// The role of the server that executed it, and the reason for this role.

@@ -4,5 +4,5 @@ mod audited;
 mod measured;
 mod traced;
 
-pub(in crate::session) use audited::AuditedEnd;
+pub(in crate::session) use audited::{AuditedEnd, audit_kill, audit_login};
 pub(in crate::session) use measured::Measured;

@@ -160,10 +160,10 @@ fn an_outage_of_the_servers_blocks_no_address() {
         let at: std::net::SocketAddr = "127.0.0.1:5".parse().unwrap();
         let pass = admission.enter(at.into(), &world.context.live().limits).unwrap();
         let (_peer, stream) = pair(usize::MAX);
-        let session = Session::new(world.context.clone(), stream, entrance(Port::Primary), pass);
+        let mut session = Session::new(world.context.clone(), stream, entrance(Port::Primary), pass);
         for _ in 0..1000 {
-            session.note_failed_login(Reason::Server, b"app");
-            session.note_failed_login(Reason::Aborted, b"app");
+            session.login_phase().note_failed_login(Reason::Server, b"app");
+            session.login_phase().note_failed_login(Reason::Aborted, b"app");
         }
         assert!(admission.enter(at.into(), &world.context.live().limits).is_ok());
         assert!(!session.client.handle.pass.borrow().is_blocked(b"app"));
