@@ -7,6 +7,7 @@ use super::collations;
 use super::session_variables::{is_charset_name, is_known, is_plain_value};
 use crate::terms::TextCharset;
 use crate::topology::Flavor;
+use crate::wire::Capabilities;
 
 /// The variables that follow the default schema.
 const CHARSET_OF_SCHEMA: [&[u8]; 2] = [b"character_set_database", b"collation_database"];
@@ -144,6 +145,26 @@ pub struct Onto {
     pub autocommit: bool,
     /// True if the session's transaction is open there. MySQL refuses to set `session_track_gtids` in one.
     pub in_transaction: bool,
+    /// The capability flags of the login there, by which it sets variables.
+    pub flags: Capabilities,
+}
+
+impl Onto {
+    /// Returns an expression for the value of a variable with which a session begins. A login sets the variable to the global
+    /// value, and then follows its flags (`THD::init` of MySQL, `setup_connection_thread_globals` and `check_connection`).
+    fn beginning(self, name: &[u8]) -> Vec<u8> {
+        match name {
+            b"sql_mode" if self.flags.contains(Capabilities::IGNORE_SPACE) => {
+                b"CONCAT_WS(',',NULLIF(@@global.sql_mode,''),'IGNORE_SPACE')".to_vec()
+            }
+            b"wait_timeout" if self.flags.contains(Capabilities::INTERACTIVE) => {
+                b"@@global.interactive_timeout".to_vec()
+            }
+            // On MySQL, DEFAULT sets these two to the opposite of their default.
+            b"foreign_key_checks" | b"unique_checks" => [b"@@global.", name].concat(),
+            _ => b"DEFAULT".to_vec(),
+        }
+    }
 }
 
 /// A system variable's name and value.
@@ -390,7 +411,7 @@ impl Carried {
     /// Appends the assignments, separated by commas, that change a connection from the state `from` (None:
     /// just reset) to this state; nothing if they are equal.
     pub fn write_set(&self, from: Option<&Carried>, onto: Onto, out: &mut Vec<u8>) {
-        let Onto { flavor, read_only, autocommit, in_transaction } = onto;
+        let Onto { flavor, read_only, autocommit, in_transaction, .. } = onto;
         let begin = out.len();
         if from.is_none_or(|from| from.charset != self.charset) {
             self.write_charset(flavor, out);
@@ -411,12 +432,7 @@ impl Carried {
             out.push(b'=');
             match value {
                 Some(value) => write_value(value, out),
-                // On MySQL, DEFAULT sets these two to the opposite of their default.
-                None if matches!(name, b"foreign_key_checks" | b"unique_checks") => {
-                    out.extend_from_slice(b"@@global.");
-                    out.extend_from_slice(name);
-                }
-                None => out.extend_from_slice(b"DEFAULT"),
+                None => out.extend_from_slice(&onto.beginning(name)),
             }
             out.push(b',');
         }

@@ -346,6 +346,7 @@ pub(super) fn about(
         capabilities,
         autocommit: target.autocommit,
         resets: target.resets && !forgets,
+        has_defaults: target.resets,
         thread_id: greeting.connection_id,
     }
 }

@@ -57,6 +57,8 @@ pub struct About {
     pub autocommit: bool,
     /// True if a reset leaves the connection as a login does, see `Target`.
     pub resets: bool,
+    /// True if a login sets no variable but by its flags: no `init_connect`, and no MAX_STATEMENT_TIME of the account.
+    pub has_defaults: bool,
     /// What `CONNECTION_ID()` returns on the connection.
     pub thread_id: u32,
 }
@@ -363,7 +365,9 @@ impl<S: Stream> Connection<S> {
     /// True if this connection can serve a session with this state: a default schema can be changed, but not
     /// removed.
     pub fn can_become(&self, wish: &Carried) -> bool {
-        (wish.schema.is_some() || self.schema.is_none()) && (self.about.resets || !self.lacks_reset(wish))
+        (wish.schema.is_some() || self.schema.is_none())
+            && (self.about.resets || !self.lacks_reset(wish))
+            && !self.lacks_default(wish)
     }
 
     /// True if only a reset can take away what the connection has beyond this state: assigning NULL to a user variable is
@@ -371,6 +375,13 @@ impl<S: Stream> Connection<S> {
     fn lacks_reset(&self, wish: &Carried) -> bool {
         let has = |name| wish.user_variables.iter().any(|(known, _)| known == name);
         self.applied.as_ref().is_some_and(|applied| !applied.user_variables.iter().all(|(name, _)| has(name)))
+    }
+
+    /// True if the connection has a variable with which this state begins, and nobody knows its value there.
+    fn lacks_default(&self, wish: &Carried) -> bool {
+        let has = |name| wish.variable(name).is_some();
+        let applied = self.applied.as_ref().filter(|_| !self.about.has_defaults);
+        applied.is_some_and(|applied| !applied.variables.iter().all(|(name, _)| has(name)))
     }
 
     /// Records that the connection now has this state, but for a schema that its server refused.
@@ -472,7 +483,8 @@ impl<S: Stream> Connection<S> {
         if self.applied.is_none() || from.is_some() {
             let mut set = b"SET ".to_vec();
             let (flavor, autocommit) = (self.about.flavor, self.about.autocommit);
-            let onto = Onto { flavor, read_only, autocommit, in_transaction: self.in_transaction };
+            let flags = self.about.capabilities;
+            let onto = Onto { flavor, read_only, autocommit, in_transaction: self.in_transaction, flags };
             wish.write_set(from, onto, &mut set);
             if set.len() > 4 {
                 sure = from.map_or(&[][..], |from| &from.variables) == wish.variables;

@@ -138,6 +138,7 @@ async fn sessions_are_as_direct(cluster: Cluster) {
     assert!(wrong.is_empty(), "{:?}:\n{}", cluster.kind(), wrong.join("\n"));
     limit_of_the_account_holds(&cluster, &mut wrong).await;
     login_says(&cluster, &proxy, &mut wrong).await;
+    settings_of_others_end(&cluster, &proxy, &mut wrong).await;
     other_sessions_rows_are_not_found(&proxy, &mut wrong).await;
     an_option_keeps_the_insert_id(&cluster, &proxy, &mut wrong).await;
     assert!(wrong.is_empty(), "{:?}:\n{}", cluster.kind(), wrong.join("\n"));
@@ -195,6 +196,37 @@ async fn login_says(cluster: &Cluster, proxy: &Proxy, wrong: &mut Vec<String>) {
             drop(client.command(1, b"").await);
         }
     }
+}
+
+/// A session that gets the connection of a living session with settings begins as after its own login.
+async fn settings_of_others_end(cluster: &Cluster, proxy: &Proxy, wrong: &mut Vec<String>) {
+    for mode in ["DEFAULT", "''", "'ANSI'"] {
+        cluster.primary().sql(&format!("SET GLOBAL sql_mode = {mode}")).await;
+        for (flags, name) in
+            [(IGNORE_SPACE, "sql_mode"), (INTERACTIVE, "wait_timeout"), (0, "sql_mode"), (0, "wait_timeout")]
+        {
+            let sql = format!("SELECT @@{name}");
+            let mut direct = Raw::connect(cluster.primary().port()).await.expect("a connection");
+            direct.login_with("app", "app", PLAIN | flags).await.expect("login");
+            let wanted = last_value(&mut direct, &sql).await;
+            let mut clients = Vec::new();
+            for _ in 0..2 {
+                let mut client = Raw::connect(proxy.rw).await.expect("a connection");
+                client.login_with("app", "app", PLAIN | flags).await.expect("login");
+                clients.push(client);
+            }
+            let [one, other] = &mut clients[..] else { unreachable!() };
+            let set =
+                if name == "sql_mode" { "SET sql_mode = 'ANSI_QUOTES'" } else { "SET wait_timeout = 55" };
+            last_value(one, set).await;
+            let seen = last_value(other, &sql).await;
+            if seen != wanted {
+                wrong
+                    .push(format!("global sql_mode {mode}, flags {flags}: {sql}: {seen}, directly {wanted}"));
+            }
+        }
+    }
+    cluster.primary().sql("SET GLOBAL sql_mode = DEFAULT").await;
 }
 
 /// Returns the last value of the first row of the answer to a query; of an error its code.

@@ -1,6 +1,7 @@
 //! What is carried, and how it is written for a server.
 
 use super::*;
+use crate::wire::Capabilities;
 
 #[test]
 fn a_name_does_not_end_its_quotes() {
@@ -33,13 +34,23 @@ fn what_is_about_inserts_is_carried_only_if_it_is_off() {
 
 fn set(carried: &Carried, flavor: Flavor, read_only: bool) -> String {
     let mut out = Vec::new();
-    carried.write_set(None, Onto { flavor, read_only, autocommit: true, in_transaction: false }, &mut out);
+    carried.write_set(
+        None,
+        Onto { flavor, read_only, autocommit: true, in_transaction: false, flags: Capabilities::empty() },
+        &mut out,
+    );
     String::from_utf8(out).unwrap()
 }
 
 fn between(from: &Carried, to: &Carried) -> (String, String) {
     let (mut system, mut user) = (Vec::new(), Vec::new());
-    let onto = Onto { flavor: Flavor::MySql, read_only: false, autocommit: true, in_transaction: false };
+    let onto = Onto {
+        flavor: Flavor::MySql,
+        read_only: false,
+        autocommit: true,
+        in_transaction: false,
+        flags: Capabilities::empty(),
+    };
     to.write_set(Some(from), onto, &mut system);
     to.write_user_variables(Some(from), &mut user);
     (String::from_utf8(system).unwrap(), String::from_utf8(user).unwrap())
@@ -135,7 +146,13 @@ fn what_a_session_sets_of_the_access_mode_does_not_reach_connections_that_only_r
     let mut c = Carried::new(None, 8);
     c.variables = vec![(rc("transaction_read_only"), rc("OFF"))];
     let mut out = Vec::new();
-    let onto = Onto { flavor: Flavor::MySql, read_only: true, autocommit: true, in_transaction: false };
+    let onto = Onto {
+        flavor: Flavor::MySql,
+        read_only: true,
+        autocommit: true,
+        in_transaction: false,
+        flags: Capabilities::empty(),
+    };
     c.write_set(Some(&Carried::new(None, 8)), onto, &mut out);
     assert_eq!(out, b"");
 }

@@ -257,7 +257,9 @@ impl<R: Runtime> Pool<R> {
                 connection.idle_limit =
                     idle.map_or(u16::MAX, |limit| limit.as_secs().try_into().unwrap_or(u16::MAX));
                 // A reset of MariaDB forgets the account's MAX_STATEMENT_TIME.
-                connection.about.resets &= !self.limits_time(&key.user);
+                let limits_time = self.limits_time(&key.user);
+                connection.about.resets &= !limits_time;
+                connection.about.has_defaults &= !limits_time;
                 connection.hold(permit, &self.metrics);
                 seat.opened(connection.about.thread_id);
                 self.wake(key.server, &key.user);

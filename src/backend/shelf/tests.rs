@@ -37,6 +37,7 @@ pub fn connection(kind: Kind, thread_id: u32) -> Box<Connection<MemoryStream>> {
         capabilities: Capabilities::empty(),
         autocommit: true,
         resets: true,
+        has_defaults: true,
         thread_id,
     };
     let mut connection = Box::new(Connection::new(pair(1).0, about, StatusFlags::empty()));

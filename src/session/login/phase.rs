@@ -1,7 +1,6 @@
 //! The connection phase towards a client, which COM_CHANGE_USER repeats. The proxy authenticates the client alone,
 //! without a server connection. Only the schema that a login names is checked on a server.
 
-
 use zeroize::Zeroizing;
 
 use super::begin::{greeting_facts, status_of};

@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::commands::attached;
 use super::*;
 use crate::terms::Close;
+use crate::wire::Capabilities;
 
 /// One server connection.
 pub fn one_only() -> World {
@@ -70,6 +71,34 @@ fn two_sessions_over_one_connection_bring_only_the_difference() {
         db.expect_silence().await;
         world.expect_nothing_left(1).await;
     });
+}
+
+/// `sql_mode = DEFAULT` would forget what the flags of the login added to the mode, and `wait_timeout = DEFAULT` is not what a login
+/// with CLIENT_INTERACTIVE begins with.
+#[test]
+fn a_session_begins_with_what_the_flags_of_its_login_set() {
+    for (flag, name, begins_with) in [
+        (
+            Capabilities::IGNORE_SPACE,
+            "sql_mode",
+            "CONCAT_WS(',',NULLIF(@@global.sql_mode,''),'IGNORE_SPACE')",
+        ),
+        (Capabilities::INTERACTIVE, "wait_timeout", "@@global.interactive_timeout"),
+        (Capabilities::empty(), "sql_mode", "DEFAULT"),
+    ] {
+        play(async {
+            let world = one_only();
+            let login = Login { capabilities: Login::default().capabilities | flag, ..Login::default() };
+            let (mut first, _db0, mut db) = attached(&world, &login).await;
+            tell(&mut first, &mut db, &format!("set {name} = '7'"), &variable(name, "7")).await;
+            let mut second = world.login(&login).await;
+            second.query("select a from t");
+            db.expect_query(&format!("SET {name}={begins_with}")).await;
+            db.reply_ok();
+            db.answer_one("select a from t").await;
+            second.expect(&one()).await;
+        });
+    }
 }
 
 #[test]

@@ -2,6 +2,7 @@ use super::*;
 use crate::backend::Onto;
 use crate::sql;
 use crate::state::PinSet;
+use crate::wire::Capabilities;
 use crate::wire::Writer;
 
 fn class_of(text: &str) -> StatementClass {
@@ -150,7 +151,13 @@ impl Story {
 
     fn set_on_primary(&self) -> String {
         let mut out = Vec::new();
-        let onto = Onto { flavor: self.flavor, read_only: false, autocommit: true, in_transaction: false };
+        let onto = Onto {
+            flavor: self.flavor,
+            read_only: false,
+            autocommit: true,
+            in_transaction: false,
+            flags: Capabilities::empty(),
+        };
         self.state.carried.write_set(Some(&Carried::new(None, 0)), onto, &mut out);
         String::from_utf8(out).unwrap()
     }
