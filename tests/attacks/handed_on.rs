@@ -202,31 +202,38 @@ async fn login_says(cluster: &Cluster, proxy: &Proxy, wrong: &mut Vec<String>) {
 async fn settings_of_others_end(cluster: &Cluster, proxy: &Proxy, wrong: &mut Vec<String>) {
     for mode in ["DEFAULT", "''", "'ANSI'"] {
         cluster.primary().sql(&format!("SET GLOBAL sql_mode = {mode}")).await;
-        for (flags, name) in
-            [(IGNORE_SPACE, "sql_mode"), (INTERACTIVE, "wait_timeout"), (0, "sql_mode"), (0, "wait_timeout")]
-        {
-            let sql = format!("SELECT @@{name}");
-            let mut direct = Raw::connect(cluster.primary().port()).await.expect("a connection");
-            direct.login_with("app", "app", PLAIN | flags).await.expect("login");
-            let wanted = last_value(&mut direct, &sql).await;
-            let mut clients = Vec::new();
-            for _ in 0..2 {
-                let mut client = Raw::connect(proxy.rw).await.expect("a connection");
-                client.login_with("app", "app", PLAIN | flags).await.expect("login");
-                clients.push(client);
-            }
-            let [one, other] = &mut clients[..] else { unreachable!() };
-            let set =
-                if name == "sql_mode" { "SET sql_mode = 'ANSI_QUOTES'" } else { "SET wait_timeout = 55" };
-            last_value(one, set).await;
-            let seen = last_value(other, &sql).await;
-            if seen != wanted {
-                wrong
-                    .push(format!("global sql_mode {mode}, flags {flags}: {sql}: {seen}, directly {wanted}"));
-            }
-        }
+        begins_as_directly(cluster, proxy, &format!("global sql_mode {mode}"), wrong).await;
     }
     cluster.primary().sql("SET GLOBAL sql_mode = DEFAULT").await;
+    let init = "SET sql_mode = 'PIPES_AS_CONCAT', wait_timeout = 66";
+    cluster.primary().sql(&format!("SET GLOBAL init_connect = \"{init}\"")).await;
+    let proxy = Proxy::start(&format!("workers = 1\n{}\n{SMALL}", patient(&proxy_config(cluster)))).await;
+    begins_as_directly(cluster, &proxy, "init_connect", wrong).await;
+    cluster.primary().sql("SET GLOBAL init_connect = ''").await;
+}
+
+async fn begins_as_directly(cluster: &Cluster, proxy: &Proxy, world: &str, wrong: &mut Vec<String>) {
+    for (flags, name) in
+        [(IGNORE_SPACE, "sql_mode"), (INTERACTIVE, "wait_timeout"), (0, "sql_mode"), (0, "wait_timeout")]
+    {
+        let sql = format!("SELECT @@{name}");
+        let mut direct = Raw::connect(cluster.primary().port()).await.expect("a connection");
+        direct.login_with("app", "app", PLAIN | flags).await.expect("login");
+        let wanted = last_value(&mut direct, &sql).await;
+        let mut clients = Vec::new();
+        for _ in 0..2 {
+            let mut client = Raw::connect(proxy.rw).await.expect("a connection");
+            client.login_with("app", "app", PLAIN | flags).await.expect("login");
+            clients.push(client);
+        }
+        let [one, other] = &mut clients[..] else { unreachable!() };
+        let set = if name == "sql_mode" { "SET sql_mode = 'ANSI_QUOTES'" } else { "SET wait_timeout = 55" };
+        last_value(one, set).await;
+        let seen = last_value(other, &sql).await;
+        if seen != wanted {
+            wrong.push(format!("{world}, flags {flags}: {sql}: {seen}, directly {wanted}"));
+        }
+    }
 }
 
 /// Returns the last value of the first row of the answer to a query; of an error its code.
