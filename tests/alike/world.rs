@@ -5,6 +5,7 @@ use super::peer::{self, Peer};
 use crate::support::{Cluster, Kind, Node};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
+use std::time::Duration;
 
 /// A schema with everything in it.
 const MADE: &[&str] = &[
@@ -162,8 +163,12 @@ impl Side {
     }
 
     async fn must(&mut self, text: &str) {
-        if let Err(error) = self.run(text).await {
-            panic!("{}: {text}: {error}", self.name);
+        for tries in 0.. {
+            let Err(error) = self.run(text).await else { return };
+            // 1010: MariaDB still deletes the files of tables that the session before dropped.
+            let later = matches!(&error, mysql_async::Error::Server(error) if error.code == 1010);
+            assert!(later && tries < 50, "{}: {text}: {error}", self.name);
+            tokio::time::sleep(Duration::from_millis(100)).await;
         }
     }
 
