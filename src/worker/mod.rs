@@ -147,7 +147,7 @@ pub struct Resources<R: Runtime> {
     /// The number of statements under way on each server, indexed by server id: ids count up from 0 and are
     /// never reused.
     loads: RefCell<Vec<usize>>,
-    random: Cell<u64>,
+    random: RefCell<fastrand::Rng>,
 }
 
 impl<R: Runtime> Resources<R> {
@@ -186,7 +186,7 @@ impl<R: Runtime> Resources<R> {
             drain: Cell::default(),
             sessions: RefCell::default(),
             loads: RefCell::default(),
-            random: Cell::new(seed),
+            random: RefCell::new(fastrand::Rng::with_seed(seed)),
         }
     }
 
@@ -307,13 +307,8 @@ impl<R: Runtime> Resources<R> {
         !lost && (kept.read_only || (kept.generation == snapshot.generation && !snapshot.grace_over))
     }
 
-    /// Returns a random number (xorshift64): good enough to spread choices, useless for secrets.
+    /// Returns a random number: good enough to spread choices, useless for secrets.
     pub fn random(&self) -> u64 {
-        let mut x = self.random.get();
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-        self.random.set(x);
-        x
+        self.random.borrow_mut().u64(..)
     }
 }

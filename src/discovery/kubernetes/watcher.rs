@@ -1,7 +1,6 @@
 //! Lists a resource and watches its changes: pages, bookmarks, resuming after a loss, a new list when the API
 //! server has forgotten the watch's version, growing pauses.
 
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::marker::PhantomData;
 use std::rc::Rc;
 use std::time::Duration;
@@ -185,7 +184,7 @@ impl<T: Object> Watcher<T> {
     ) -> Result<WatchEnd, ApiError> {
         let accept = if self.resource.metadata_only { METADATA } else { JSON };
         let spread = u64::try_from(self.times.watch.as_millis() / 5).unwrap_or(u64::MAX).max(1);
-        let time = self.times.watch + Duration::from_millis(random() % spread);
+        let time = self.times.watch + Duration::from_millis(fastrand::u64(..spread));
         let query = format!(
             "watch=1&allowWatchBookmarks=true&resourceVersion={}&timeoutSeconds={}",
             escaped(version),
@@ -260,7 +259,7 @@ impl<T: Object> Watcher<T> {
     async fn wait(&mut self) {
         let half = self.pause / 2;
         let spread = u64::try_from(half.as_millis()).unwrap_or(u64::MAX).max(1);
-        sleep(half + Duration::from_millis(random() % spread)).await;
+        sleep(half + Duration::from_millis(fastrand::u64(..spread))).await;
         self.pause = (self.pause * 2).min(self.times.last_pause);
     }
 }
@@ -295,8 +294,4 @@ fn unknown(resource: &Resource) -> String {
 fn malformed(error: serde_json::Error) -> ApiError {
     // The text itself is left out: it may contain a secret.
     ApiError::Malformed(format!("{:?} error at column {}", error.classify(), error.column()))
-}
-
-pub(super) fn random() -> u64 {
-    RandomState::new().build_hasher().finish()
 }

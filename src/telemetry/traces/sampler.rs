@@ -1,6 +1,6 @@
 //! Which statements of a worker are traced.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 
 /// What is decided about a statement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -23,8 +23,8 @@ pub struct Sampler {
     ignores_unsampled: Cell<bool>,
     /// How many statements may be traced in the rest of this second.
     left: Cell<u32>,
-    /// The state of the random numbers. They need to differ, not to be secret.
-    state: Cell<u64>,
+    /// They need to differ, not to be secret.
+    numbers: RefCell<fastrand::Rng>,
 }
 
 impl Sampler {
@@ -35,7 +35,7 @@ impl Sampler {
             threshold: Cell::new(0),
             ignores_unsampled: Cell::new(false),
             left: Cell::new(0),
-            state: Cell::new(seed),
+            numbers: RefCell::new(fastrand::Rng::with_seed(seed)),
         }
     }
 
@@ -95,13 +95,11 @@ impl Sampler {
 
     /// Returns the next random number.
     fn random(&self) -> u64 {
-        let state = self.state.get().wrapping_add(0x9e37_79b9_7f4a_7c15);
-        self.state.set(state);
-        mixed(state)
+        self.numbers.borrow_mut().u64(..)
     }
 }
 
-/// Mixes the bits of a number (SplitMix64).
+/// Mixes the bits of a number (SplitMix64), always in the same way: all proxies sample the same traces.
 fn mixed(number: u64) -> u64 {
     let number = (number ^ number >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
     let number = (number ^ number >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
