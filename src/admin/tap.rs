@@ -301,8 +301,12 @@ pub(super) fn filter(query: &str) -> Result<Filter, String> {
     Ok(filter)
 }
 
-/// Decodes percent signs and plus signs of a query. None: the result is not UTF-8.
+/// Decodes percent signs and plus signs of a query. None: a percent sign stands alone, or the result is not UTF-8.
 fn decoded(text: &str) -> Option<String> {
+    let is_hex = |hex: &[u8; 2]| hex.iter().all(u8::is_ascii_hexdigit);
+    if !text.split('%').skip(1).all(|behind| behind.as_bytes().first_chunk().is_some_and(is_hex)) {
+        return None;
+    }
     let text = text.replace('+', " ");
     percent_decode_str(&text).decode_utf8().ok().map(Cow::into_owned)
 }
