@@ -96,7 +96,7 @@ impl InTransaction {
         let elsewhere = effects.intersects(ELSEWHERE)
             || matches!(class.reason, Ambiguous | NamedLock | NotUnderstood | OneServer | ServerFile);
         InTransaction {
-            executes: matches!(command, Command::Query | Command::StmtExecute | Command::StmtBulkExecute),
+            executes: command.runs_statement(),
             kind: class.kind,
             tied: match class.reason {
                 _ if elsewhere => Tied::ToItsServer,

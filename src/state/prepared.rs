@@ -283,10 +283,10 @@ pub fn types_in(
     params: u16,
     attributes: bool,
 ) -> Result<Types<'_>, ProtocolError> {
-    match command {
-        Command::StmtBulkExecute => bulk_types(payload, params),
-        _ => Execute::parse(payload, params, attributes).map(|execute| execute.types),
+    if command == Command::StmtBulkExecute {
+        return bulk_types(payload, params);
     }
+    Execute::parse(payload, params, attributes).map(|execute| execute.types)
 }
 
 /// Returns the text with a plain string in place of its question mark. Returns None if the string is not

@@ -408,10 +408,10 @@ impl SessionState {
 
     /// Returns the schema that USE or COM_INIT_DB names.
     fn named_schema<'a>(&self, heard: &AnswerSource<'a>) -> Option<Cow<'a, [u8]>> {
-        match heard.asked.command {
-            Command::InitDb => Some(Cow::Borrowed(heard.asked.arguments)),
-            _ => used_schema(heard.asked.text?, self.sql_options()).map(Cow::Owned),
+        if heard.asked.command == Command::InitDb {
+            return Some(Cow::Borrowed(heard.asked.arguments));
         }
+        used_schema(heard.asked.text?, self.sql_options()).map(Cow::Owned)
     }
 
     /// Returns the assignments of the SET, if the statement is a single one.

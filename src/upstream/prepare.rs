@@ -35,7 +35,7 @@ impl<R: Runtime> Upstream<R> {
             connection.statements.close(prepared.text.id);
             return Ok(false);
         }
-        if !matches!(request.command, Command::StmtExecute | Command::StmtBulkExecute) {
+        if !request.command.executes() {
             return Ok(true);
         }
         let types = types_in(request.payload(), request.command, prepared.params, attributes);

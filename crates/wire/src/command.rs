@@ -106,7 +106,37 @@ impl Command {
             FieldList => ResponseShape::Fields,
             Statistics => ResponseShape::Text,
             BinlogDump | BinlogDumpGtid => ResponseShape::Stream,
-            _ => ResponseShape::Ok,
+            InitDb | CreateDb | DropDb | Refresh | Shutdown | ProcessKill | Debug | Ping | ChangeUser
+            | RegisterSlave | StmtReset | SetOption | ResetConnection | Unknown(_) => ResponseShape::Ok,
+        }
+    }
+
+    /// True for the commands that execute a prepared statement.
+    pub const fn executes(self) -> bool {
+        use Command::*;
+        match self {
+            StmtExecute | StmtBulkExecute => true,
+            Quit | InitDb | Query | FieldList | CreateDb | DropDb | Refresh | Shutdown | Statistics
+            | ProcessInfo | ProcessKill | Debug | Ping | ChangeUser | BinlogDump | RegisterSlave
+            | StmtPrepare | StmtSendLongData | StmtClose | StmtReset | SetOption | StmtFetch
+            | BinlogDumpGtid | ResetConnection | Unknown(_) => false,
+        }
+    }
+
+    /// True for the commands that run a statement of SQL: a text, or a prepared statement.
+    pub const fn runs_statement(self) -> bool {
+        self.executes() || matches!(self, Command::Query)
+    }
+
+    /// True for the commands that consist of a text.
+    pub const fn has_text(self) -> bool {
+        use Command::*;
+        match self {
+            Query | StmtPrepare => true,
+            Quit | InitDb | FieldList | CreateDb | DropDb | Refresh | Shutdown | Statistics | ProcessInfo
+            | ProcessKill | Debug | Ping | ChangeUser | BinlogDump | RegisterSlave | StmtExecute
+            | StmtSendLongData | StmtClose | StmtReset | SetOption | StmtFetch | BinlogDumpGtid
+            | ResetConnection | StmtBulkExecute | Unknown(_) => false,
         }
     }
 

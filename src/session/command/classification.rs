@@ -203,15 +203,13 @@ impl<R: Runtime> Session<R> {
     /// Judges a text again if a server that may read it differently appeared since the last judgement.
     pub(in crate::session) fn judge_again(&mut self, request: &Request) -> Result<(), StatementError> {
         let (piece, modes) = (self.client.piece, self.context.topology.modes());
-        let has_text = matches!(request.command, Command::Query | Command::StmtPrepare);
+        let has_text = request.command.has_text();
         if !has_text || self.client.port != Port::Replica || piece.judged == modes {
             return Ok(());
         }
         self.client.piece = Piece { judged: modes, ..piece };
-        let text = match request.command {
-            Command::StmtPrepare => Some(request.arguments()),
-            _ => self.text_of(request),
-        };
+        let prepares = request.command == Command::StmtPrepare;
+        let text = if prepares { Some(request.arguments()) } else { self.text_of(request) };
         match text.map(|text| self.judge(text)) {
             Some(Verdict::Refused(refusal)) => Err(StatementError::Tell(Failure::ReadOnlyPort(refusal))),
             Some(_) => Ok(()),

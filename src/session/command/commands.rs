@@ -11,42 +11,12 @@ use crate::sql::read_only::{Reason, Verdict};
 use crate::sql::{Effects, MAX_READ, Options, StatementClass};
 use crate::terms::{Close, Pin, Port, StatementKind, Why};
 use crate::topology::Flavor;
-use crate::wire::{Capabilities, Command, PacketHeader, ResponseShape};
+use crate::wire::{Capabilities, Command, PacketHeader};
 use crate::worker::{Drain, Levels, Signals};
 
 /// A command of up to this many bytes is read whole before it is sent: it can then be classified, and sent
 /// again.
 const MAX_HELD: usize = MAX_READ;
-
-/// True for a command that changes something on its server, or writes something to the server's logs, other than by a text.
-const fn changes_server(command: Command) -> bool {
-    match command {
-        Command::CreateDb | Command::DropDb | Command::Refresh | Command::Shutdown | Command::Debug => true,
-        // Texts are judged. A replica that registers, and reads the binary log, is shown to administrators.
-        Command::Quit
-        | Command::InitDb
-        | Command::Query
-        | Command::FieldList
-        | Command::Statistics
-        | Command::ProcessInfo
-        | Command::ProcessKill
-        | Command::Ping
-        | Command::ChangeUser
-        | Command::BinlogDump
-        | Command::RegisterSlave
-        | Command::StmtPrepare
-        | Command::StmtExecute
-        | Command::StmtSendLongData
-        | Command::StmtClose
-        | Command::StmtReset
-        | Command::SetOption
-        | Command::StmtFetch
-        | Command::BinlogDumpGtid
-        | Command::ResetConnection
-        | Command::StmtBulkExecute
-        | Command::Unknown(_) => false,
-    }
-}
 
 /// The longest command that the proxy executes itself (COM_CHANGE_USER, COM_PROCESS_KILL), in bytes.
 const MAX_OWN_COMMAND: usize = 128 * 1024;
@@ -212,8 +182,9 @@ impl<R: Runtime> Session<R> {
         Ok(())
     }
 
-    /// Dispatches the rarer commands, whose futures should take no room in every session.
+    /// Dispatches every command. The futures of most should take no room in every session.
     async fn rarer(&mut self, request: &mut Request) -> Result<(), Close> {
+        request.class = class_of(request.command);
         match request.command {
             Command::Ping => {
                 self.client.skip(request).await?;
@@ -227,7 +198,6 @@ impl<R: Runtime> Session<R> {
                     let header = request.header;
                     self.change_user(&mut request.buf, header).await
                 } else {
-                    request.class = class_of(request.command);
                     self.process_kill(request).await
                 }
             }
@@ -249,8 +219,27 @@ impl<R: Runtime> Session<R> {
                 self.client.skip(request).await?;
                 self.send_failure(request.answer_seq(), &Failure::UnknownCommand).await
             }
-            command if command.response() == ResponseShape::Stream => self.stream(request).await,
-            command => self.other(command, request).await,
+            Command::BinlogDump | Command::BinlogDumpGtid => self.stream(request).await,
+            Command::RegisterSlave => {
+                let result = self.forward(request).await;
+                if let Some(connection) = &mut self.upstream.connection {
+                    connection.closes_after_session = true;
+                }
+                result
+            }
+            Command::StmtClose => self.close_statement(request).await,
+            Command::StmtExecute
+            | Command::StmtBulkExecute
+            | Command::StmtFetch
+            | Command::StmtReset
+            | Command::StmtSendLongData => self.statement(request).await,
+            Command::Query | Command::StmtPrepare => self.text(request).await,
+            Command::SetOption => self.option(request).await,
+            Command::CreateDb | Command::DropDb => self.create_or_drop(request).await,
+            Command::FieldList => self.list_fields(request).await,
+            Command::Refresh | Command::Shutdown | Command::Debug => self.administer(request).await,
+            Command::InitDb | Command::Statistics | Command::ProcessInfo => self.forward(request).await,
+            Command::Quit => Err(Close::Quit),
         }
     }
 
@@ -266,59 +255,55 @@ impl<R: Runtime> Session<R> {
         Err(self.client.refuse(1, &failure, Close::ClientProtocol).await)
     }
 
-    /// Forwards other commands, and records what they mean for the session.
-    async fn other(&mut self, command: Command, request: &mut Request) -> Result<(), Close> {
-        request.class = class_of(command);
-        match command {
-            Command::RegisterSlave => {
-                let result = self.forward(request).await;
-                if let Some(connection) = &mut self.upstream.connection {
-                    connection.closes_after_session = true;
-                }
-                return result;
-            }
-            Command::StmtClose => return self.close_statement(request).await,
-            Command::StmtReset | Command::StmtSendLongData | Command::StmtBulkExecute => {
-                return self.statement(request).await;
-            }
-            Command::SetOption => {
-                if !self.set_option(request.arguments()) {
+    /// Forwards COM_SET_OPTION, except on a read-only port: its servers get one statement at a time in any case.
+    async fn option(&mut self, request: &mut Request) -> Result<(), Close> {
+        if !self.set_option(request.arguments()) {
+            self.client.skip(request).await?;
+            return self.send_failure(request.answer_seq(), &Failure::UnknownCommand).await;
+        }
+        if self.client.port == Port::Replica {
+            self.client.skip(request).await?;
+            return self.send_end(request.answer_seq()).await;
+        }
+        self.forward(request).await
+    }
+
+    /// Handles COM_CREATE_DB and COM_DROP_DB, which are counted as the texts that do the same.
+    async fn create_or_drop(&mut self, request: &mut Request) -> Result<(), Close> {
+        if self.client.port != Port::Replica {
+            let what = if request.command == Command::CreateDb { "CREATE" } else { "DROP" };
+            let name = String::from_utf8_lossy(request.arguments()).replace('`', "``");
+            let text = format!("{what} DATABASE `{name}`");
+            let digest = Rc::new(Digest::of(text.as_bytes(), Options::default()));
+            self.client.handle.statement.replace(Some(digest));
+        }
+        self.administer(request).await
+    }
+
+    /// Handles COM_FIELD_LIST, which opens a view, as DESCRIBE does.
+    async fn list_fields(&mut self, request: &mut Request) -> Result<(), Close> {
+        if self.client.port == Port::Replica {
+            self.complete_own(request).await?;
+            match self.judge(&described(request.arguments())) {
+                Verdict::Allowed => {}
+                Verdict::Opaque => request.class.effects |= Effects::OPAQUE,
+                Verdict::Refused(refusal) => {
                     self.client.skip(request).await?;
-                    return self.send_failure(request.answer_seq(), &Failure::UnknownCommand).await;
-                }
-                if self.client.port == Port::Replica {
-                    // Servers of a replica port get one statement at a time in any case, so the command is
-                    // not forwarded.
-                    self.client.skip(request).await?;
-                    return self.send_end(request.answer_seq()).await;
+                    let failure = Failure::ReadOnlyPort(refusal);
+                    return self.send_failure(request.answer_seq(), &failure).await;
                 }
             }
-            Command::CreateDb | Command::DropDb if self.client.port != Port::Replica => {
-                let what = if command == Command::CreateDb { "CREATE" } else { "DROP" };
-                let name = String::from_utf8_lossy(request.arguments()).replace('`', "``");
-                let text = format!("{what} DATABASE `{name}`");
-                let digest = Rc::new(Digest::of(text.as_bytes(), Options::default()));
-                self.client.handle.statement.replace(Some(digest));
-            }
-            Command::FieldList if self.client.port == Port::Replica => {
-                self.complete_own(request).await?;
-                // Opens a view, as DESCRIBE does.
-                match self.judge(&described(request.arguments())) {
-                    Verdict::Allowed => {}
-                    Verdict::Opaque => request.class.effects |= Effects::OPAQUE,
-                    Verdict::Refused(refusal) => {
-                        self.client.skip(request).await?;
-                        let failure = Failure::ReadOnlyPort(refusal);
-                        return self.send_failure(request.answer_seq(), &failure).await;
-                    }
-                }
-            }
-            command if self.client.port == Port::Replica && changes_server(command) => {
-                self.client.skip(request).await?;
-                let failure = Failure::ReadOnlyPort(Reason::Writes.into());
-                return self.send_failure(request.answer_seq(), &failure).await;
-            }
-            _ => {}
+        }
+        self.forward(request).await
+    }
+
+    /// Forwards a command that changes something on its server, or writes something to the server's logs, other than by a
+    /// text; a read-only port refuses it.
+    async fn administer(&mut self, request: &mut Request) -> Result<(), Close> {
+        if self.client.port == Port::Replica {
+            self.client.skip(request).await?;
+            let failure = Failure::ReadOnlyPort(Reason::Writes.into());
+            return self.send_failure(request.answer_seq(), &failure).await;
         }
         self.forward(request).await
     }
@@ -378,7 +363,30 @@ fn class_of(command: Command) -> StatementClass {
             class(StatementKind::Ddl, Effects::COMMITS_IMPLICITLY, Why::Definition)
         }
         Command::RegisterSlave => class(StatementKind::Admin, Effects::LEAVES_UNKNOWN, Why::Administration),
-        _ => class(StatementKind::Admin, Effects::EXPLAINED | Effects::KEEPS_FOUND_ROWS, Why::Administration),
+        Command::Quit
+        | Command::Query
+        | Command::Refresh
+        | Command::Shutdown
+        | Command::Statistics
+        | Command::ProcessInfo
+        | Command::ProcessKill
+        | Command::Debug
+        | Command::Ping
+        | Command::ChangeUser
+        | Command::BinlogDump
+        | Command::StmtPrepare
+        | Command::StmtExecute
+        | Command::StmtSendLongData
+        | Command::StmtClose
+        | Command::StmtReset
+        | Command::SetOption
+        | Command::StmtFetch
+        | Command::BinlogDumpGtid
+        | Command::ResetConnection
+        | Command::StmtBulkExecute
+        | Command::Unknown(_) => {
+            class(StatementKind::Admin, Effects::EXPLAINED | Effects::KEEPS_FOUND_ROWS, Why::Administration)
+        }
     }
 }
 
@@ -393,7 +401,29 @@ fn described(arguments: &[u8]) -> Vec<u8> {
 fn ends_a_unit(request: &RequestHead) -> bool {
     match request.command {
         Command::Query => request.class.kind != StatementKind::Session,
-        Command::StmtExecute | Command::Ping => true,
-        _ => false,
+        Command::StmtExecute | Command::StmtBulkExecute | Command::Ping => true,
+        Command::Quit
+        | Command::InitDb
+        | Command::FieldList
+        | Command::CreateDb
+        | Command::DropDb
+        | Command::Refresh
+        | Command::Shutdown
+        | Command::Statistics
+        | Command::ProcessInfo
+        | Command::ProcessKill
+        | Command::Debug
+        | Command::ChangeUser
+        | Command::BinlogDump
+        | Command::RegisterSlave
+        | Command::StmtPrepare
+        | Command::StmtSendLongData
+        | Command::StmtClose
+        | Command::StmtReset
+        | Command::SetOption
+        | Command::StmtFetch
+        | Command::BinlogDumpGtid
+        | Command::ResetConnection
+        | Command::Unknown(_) => false,
     }
 }

@@ -52,7 +52,7 @@ impl<R: Runtime> Session<R> {
             }
         }
         let readings = self.readings();
-        let executes = matches!(request.command, Command::StmtExecute | Command::StmtBulkExecute);
+        let executes = request.command.executes();
         if executes
             && self.is_judged_aside(id, readings)
             && let Err(refusal) = Box::pin(self.judge_aside_again(id, readings)).await
@@ -107,9 +107,33 @@ impl<R: Runtime> Session<R> {
                 request.class = BOUND;
                 self.state.pin(role, Pin::LongData);
             }
-            _ => request.class = BOUND,
+            // A reset, or a fetch of an open cursor; others do not come here.
+            Command::Quit
+            | Command::InitDb
+            | Command::Query
+            | Command::FieldList
+            | Command::CreateDb
+            | Command::DropDb
+            | Command::Refresh
+            | Command::Shutdown
+            | Command::Statistics
+            | Command::ProcessInfo
+            | Command::ProcessKill
+            | Command::Debug
+            | Command::Ping
+            | Command::ChangeUser
+            | Command::BinlogDump
+            | Command::RegisterSlave
+            | Command::StmtPrepare
+            | Command::StmtClose
+            | Command::StmtReset
+            | Command::SetOption
+            | Command::StmtFetch
+            | Command::BinlogDumpGtid
+            | Command::ResetConnection
+            | Command::Unknown(_) => request.class = BOUND,
         }
-        let executes = matches!(request.command, Command::StmtExecute | Command::StmtBulkExecute);
+        let executes = request.command.executes();
         if executes
             && !request.whole
             && let Some(stop) = Box::pin(self.read_types(request)).await?
@@ -185,7 +209,7 @@ impl<R: Runtime> Session<R> {
     /// is too short to have one.
     fn no_statement(&self, named: u32, request: &RequestHead) -> Failure {
         let of_mariadb = self.state.texts.of_mariadb;
-        let executes = matches!(request.command, Command::StmtExecute | Command::StmtBulkExecute);
+        let executes = request.command.executes();
         let short = request.header.total() < PacketHeader::LEN + 5;
         match (of_mariadb, short) {
             (false, true) => Failure::Server(malformed(b"Malformed communication packet.")),
@@ -212,7 +236,30 @@ fn name_of(command: Command) -> &'static str {
         Command::StmtFetch => "mysqld_stmt_fetch",
         Command::StmtReset => "mysqld_stmt_reset",
         Command::StmtSendLongData => "mysqld_stmt_send_long_data",
-        _ => "mysqld_stmt_execute",
+        Command::Quit
+        | Command::InitDb
+        | Command::Query
+        | Command::FieldList
+        | Command::CreateDb
+        | Command::DropDb
+        | Command::Refresh
+        | Command::Shutdown
+        | Command::Statistics
+        | Command::ProcessInfo
+        | Command::ProcessKill
+        | Command::Debug
+        | Command::Ping
+        | Command::ChangeUser
+        | Command::BinlogDump
+        | Command::RegisterSlave
+        | Command::StmtPrepare
+        | Command::StmtExecute
+        | Command::StmtClose
+        | Command::SetOption
+        | Command::BinlogDumpGtid
+        | Command::ResetConnection
+        | Command::StmtBulkExecute
+        | Command::Unknown(_) => "mysqld_stmt_execute",
     }
 }
 

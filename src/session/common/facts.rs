@@ -65,7 +65,25 @@ impl<R: Runtime> Session<R> {
             | Command::StmtPrepare
             | Command::StmtFetch => true,
             Command::Query | Command::StmtExecute => request.class.effects.contains(Effects::REPEATABLE),
-            _ => false,
+            Command::Quit
+            | Command::CreateDb
+            | Command::DropDb
+            | Command::Refresh
+            | Command::Shutdown
+            | Command::ProcessKill
+            | Command::Debug
+            | Command::Ping
+            | Command::ChangeUser
+            | Command::BinlogDump
+            | Command::RegisterSlave
+            | Command::StmtSendLongData
+            | Command::StmtClose
+            | Command::StmtReset
+            | Command::SetOption
+            | Command::BinlogDumpGtid
+            | Command::ResetConnection
+            | Command::StmtBulkExecute
+            | Command::Unknown(_) => false,
         }
     }
 
@@ -83,12 +101,8 @@ impl<R: Runtime> Session<R> {
             return None;
         }
         let prepared = self.state.statements.peek(self.state.statements.meant(request.statement))?;
-        match request.command {
-            crate::wire::Command::StmtFetch | crate::wire::Command::StmtReset => {
-                prepared.cursor.or(prepared.long_data)
-            }
-            _ => prepared.long_data,
-        }
+        let needs_cursor = [Command::StmtFetch, Command::StmtReset].contains(&request.command);
+        prepared.cursor.filter(|_| needs_cursor).or(prepared.long_data)
     }
 
     /// True if this read does not need the state that is kept on a replica.
@@ -122,6 +136,25 @@ pub(in crate::session) fn may_end_transaction(request: &RequestHead) -> bool {
     match request.command {
         Command::Query | Command::StmtExecute | Command::StmtBulkExecute => by_class(),
         Command::StmtFetch | Command::StmtPrepare | Command::StmtReset | Command::Statistics => false,
-        _ => true,
+        Command::Quit
+        | Command::InitDb
+        | Command::FieldList
+        | Command::CreateDb
+        | Command::DropDb
+        | Command::Refresh
+        | Command::Shutdown
+        | Command::ProcessInfo
+        | Command::ProcessKill
+        | Command::Debug
+        | Command::Ping
+        | Command::ChangeUser
+        | Command::BinlogDump
+        | Command::RegisterSlave
+        | Command::StmtSendLongData
+        | Command::StmtClose
+        | Command::SetOption
+        | Command::BinlogDumpGtid
+        | Command::ResetConnection
+        | Command::Unknown(_) => true,
     }
 }

@@ -56,7 +56,7 @@ impl<R: Runtime> Session<R> {
     /// Returns the text of a statement that sets state, with which the server's reports are compared.
     pub(in crate::session) fn text_that_sets(&self, request: &Request) -> Option<std::sync::Arc<[u8]>> {
         let sets = request.class.effects.contains(Effects::SETS_STATE)
-            && !matches!(request.command, Command::StmtPrepare | Command::InitDb);
+            && ![Command::StmtPrepare, Command::InitDb].contains(&request.command);
         if sets { self.meant_text(request) } else { None }
     }
 

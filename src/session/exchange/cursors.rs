@@ -60,7 +60,30 @@ impl<R: Runtime> Session<R> {
                 prepared.cursor = None;
                 prepared.long_data = None;
             }
-            _ => return,
+            Command::Quit
+            | Command::InitDb
+            | Command::Query
+            | Command::FieldList
+            | Command::CreateDb
+            | Command::DropDb
+            | Command::Refresh
+            | Command::Shutdown
+            | Command::Statistics
+            | Command::ProcessInfo
+            | Command::ProcessKill
+            | Command::Debug
+            | Command::Ping
+            | Command::ChangeUser
+            | Command::BinlogDump
+            | Command::RegisterSlave
+            | Command::StmtPrepare
+            | Command::StmtSendLongData
+            | Command::StmtClose
+            | Command::SetOption
+            | Command::StmtFetch
+            | Command::BinlogDumpGtid
+            | Command::ResetConnection
+            | Command::Unknown(_) => return,
         }
         let ended = (before.0.is_some() && prepared.cursor.is_none()) || wrong_parameters;
         let text = prepared.text.id;

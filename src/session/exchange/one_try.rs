@@ -22,14 +22,12 @@ impl<R: Runtime> Session<R> {
             self.mark_commit(request);
         }
         // A prepare does not execute the text, so it leaves no state on the connection.
-        self.upstream.sent = match request.command {
-            Command::StmtPrepare => PinSet::default(),
-            _ => {
-                let names = Effects::CREATES_TEMPORARY | Effects::SETS_USER_VARIABLES;
-                let text =
-                    if request.class.effects.intersects(names) { self.meant_text(request) } else { None };
-                self.state.sends(self.upstream.role, &request.class, text.as_deref())
-            }
+        self.upstream.sent = if request.command == Command::StmtPrepare {
+            PinSet::default()
+        } else {
+            let names = Effects::CREATES_TEMPORARY | Effects::SETS_USER_VARIABLES;
+            let text = if request.class.effects.intersects(names) { self.meant_text(request) } else { None };
+            self.state.sends(self.upstream.role, &request.class, text.as_deref())
         };
         let shape = request.command.response_to(request.payload());
         self.client.handle.servers.data_access.set(DataAccess::of(self.upstream.role, request));

@@ -43,11 +43,11 @@ impl<R: Runtime> Session<R> {
         {
             return false;
         }
-        match request.command {
-            Command::Query => {}
-            // Only without a cursor, which would stay open on the replica.
-            Command::StmtExecute if request.arguments().get(EXECUTE_FLAGS) == Some(&0) => {}
-            _ => return false,
+        // An execute only without a cursor, which would stay open on the replica.
+        let executes = request.command == Command::StmtExecute;
+        let has_cursor = request.arguments().get(EXECUTE_FLAGS) != Some(&0);
+        if request.command != Command::Query && (!executes || has_cursor) {
+            return false;
         }
         let Some(position) = self.context.positions.quiet_at() else { return false };
         let has_written = match &self.state.written {

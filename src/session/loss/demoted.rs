@@ -17,8 +17,8 @@ use crate::state::Written;
 use crate::terms::{Close, Disruption, Role, StatementKind, TraceStep};
 use crate::topology::{Flavor, GtidSet, ServerId};
 use crate::upstream::Restored;
+use crate::wire::ResponseWalker;
 use crate::wire::error_code::ER_OPTION_PREVENTS_STATEMENT;
-use crate::wire::{Command, ResponseWalker};
 use crate::worker::{Attached, DataAccess};
 
 /// The writes that an answer reports although its server had lost the primary's role by then.
@@ -70,8 +70,7 @@ impl DataAccess {
     pub(in crate::session) fn of(role: Role, request: &RequestHead) -> Self {
         let effects = request.class.effects;
         let parts = Effects::LEAVES_UNKNOWN | Effects::EXECUTES | Effects::COMMITS_IMPLICITLY;
-        let runs =
-            matches!(request.command, Command::Query | Command::StmtExecute | Command::StmtBulkExecute);
+        let runs = request.command.runs_statement();
         match request.class.kind {
             _ if role == Role::Replica || !runs => DataAccess::Reads,
             _ if effects.contains(Effects::CALLS) => DataAccess::Calls,

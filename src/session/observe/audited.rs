@@ -42,20 +42,37 @@ fn audited(class: StatementClass) -> Option<(AuditKind, AuditEvents)> {
     (!events.is_empty()).then_some((kind, events))
 }
 
-/// Commands without a text that only ask for something.
-fn only_asks(command: Command) -> bool {
-    !matches!(
-        command,
+/// True for a command that only asks for something, or changes only its session.
+const fn only_asks(command: Command) -> bool {
+    match command {
         Command::Query
-            | Command::StmtExecute
-            | Command::StmtBulkExecute
-            | Command::CreateDb
-            | Command::DropDb
-            | Command::ProcessKill
-            | Command::Refresh
-            | Command::Shutdown
-            | Command::RegisterSlave
-    )
+        | Command::StmtExecute
+        | Command::StmtBulkExecute
+        | Command::CreateDb
+        | Command::DropDb
+        | Command::ProcessKill
+        | Command::Refresh
+        | Command::Shutdown
+        | Command::RegisterSlave => false,
+        Command::Quit
+        | Command::InitDb
+        | Command::FieldList
+        | Command::Statistics
+        | Command::ProcessInfo
+        | Command::Debug
+        | Command::Ping
+        | Command::ChangeUser
+        | Command::BinlogDump
+        | Command::StmtPrepare
+        | Command::StmtSendLongData
+        | Command::StmtClose
+        | Command::StmtReset
+        | Command::SetOption
+        | Command::StmtFetch
+        | Command::BinlogDumpGtid
+        | Command::ResetConnection
+        | Command::Unknown(_) => true,
+    }
 }
 
 impl<R: Runtime> Session<R> {
