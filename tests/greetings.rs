@@ -1,7 +1,8 @@
 //! The greeting: what the proxy says first is what the servers behind it say.
 
 use crate::dialogue::raw::{Raw, error_code};
-use crate::support::{Cluster, Proxy, config_without_servers};
+use crate::support::{Cluster, Proxy, config_without_servers, connect, proxy_config};
+use mysql_async::prelude::Queryable;
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -30,4 +31,18 @@ async fn a_client_waits_for_the_first_server() {
 
 async fn connected(port: u16) -> Raw {
     crate::dialogue::eventually("the proxy listens", async || Raw::connect(port).await.ok()).await
+}
+
+/// An administrator may choose the text of MariaDB's version. What kind of server it is shows by the flags of its greeting.
+#[tokio::test]
+async fn a_version_of_another_kind_of_server_deceives_nobody() {
+    let mut cluster = Cluster::mariadb(0).await;
+    cluster.primary_mut().restart_with(&["--version=8.0.99-shop".to_owned()]).await;
+    let proxy = Proxy::start(&proxy_config(&cluster)).await;
+    let mut client = connect(proxy.rw, "app", "app", "").await.expect("a session");
+    let seen: Option<(String, i64)> =
+        client.query_first("SELECT @@version, @@gtid_domain_id").await.expect("MariaDB's variables");
+    assert_eq!(seen, Some(("8.0.99-shop".to_owned(), 0)));
+    client.query_drop("SET sql_mode = 'ORACLE'").await.expect("MariaDB's mode");
+    client.disconnect().await.expect("an end");
 }

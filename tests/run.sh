@@ -230,6 +230,14 @@ logins() { # kind [--short]
   while read -r line; do note not_run "logins on $kind: ${line#SKIPPED }"; done < <(grep '^SKIPPED ' "$report/logins-on-$kind.log")
 }
 
+# A server that somebody else wrote, see tests/clients/README.md.
+opensrv() {
+  if [ ! -x tests/clients/run.sh ]; then skip_stage opensrv "no tests/clients/run.sh"; return; fi
+  finished clients-install || true
+  built
+  stage opensrv tests/clients/run.sh opensrv --binary "$POINTSMAN" --log "$report/proxy-opensrv.log"
+}
+
 # A stage with programs that its set-up gets or builds, where they can be had.
 with_programs() { # stage, set-up, script
   local rc=0 log=$report/$1-setup.log
@@ -444,6 +452,7 @@ mariadb_lane() { # what rolling takes, what apps takes, what logins takes
   # shellcheck disable=SC2086  # several words
   logins mariadb $3
   gssapi
+  opensrv
   traces
   page
   equality mariadb

@@ -563,9 +563,8 @@ fn proves_certificate(greeting: &Greeting) -> bool {
     at_least && flavor(greeting.capabilities) == Flavor::MariaDb
 }
 
-/// MariaDB's greeting leaves out the flag that MySQL's always has.
 fn flavor(server: Capabilities) -> Flavor {
-    if server.contains(Capabilities::LONG_PASSWORD) { Flavor::MySql } else { Flavor::MariaDb }
+    if server.are_of_mariadb() { Flavor::MariaDb } else { Flavor::MySql }
 }
 
 #[cfg(test)]

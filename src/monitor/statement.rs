@@ -11,6 +11,7 @@ use crate::terms::Proof;
 use crate::topology::{
     Facts, Flavor, GtidSet, Life, LoginFlags, Occupied, ProbeOutcome, Replication, TextModes,
 };
+use crate::wire::Capabilities;
 
 /// MySQL 8.0 and later: one SELECT returns everything, with a row per replication channel, or one row with
 /// NULLs if there is no channel. It needs `GRANT SELECT ON performance_schema.*`; the global variables need
@@ -87,8 +88,7 @@ pub(super) fn is_full(error: &Error) -> bool {
 }
 
 pub(super) fn flavor(greeting: &Greeting) -> Flavor {
-    let version = greeting.version.as_bytes();
-    let is_mariadb = version.windows(7).any(|part| part.eq_ignore_ascii_case(b"mariadb"));
+    let is_mariadb = Capabilities::from_bits_retain(greeting.capabilities).are_of_mariadb();
     if is_mariadb { Flavor::MariaDb } else { Flavor::MySql }
 }
 

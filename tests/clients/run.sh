@@ -15,6 +15,7 @@ usage() {
   echo "       run.sh rolling --binary POINTSMAN --cluster DIR [--form short|full|measure] [--log FILE]"
   echo "       run.sh matrix --binary POINTSMAN [--flavor mariadb,mysql] [--sources users|accounts] [--only driver,…] [--short] [--table] [--log FILE]"
   echo "       run.sh own --binary POINTSMAN [--only test,…] [--modes primary,split] [--log FILE]"
+  echo "       run.sh opensrv --binary POINTSMAN [--log FILE]"
   echo "       run.sh equality --flavor F --direct P --proxy P --primary P --replicas P,P [--corpus DIR] [--only file,…] [--passes fast,paced,prepared] [--masks]"
   exit 2
 }
@@ -22,7 +23,7 @@ usage() {
 # Programs that compare a direct connection with the proxy; they are not clients.
 program="" arguments=()
 case ${1:-} in
-  model | noleak | equality | rolling | matrix | own)
+  model | noleak | equality | opensrv | rolling | matrix | own)
     program=$1
     shift
     [ $# -ge 1 ] || usage

@@ -147,6 +147,13 @@ impl Capabilities {
     /// Flags that compress the connection.
     pub const COMPRESSION: Capabilities = Capabilities::COMPRESS.union(Self::ZSTD_COMPRESSION_ALGORITHM);
 
+    /// True if a greeting with these flags is MariaDB's: it leaves out the flag that MySQL's always has
+    /// (`CLIENT_MYSQL`, once CLIENT_LONG_PASSWORD), and has an extension. The version may be any text
+    /// (`--version`). Other servers that speak the protocol may lack the flag, too, but have no extension.
+    pub const fn are_of_mariadb(self) -> bool {
+        !self.contains(Self::LONG_PASSWORD) && self.intersects(Self::MARIADB)
+    }
+
     /// The 32 bits of MariaDB's extension.
     pub const MARIADB: Capabilities = Capabilities::from_bits_retain(0xffff_ffff_0000_0000);
 

@@ -44,9 +44,17 @@ impl<'a> OkPacket<'a> {
         let mut zeros = 0;
         if !r.is_empty() {
             // MySQL's documentation says that without CLIENT_SESSION_TRACK this text goes up to the end of the packet.
-            // But both servers send a length here also then, and clients read it.
+            // But both servers send a length here also then, and clients read it. Other servers do as documented
+            // (opensrv-mysql).
+            if !session_track {
+                let rest = r.rest();
+                let mut with_length = Reader::new(rest);
+                let text = with_length.lenenc_bytes("the info text").ok();
+                info = text.filter(|_| with_length.is_empty()).unwrap_or(rest);
+                return Ok(OkPacket { affected_rows, last_insert_id, status, warnings, info, state, zeros });
+            }
             info = r.lenenc_bytes("the info text")?;
-            if session_track && status.contains(StatusFlags::SESSION_STATE_CHANGED) {
+            if status.contains(StatusFlags::SESSION_STATE_CHANGED) {
                 zeros = zeros_in_front(r.rest());
                 r.bytes(zeros.into(), "zeros")?;
                 state = r.lenenc_bytes("the session state changes")?;
@@ -251,6 +259,11 @@ mod tests {
         ok.encode(&mut out, 0, false);
         let plain = OkPacket::parse(&out, false).unwrap();
         assert_eq!(plain.info, ok.info);
+        // As documented, and as other servers than MySQL and MariaDB send it.
+        for text in [&b"Records: 3"[..], b"\xfb", b"\x02abc", b"Rows"] {
+            let packet = [&b"\x00\x03\x00\x02\x00\x00\x00"[..], text].concat();
+            assert_eq!(OkPacket::parse(&packet, false).map(|ok| ok.info), Ok(text));
+        }
         assert_eq!(plain.status, StatusFlags::AUTOCOMMIT);
         assert_eq!(plain.state, b"");
     }

@@ -45,7 +45,7 @@ impl Connector for Servers {
         self.connected.borrow_mut().push(address.clone());
         let greeting = Greeting {
             version: if self.mysql.get() { "8.4.2" } else { "11.4.2-MariaDB" }.into(),
-            capabilities: 0,
+            capabilities: if self.mysql.get() { 1 } else { 1 << 35 },
             collation: 45,
             encryption: Encryption::Plain,
         };

@@ -51,7 +51,7 @@ impl Connector for RoutineServers {
         }
         let greeting = Greeting {
             version: "11.4.2-MariaDB".into(),
-            capabilities: 0,
+            capabilities: 1 << 35,
             collation: 45,
             encryption: Encryption::Plain,
         };

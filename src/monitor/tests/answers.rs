@@ -5,7 +5,8 @@ use crate::monitor::statement::{Wsrep, facts, flavor, text};
 use crate::topology::{Facts, Flavor, GtidSet, Replication};
 
 fn greeting(version: &str) -> Greeting {
-    Greeting { version: version.into(), capabilities: 7, collation: 255, encryption: Encryption::Plain }
+    let capabilities = if version.contains("MariaDB") { 1 << 35 } else { 7 };
+    Greeting { version: version.into(), capabilities, collation: 255, encryption: Encryption::Plain }
 }
 
 fn read(version: &str, sets: &[ResultSet]) -> Result<Facts, Error> {
@@ -152,6 +153,11 @@ fn an_answer_that_says_nothing_is_an_error_and_no_panic() {
 fn flavors_and_statements() {
     assert_eq!(flavor(&greeting("5.5.5-10.11.6-MariaDB-0+deb12u1")), Flavor::MariaDb);
     assert_eq!(flavor(&greeting("8.4.3-3 Percona")), Flavor::MySql);
+    // The version is what an administrator chose; the flags are the server's own.
+    assert_eq!(flavor(&Greeting { capabilities: 1 << 35, ..greeting("8.0.99") }), Flavor::MariaDb);
+    assert_eq!(flavor(&Greeting { capabilities: 7, ..greeting("9.7.0 not MariaDB") }), Flavor::MySql);
+    // Other servers that speak the protocol.
+    assert_eq!(flavor(&Greeting { capabilities: 6, ..greeting("5.7.16") }), Flavor::MySql);
     for (flavor, with_replication) in
         [(Flavor::MySql, true), (Flavor::MySql, false), (Flavor::MariaDb, true), (Flavor::MariaDb, false)]
     {
