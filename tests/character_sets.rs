@@ -94,6 +94,42 @@ async fn character_sets(cluster: Cluster) {
     assert!(latin1.starts_with("latin1 ") && latin1.ends_with("rgen@%"), "{latin1}");
     let refused = if cluster.kind() == Kind::MariaDb { "1231 42000" } else { "utf8mb4" };
     assert!(login(proxy.rw, b"app", 17, b"").await.starts_with(refused));
+    let sets = cluster
+        .primary()
+        .value("SELECT GROUP_CONCAT(character_set_name) FROM information_schema.character_sets")
+        .await;
+    assert!(sets.contains("utf32"), "{sets}");
+    for set in sets.split(',').chain(["NULL", "DEFAULT"]) {
+        assert_eq!(results_in(proxy.rw, set).await, results_in(primary, set).await, "{set}");
+    }
+}
+
+/// What a session gets whose `character_set_results` is this one. The names in a result, the catalogue's among them, are in that
+/// character set, too.
+async fn results_in(port: u16, set: &str) -> Vec<String> {
+    let (mut raw, _) = log_in(port, b"app", 45, b"test").await.expect("a login");
+    let mut seen = vec![shown(&mut raw, 3, format!("SET character_set_results = {set}").as_bytes()).await];
+    for _ in 0..2 {
+        let text = "SELECT 'é€' AS `größe`, 42, NULL, 1.5, CAST('x' AS BINARY)";
+        seen.push(shown(&mut raw, 3, text.as_bytes()).await);
+        seen.push(shown(&mut raw, 3, b"SELECT no_such FROM dual").await);
+        seen.push(shown(&mut raw, 3, b"SHOW VARIABLES LIKE 'sql_auto_is_null'").await);
+    }
+    seen
+}
+
+/// A command's answer: each packet up to the end of the first result.
+async fn shown(raw: &mut Raw, command: u8, arguments: &[u8]) -> String {
+    let mut packet = raw.command(command, arguments).await.expect("an answer");
+    let mut shown = packet.escape_ascii().to_string();
+    let (mut ends, mut left) = (0, if matches!(packet[0], 0 | 0xff) { 0 } else { 2 });
+    while ends < left {
+        packet = raw.read().await.expect("more of an answer").1;
+        shown.push_str(&format!(" | {}", packet.escape_ascii()));
+        ends += usize::from(packet[0] == 0xfe && packet.len() < 9);
+        left = if packet[0] == 0xff { 0 } else { left };
+    }
+    shown
 }
 
 /// What a session says of itself whose login has this collation id, or the error.

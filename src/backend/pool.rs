@@ -571,7 +571,9 @@ async fn learn_insert_id<R: Runtime>(
 ) -> bool {
     let asked = async {
         connection.settle().await.ok()?;
-        connection.query("SELECT LAST_INSERT_ID()").await.ok()
+        // The limit stands against the session's own `sql_select_limit`, which may be 0, and the cast against its
+        // `character_set_results`, which may be utf16.
+        connection.query("SELECT CAST(LAST_INSERT_ID() AS BINARY) LIMIT 1").await.ok()
     };
     let id = runtime.timeout(limit, asked).await.flatten().and_then(|sets| {
         let value = sets.first()?.rows.first()?.first()?.clone()?;

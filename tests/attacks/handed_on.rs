@@ -141,6 +141,7 @@ async fn sessions_are_as_direct(cluster: Cluster) {
     settings_of_others_end(&cluster, &proxy, &mut wrong).await;
     other_sessions_rows_are_not_found(&proxy, &mut wrong).await;
     an_option_keeps_the_insert_id(&cluster, &proxy, &mut wrong).await;
+    no_setting_hides_the_insert_id(&cluster, &proxy, &mut wrong).await;
     assert!(wrong.is_empty(), "{:?}:\n{}", cluster.kind(), wrong.join("\n"));
 }
 
@@ -280,6 +281,41 @@ async fn other_sessions_rows_are_not_found(proxy: &Proxy, wrong: &mut Vec<String
             wrong.push(format!("{statements:?}, two rows, FOUND_ROWS(): {found}"));
         }
         drop(client.command(1, b"").await);
+    }
+}
+
+/// Settings under which the proxy must still be able to ask a session's connection.
+const SETTINGS: [&str; 10] = [
+    "sql_select_limit = 0",
+    "sql_mode = 'ANSI_QUOTES,NO_BACKSLASH_ESCAPES,PIPES_AS_CONCAT'",
+    "character_set_results = utf16",
+    "character_set_results = NULL",
+    "sql_big_selects = 0, max_join_size = 1",
+    "autocommit = 0",
+    "sql_safe_updates = 1, sql_auto_is_null = 1",
+    "completion_type = 1",
+    "big_tables = 1, max_heap_table_size = 16384",
+    "group_concat_max_len = 4, max_length_for_sort_data = 4",
+];
+
+/// Whatever a session has set: its insert id stays with it when another session gets its connection.
+async fn no_setting_hides_the_insert_id(cluster: &Cluster, proxy: &Proxy, wrong: &mut Vec<String>) {
+    cluster.primary().sql("CREATE TABLE latin.ii (a INT AUTO_INCREMENT PRIMARY KEY, b INT)").await;
+    for setting in SETTINGS {
+        let mut seen = Vec::new();
+        for port in [cluster.primary().port(), proxy.rw] {
+            cluster.primary().sql("TRUNCATE TABLE latin.ii").await;
+            let mut client = Raw::app(port).await;
+            let set = last_value(&mut client, &format!("SET {setting}")).await;
+            last_value(&mut client, "INSERT INTO latin.ii (b) VALUES (7)").await;
+            last_value(&mut client, "COMMIT").await;
+            let mut other = Raw::app(port).await;
+            last_value(&mut other, "SELECT 1").await;
+            seen.push((set, last_value(&mut client, "SELECT LAST_INSERT_ID() LIMIT 1").await));
+        }
+        if seen[0] != seen[1] {
+            wrong.push(format!("SET {setting}, LAST_INSERT_ID(): {:?}, directly {:?}", seen[1], seen[0]));
+        }
     }
 }
 

@@ -248,6 +248,7 @@ async fn proven_with(
     let server = async {
         let mut greeting = Greeting { version: version.as_bytes().to_vec(), ..greeting() };
         greeting.capabilities -= Capabilities::LONG_PASSWORD;
+        greeting.capabilities |= Capabilities::MARIADB_PROGRESS;
         let mut stream = accept(&listener, &greeting).await;
         let mut buf = Buf::with_room(1024);
         let mut seq = 0;
@@ -337,6 +338,7 @@ async fn a_server_that_greets_as_another_kind_than_the_monitor_found_gets_no_pas
         let listener = runtime.listen("db:3306");
         let mut greeting = greeting();
         greeting.capabilities.set(Capabilities::LONG_PASSWORD, says_mysql);
+        greeting.capabilities.set(Capabilities::MARIADB_PROGRESS, !says_mysql);
         let server = async {
             let mut stream = accept(&listener, &greeting).await;
             let mut buf = Buf::with_room(1024);

@@ -96,7 +96,7 @@ impl<S: Stream> Connection<S> {
     }
 
     fn ask_role(&mut self, out: &mut Vec<u8>) {
-        self.query_in_front(b"SELECT CURRENT_ROLE()", Expect::Rows(SentQuestion::Role, 0), out);
+        self.query_in_front(b"SELECT CURRENT_ROLE() LIMIT 1", Expect::Rows(SentQuestion::Role, 0), out);
     }
 
     /// Reads the next packet of the answer to a query of the proxy's own: the number of columns, the column, EOF unless the

@@ -37,7 +37,7 @@ impl Connector for Servers {
         let grants = self.grants.borrow().get(&*target.user).copied().flatten().ok_or(denied)?;
         let greeting = Greeting {
             version: "11.4.2-MariaDB".into(),
-            capabilities: 0,
+            capabilities: 1 << 35,
             collation: 45,
             encryption: Encryption::Plain,
         };

@@ -18,8 +18,10 @@ impl<R: Runtime> Session<R> {
         let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
         let Some(connection) = &mut self.upstream.connection else { return };
         let (flavor, here) = (connection.about.flavor, connection.about.thread());
-        let all = names.iter().map(|name| format!("@@session.{}", String::from_utf8_lossy(name)));
-        let question = format!("SELECT {}", all.collect::<Vec<_>>().join(","));
+        // Binary values are not converted to `character_set_results`, which may be utf16.
+        let of = |name: &Vec<u8>| format!("CAST(@@session.{} AS BINARY)", String::from_utf8_lossy(name));
+        let all = names.iter().map(of);
+        let question = format!("SELECT {} LIMIT 1", all.collect::<Vec<_>>().join(","));
         let Some(Ok(sets)) = context.runtime.timeout(limit, connection.query(&question)).await else {
             return self.upstream.server_lost();
         };
@@ -80,7 +82,7 @@ fn question(names: &[Vec<u8>]) -> String {
         };
         format!("{value},HEX({value}),CHARSET({value}),COLLATION({value})")
     };
-    format!("SELECT {}", names.iter().map(of).collect::<Vec<_>>().join(","))
+    format!("SELECT {} LIMIT 1", names.iter().map(of).collect::<Vec<_>>().join(","))
 }
 
 /// Returns a literal for a value, given the value, its HEX(), its character set and its collation, and the type of the
@@ -220,7 +222,7 @@ mod tests {
         let names = vec![b"a".to_vec(), INSERT_ID.to_vec()];
         let id = "LAST_INSERT_ID()";
         let expected = format!(
-            "SELECT @`a`,HEX(@`a`),CHARSET(@`a`),COLLATION(@`a`),{id},HEX({id}),CHARSET({id}),COLLATION({id})"
+            "SELECT @`a`,HEX(@`a`),CHARSET(@`a`),COLLATION(@`a`),{id},HEX({id}),CHARSET({id}),COLLATION({id}) LIMIT 1"
         );
         assert_eq!(question(&names), expected);
     }

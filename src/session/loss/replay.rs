@@ -23,7 +23,7 @@ pub(in crate::session) const MAX_PRIMARIES: u32 = 4;
 const SAVEPOINT: &str = "SAVEPOINT `pointsman replay`";
 const BACK: &str = "ROLLBACK TO SAVEPOINT `pointsman replay`";
 
-const LAST_INSERT_ID: &str = "SELECT LAST_INSERT_ID()";
+const LAST_INSERT_ID: &str = "SELECT CAST(LAST_INSERT_ID() AS BINARY) LIMIT 1";
 
 /// Finds a table that the account can see and whose changes a rollback does not undo. What the transaction
 /// wrote there before the server was lost would be written twice.
@@ -231,7 +231,7 @@ impl<R: Runtime> Session<R> {
             None => return Ok(Again::Lost),
         }
         // The next INSERT would use an insert_id that this statement did not use.
-        Ok(match self.ask("SELECT @@insert_id").await {
+        Ok(match self.ask("SELECT CAST(@@insert_id AS BINARY) LIMIT 1").await {
             Ok(Some(left)) if left == b"0" => Again::Same,
             Ok(_) => Again::Differs("another insert id"),
             Err(stopped) => stopped,

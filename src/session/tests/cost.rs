@@ -96,7 +96,7 @@ impl Cluster {
                     [&[0, 0, u8::try_from(self.value.len()).unwrap()], self.value.as_bytes()].concat();
                 result_set(style, &["c"], &[binary], *status)
             }
-            _ if text.ends_with("SELECT CURRENT_ROLE()") => row_of(&["NONE"]),
+            _ if text.ends_with("SELECT CURRENT_ROLE() LIMIT 1") => row_of(&["NONE"]),
             (_, READ) => row_of(&[&self.value]),
             (_, "begin") => {
                 *status |= IN_TRANS;

@@ -257,7 +257,7 @@ impl Db {
 
     /// If the active role is asked for, as after a login, the question is answered.
     pub async fn expect_role(&mut self) {
-        if self.peer.next_payload().await.ends_with(b"SELECT CURRENT_ROLE()") {
+        if self.peer.next_payload().await.ends_with(b"SELECT CURRENT_ROLE() LIMIT 1") {
             self.peer.packet().await;
             let none = [super::row(&["NONE"])];
             let packets = super::result_set(self.style(), &["CURRENT_ROLE()"], &none, super::AUTOCOMMIT);

@@ -38,8 +38,9 @@ const MAX_HELD_BACK: usize = 16 << 10;
 /// The error code of a progress report (MariaDB), behind which the answer goes on. The proxy asks servers for none.
 const PROGRESS: u16 = 0xffff;
 
-/// How each definition of a column or a parameter begins: with the name of the catalogue.
-const CATALOGUE: &[u8] = b"\x03def";
+/// How each definition of a column or a parameter begins: with the name of the catalogue, in `character_set_results`. The
+/// second is that of utf16 and ucs2, the third of utf16le, the last of utf32; in all others these letters are ASCII's.
+const CATALOGUES: [&[u8]; 4] = [b"\x03def", b"\x06\0d\0e\0f", b"\x06d\0e\0f\0", b"\x0c\0\0\0d\0\0\0e\0\0\0f"];
 
 /// How far `feed` came.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -535,12 +536,14 @@ impl ResponseWalker {
 /// Decides about a packet in the place of a definition, which begins with this byte.
 fn is_definition(header: PacketHeader, rest: &[u8], first: u8) -> Result<NextPacket, ProtocolError> {
     let unexpected = Err(ProtocolError::Unexpected { expected: "a definition", byte: first });
-    if header.len < CATALOGUE.len() || header.is_continued() {
+    // The length of the name, and its own byte.
+    let len = usize::from(first) + 1;
+    if header.len < len || header.is_continued() || !CATALOGUES.iter().any(|name| name.len() == len) {
         return unexpected;
     }
-    match rest.get(PacketHeader::LEN..PacketHeader::LEN + CATALOGUE.len()) {
-        None => Ok(NextPacket::Wait(PacketHeader::LEN + CATALOGUE.len())),
-        Some(CATALOGUE) => Ok(NextPacket::Definition),
+    match rest.get(PacketHeader::LEN..PacketHeader::LEN + len) {
+        None => Ok(NextPacket::Wait(PacketHeader::LEN + len)),
+        Some(begin) if CATALOGUES.contains(&begin) => Ok(NextPacket::Definition),
         Some(_) => unexpected,
     }
 }

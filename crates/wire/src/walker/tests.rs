@@ -253,6 +253,14 @@ fn prepared_statements() {
 }
 
 #[test]
+fn definitions_in_wide_character_sets_are_definitions() {
+    for name in [&b"\x06\0d\0e\0f"[..], b"\x06d\0e\0f\0", b"\x0c\0\0\0d\0\0\0e\0\0\0f"] {
+        let column = [name, b"\0\0\0\x02\0a"].concat();
+        check(&[raw(&[1]), raw(&column), P::MetaEof, raw(b"\x011"), P::End(AUTO)], ResponseShape::Results);
+    }
+}
+
+#[test]
 fn field_list_statistics_and_nothing() {
     check(&[raw(b"\x03defa"), raw(b"\x03defb"), P::End(AUTO)], ResponseShape::Fields);
     check(&[P::Err], ResponseShape::Fields);
