@@ -43,8 +43,11 @@ const MARIADB: &[Kind] = &[Kind::MariaDb];
 /// A statement that compares a number with `abc` has four warnings where it was executed with a number before, else five.
 const WARNINGS_BY_TYPES: &str = "MySQL's number of warnings depends on the types of an earlier execute of the statement on the connection";
 
+const UNKNOWN_AND_RESIGNAL: &str = "servers collect the errors of a command about an unknown prepared statement and of a RESIGNAL behind it, the \
+                                    proxy shows the last";
+
 /// They are counted, and printed at the end. The rest of such a session is not compared.
-const KNOWN: [Known; 16] = [
+const KNOWN: [Known; 19] = [
     Known {
         kinds: BOTH,
         step: "SELECT",
@@ -79,6 +82,27 @@ const KNOWN: [Known; 16] = [
         behind: &["!bytes 1b"],
         parts: ["Unknown command", "RESIGNAL when handler not active"],
         why: "servers collect the errors of a refused COM_SET_OPTION and of a RESIGNAL behind it, the proxy shows the last",
+    },
+    Known {
+        kinds: MARIADB,
+        step: "SELECT @@error_count",
+        behind: &["!fetch", "RESIGNAL"],
+        parts: [r"\x012", r"\x011"],
+        why: UNKNOWN_AND_RESIGNAL,
+    },
+    Known {
+        kinds: MARIADB,
+        step: "SELECT @",
+        behind: &["!fetch", "RESIGNAL", "GET DIAGNOSTICS"],
+        parts: ["Unknown prepared statement handler", "RESIGNAL when handler not active"],
+        why: UNKNOWN_AND_RESIGNAL,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "",
+        behind: &["!use", "!prepare", "!use", "!execute"],
+        parts: [r"@\x00\x00\x00\x07\x01\x05\x04test", r"\x00\x00\x00\x02\x00\x00\x00"],
+        why: "MySQL's next OK packet says that an execute changed the schema and changed it back, on another server",
     },
     Known {
         kinds: MYSQL,
