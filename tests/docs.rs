@@ -1,6 +1,8 @@
 //! The pages name what exists: links and their anchors, paths of the repository, keys of the configuration, metrics. A page that
 //! is in no table of contents is found, too.
 
+#[path = "docs/adding.rs"]
+mod adding;
 #[path = "docs/chart.rs"]
 mod chart;
 #[path = "docs/generated.rs"]

@@ -32,8 +32,8 @@ use crate::config::{Config, CredentialSource, Discovery, Fixed, Kubernetes, Live
 use crate::console::{Console, Orders};
 use crate::discovery::{self, Access, Acknowledgements, Drainer, PodEvents, Source, WatchState};
 use crate::monitor::{AccountTables, BackendConnector, Kicker, PassingLogins, Routines, passing_accounts};
-use crate::net::{ChosenDriver, Driver, Inherited, MemoryBudget, SystemRuntime};
-use crate::server::{Kick, Server, ServerParts};
+use crate::net::{ChosenDriver, Inherited, SystemRuntime};
+use crate::server::{Feeds, Kick, Server, ServerParts};
 use crate::telemetry::traces::TraceSender;
 use crate::telemetry::{
     self, AuditSender, DriverFamilies, Lifecycle, LogFilter, LogStyle, Pulse, ReloadMetrics, WorkerMetrics,
@@ -53,15 +53,8 @@ const LAST_ANSWERS: Duration = Duration::from_secs(1);
 /// The inputs of the data path, and the channels to which it reports.
 struct DataPath<'a> {
     fixed: Fixed,
-    /// The current settings; changes on reload.
-    live: watch::Receiver<Arc<Live>>,
-    /// Connects to servers.
-    runtime: SystemRuntime,
-    ceilings: Arc<Ceilings>,
-    /// How the workers wait for their sockets.
-    driver: Driver,
-    /// The topology that discovery and probes publish.
-    snapshot: watch::Receiver<Arc<Snapshot>>,
+    /// What the workers follow.
+    feeds: Feeds,
     /// Lets sessions have servers probed at once.
     kicker: Kicker,
     /// The catalogue of the servers' stored routines.
@@ -76,8 +69,6 @@ struct DataPath<'a> {
     drainer: Drainer,
     /// The metrics of each worker.
     metrics: Vec<Arc<WorkerMetrics>>,
-    /// The memory budget of the sessions.
-    memory: Arc<MemoryBudget>,
     /// The data path enters `Listening` when every port accepts; SIGTERM enters `Draining`.
     lifecycle: Arc<watch::Sender<Lifecycle>>,
     /// The HTTP port and that of the SQL console, which are handed over to the next process with the listeners.
@@ -183,13 +174,18 @@ async fn control(
     let console = open_console(&fixed, &mut inherited, state, &mut reloader, log)?;
     tokio::spawn(reloader.run(hangup));
     drain_on_signal(Arc::clone(&lifecycle))?;
-    let code = carry_traffic(DataPath {
+    carry_traffic(DataPath {
         fixed,
-        live,
-        runtime,
-        ceilings,
-        driver: driver.driver,
-        snapshot,
+        feeds: Feeds {
+            live,
+            snapshot,
+            routines: routines.current.clone(),
+            accounts: accounts.current.clone(),
+            runtime,
+            ceilings,
+            memory,
+            driver: driver.driver,
+        },
         kicker,
         routines,
         accounts,
@@ -197,7 +193,6 @@ async fn control(
         acknowledged,
         drainer,
         metrics,
-        memory,
         lifecycle,
         ports: [admin, console],
         predecessor,
@@ -206,9 +201,7 @@ async fn control(
         audit: audit.sender(),
         traces: traces.sender(),
     })
-    .await?;
-    tracing::info!("pointsman ends");
-    Ok(code)
+    .await
 }
 
 /// Starts to tell webhooks and Events of changes of the primary, and returns what each change did to the sessions.
@@ -341,12 +334,12 @@ fn drain_on_signal(lifecycle: Arc<watch::Sender<Lifecycle>>) -> Result<(), AppEr
 
 /// Runs the workers, from opening the ports to the end of the drain.
 async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
-    let DataPath { live, mut snapshot, acknowledged, lifecycle, mut ports, predecessor, .. } = parts;
+    let DataPath { mut feeds, acknowledged, lifecycle, mut ports, predecessor, .. } = parts;
+    let (live, mut snapshot, memory) = (feeds.live.clone(), feeds.snapshot.clone(), feeds.memory.clone());
     let mut asked = parts.questions;
     let phase = lifecycle.subscribe();
-    let mut account_tables = parts.accounts.current.clone();
     let settings = live.borrow().clone();
-    first_look(snapshot.clone(), &settings, &mut account_tables).await;
+    first_look(snapshot.clone(), &settings, &mut feeds.accounts).await;
     match predecessor {
         None => {}
         Some(_) => {
@@ -356,7 +349,6 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
     }
     let (kicker, routines, accounts) = (parts.kicker, parts.routines, parts.accounts);
     let passing_logins = parts.passing_logins;
-    let catalogue = routines.current.clone();
     // Makes the key while no client waits for it.
     std::thread::spawn(OwnKey::of_process);
     let kick = move |kick| match kick {
@@ -369,16 +361,9 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
     };
     let server = Server::start(ServerParts {
         listeners: parts.fixed.listeners,
-        live: live.clone(),
+        feeds,
         inherited: parts.inherited,
-        snapshot: snapshot.clone(),
-        routines: catalogue,
-        accounts: account_tables,
         metrics: parts.metrics,
-        memory: parts.memory.clone(),
-        runtime: parts.runtime,
-        ceilings: parts.ceilings,
-        driver: parts.driver,
         worker_fill: parts.fixed.worker_fill,
         audit: parts.audit,
         traces: parts.traces,
@@ -405,10 +390,14 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
     seconds.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         tokio::select! {
-            ended = &mut ending => return ended.map(|()| ExitCode::SUCCESS),
+            ended = &mut ending => {
+                ended?;
+                tracing::info!("pointsman ends");
+                return Ok(ExitCode::SUCCESS);
+            }
             Some(question) = asked.recv() => questions::answer(question, &server),
             _ = seconds.tick() => {
-                parts.memory.refresh();
+                memory.refresh();
                 server.tick();
             }
             lost = primary_is_lost(&mut snapshot, last_asked) => {

@@ -9,19 +9,18 @@ use std::time::Duration;
 use socket2::Socket;
 use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
+use super::feeds::Feeds;
 use super::messages::{Control, Kick};
 use super::outside::SharedOutside;
 use super::worker::{self, WorkerParts};
-use crate::backend::accounts::AccountReading;
 use crate::backend::{Ceilings, Loads, PoolCount};
-use crate::config::{self, Live, Mode};
-use crate::net::{Driver, Endpoint, EndpointError, Inherited, Listener, MemoryBudget, SystemRuntime};
+use crate::config::{self, Mode};
+use crate::net::{Endpoint, EndpointError, Inherited, Listener};
 use crate::positions::seats;
-use crate::sql::RoutineCatalogue;
 use crate::telemetry::traces::TraceSender;
 use crate::telemetry::{AuditSender, DigestReport, WorkerMetrics};
 use crate::terms::Port;
-use crate::topology::{Acknowledged, Flavor, GtidSet, Snapshot};
+use crate::topology::{Acknowledged, Flavor, GtidSet};
 use crate::worker::{Entrance, KillRequest, KilledBy, SessionReport};
 
 /// How many sessions a worker describes at a time, which takes some 200 microseconds.
@@ -38,27 +37,13 @@ const MOST_PRESSED: Duration = Duration::from_secs(5);
 pub struct ServerParts {
     /// `[[listeners]]`
     pub listeners: Vec<config::Listener>,
-    /// The settings, which change on a reload.
-    pub live: watch::Receiver<Arc<Live>>,
+    /// What every worker follows and shares.
+    pub feeds: Feeds,
     /// The sockets of the previous process. A listener with the same address takes its sockets over; the
     /// others are closed.
     pub inherited: Inherited,
-    /// The snapshots from discovery.
-    pub snapshot: watch::Receiver<Arc<Snapshot>>,
-    /// What the servers' stored routines do.
-    pub routines: watch::Receiver<Arc<RoutineCatalogue>>,
-    /// The servers' account tables.
-    pub accounts: watch::Receiver<AccountReading>,
     /// The metrics, one entry for each worker.
     pub metrics: Vec<Arc<WorkerMetrics>>,
-    /// The limit on the memory that sessions may use.
-    pub memory: Arc<MemoryBudget>,
-    /// The runtime that connects to servers.
-    pub runtime: SystemRuntime,
-    /// The limits on server connections.
-    pub ceilings: Arc<Ceilings>,
-    /// How the workers wait for their sockets.
-    pub driver: Driver,
     /// `worker_fill`
     pub worker_fill: usize,
     /// Where the events of the audit log go.
@@ -125,7 +110,7 @@ impl Server {
         let (senders, receivers): (Vec<_>, Vec<_>) = (0..count).map(|_| mpsc::unbounded_channel()).unzip();
         let shared = Arc::new(SharedOutside::new(senders, parts.kick, parts.audit, parts.traces));
         let loads = Arc::new(Loads::new(count, parts.worker_fill));
-        let ceilings = parts.ceilings.clone();
+        let ceilings = parts.feeds.ceilings.clone();
         let (alive, ended) = mpsc::unbounded_channel();
         let places = receivers.into_iter().zip(seats(count));
         for (index, ((sockets, (control, seat)), metrics)) in
@@ -137,17 +122,10 @@ impl Server {
                 open: open.subscribe(),
                 control,
                 metrics,
-                live: parts.live.clone(),
-                runtime: parts.runtime.clone(),
-                driver: parts.driver,
+                feeds: parts.feeds.clone(),
                 aside: tokio::runtime::Handle::current(),
-                snapshot: parts.snapshot.clone(),
-                routines: parts.routines.clone(),
-                accounts: parts.accounts.clone(),
                 shared: shared.clone(),
                 loads: loads.clone(),
-                ceilings: ceilings.clone(),
-                memory: parts.memory.clone(),
                 seat,
             };
             let alive = alive.clone();

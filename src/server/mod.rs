@@ -4,10 +4,12 @@
 mod accept;
 mod adopt;
 mod control;
+mod feeds;
 mod messages;
 mod outside;
 mod taps;
 mod worker;
 
 pub use control::{Server, ServerParts, StartError};
+pub use feeds::Feeds;
 pub use messages::{Control, Kick};

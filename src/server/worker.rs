@@ -13,12 +13,13 @@ use tokio::time::Instant;
 
 use super::accept;
 use super::adopt::Worker;
+use super::feeds::Feeds;
 use super::messages::{Control, TapRequest};
 use super::outside::{SharedOutside, WorkerOutside};
 use crate::backend::accounts::AccountReading;
-use crate::backend::{Ceilings, Loads, Pool};
+use crate::backend::{Loads, Pool};
 use crate::config::Live;
-use crate::net::{BufferPool, Driver, MemoryBudget, SystemRuntime, end_lingering, lingering, run_on_ring};
+use crate::net::{BufferPool, Driver, SystemRuntime, end_lingering, lingering, run_on_ring};
 use crate::positions::WorkerSeat;
 use crate::session::{Context, kill_here};
 use crate::sql::RoutineCatalogue;
@@ -69,18 +70,9 @@ pub(super) struct WorkerParts {
     pub open: watch::Receiver<bool>,
     pub control: mpsc::UnboundedReceiver<Control>,
     pub metrics: Arc<WorkerMetrics>,
-    pub live: watch::Receiver<Arc<Live>>,
-    pub runtime: SystemRuntime,
-    pub snapshot: watch::Receiver<Arc<Snapshot>>,
-    pub routines: watch::Receiver<Arc<RoutineCatalogue>>,
-    pub accounts: watch::Receiver<AccountReading>,
+    pub feeds: Feeds,
     pub shared: Arc<SharedOutside>,
     pub loads: Arc<Loads>,
-    pub ceilings: Arc<Ceilings>,
-    /// The memory budget of the process.
-    pub memory: Arc<MemoryBudget>,
-    /// How the worker waits for its sockets.
-    pub driver: Driver,
     /// The runtime of the control thread.
     pub aside: Handle,
     /// The worker's place among those that share the question for the primary's position.
@@ -90,7 +82,7 @@ pub(super) struct WorkerParts {
 /// The thread's main function. Drops `alive` at its end. (A panic anywhere ends the process, through the hook
 /// that `app` sets: half a proxy, with one worker's connections hanging, is worse than a restart.)
 pub(super) fn run(parts: WorkerParts, alive: mpsc::UnboundedSender<()>) {
-    let (driver, aside) = (parts.driver, parts.aside.clone());
+    let (driver, aside) = (parts.feeds.driver, parts.aside.clone());
     let local = LocalSet::new();
     // The work is a task in the set, because the future given to `block_on` is polled at every turn of the
     // loop. The set itself never ends (its tasks wait for snapshots); the process does.
@@ -112,25 +104,9 @@ pub(super) fn run(parts: WorkerParts, alive: mpsc::UnboundedSender<()>) {
 }
 
 async fn work(parts: WorkerParts) {
-    let WorkerParts {
-        index,
-        sockets,
-        open,
-        mut control,
-        metrics,
-        live,
-        runtime,
-        snapshot,
-        routines,
-        accounts,
-        shared,
-        loads,
-        ceilings,
-        memory,
-        seat,
-        driver: _,
-        aside: _,
-    } = parts;
+    let WorkerParts { index, sockets, open, mut control, metrics, feeds, shared, loads, seat, aside: _ } =
+        parts;
+    let Feeds { live, snapshot, routines, accounts, runtime, ceilings, memory, driver: _ } = feeds;
     let buffers = Rc::new(BufferPool::new(memory));
     let pool = Pool::new(runtime.clone(), ceilings, (index, loads.clone()), buffers.clone(), metrics.clone());
     let (now, settings) = (snapshot.borrow().clone(), live.borrow().clone());
