@@ -296,9 +296,42 @@ fn report() {
     assert!(long.is_empty(), "functions over {MAX_FUNCTION} lines: {long:?}");
 }
 
+/// A request owns its bytes, and what belongs together has a name.
+#[test]
+fn parameters_that_belong_together_are_one_value() {
+    let (mut beside, mut tuples) = (Vec::new(), Vec::new());
+    let sources = sources();
+    for source in sources.iter().filter(|source| !source.path.contains("tests")) {
+        for (name, parameters) in shape::signatures(source) {
+            let takes =
+                |kind: &str| parameters.split(|c: char| !c.is_alphanumeric()).any(|word| word == kind);
+            // A buffer that is called a chunk has a part of the answer.
+            let takes_bytes = takes("Buf") && !parameters.contains("chunk: &mut Buf");
+            if takes_bytes && (takes("Request") || takes("RequestHead")) {
+                beside.push(format!("{}: {name}", source.path));
+            }
+            if shape::has_long_tuple(&parameters) {
+                tuples.push(format!("{}: {name}", source.path));
+            }
+        }
+    }
+    assert!(beside.is_empty(), "a buffer beside a request: {beside:#?}");
+    assert!(tuples.is_empty(), "tuples of more than two parts: {tuples:#?}");
+}
+
 mod self_test {
     use super::*;
-    use shape::{calls, functions, largest_circle, structs, uses};
+    use shape::{calls, functions, has_long_tuple, largest_circle, signatures, structs, uses};
+
+    #[test]
+    fn parameters_are_read() {
+        let text = "impl A {\n    fn one<F: Fn(u8) -> u8>(&self, (a, b): (u8, Vec<(u8, u8)>), f: F) {}\n}\nfn two() {}\n";
+        let read = signatures(&source("src/a.rs", text));
+        assert_eq!(read[0], ("one".to_owned(), "&self, (a, b): (u8, Vec<(u8, u8)>), f: F".to_owned()));
+        assert_eq!((read.len(), read[1].0.as_str()), (2, "two"));
+        assert!(!has_long_tuple(&read[0].1) && !has_long_tuple("f: impl Fn(u8, u8, u8)"));
+        assert!(has_long_tuple("(a, b, c): (u8, u8, u8)") && has_long_tuple("a: Vec<(u8, (u8, u8), u8,)>"));
+    }
 
     fn source(path: &str, text: &str) -> Source {
         Source::new(path.to_owned(), text)

@@ -30,6 +30,56 @@ pub fn functions(source: &Source) -> Vec<(String, usize)> {
     found
 }
 
+/// The name of a function, and its parameters as they are written.
+pub fn signatures(source: &Source) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut rest = source.code.as_str();
+    while let Some(at) = rest.find("fn ") {
+        let is_word = rest[..at].ends_with(|c: char| c.is_whitespace() || c == '(');
+        rest = &rest[at + "fn ".len()..];
+        let name: String = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+        // Bounds of generics may have parentheses of their own: `F: Fn(u8)`.
+        let generics =
+            if rest[name.len()..].starts_with('<') { closed(&rest[name.len()..], '<', '>') } else { 0 };
+        let begin = name.len() + generics;
+        if is_word && !name.is_empty() && rest[begin..].starts_with('(') {
+            let end = begin + closed(&rest[begin..], '(', ')');
+            found.push((name, rest[begin + 1..end - 1].to_owned()));
+        }
+    }
+    found
+}
+
+/// The length of a text up to what closes its first character. An arrow closes nothing.
+fn closed(text: &str, open: char, close: char) -> usize {
+    let mut depth = 0;
+    let mut before = ' ';
+    for (at, c) in text.char_indices() {
+        depth += usize::from(c == open);
+        depth -= usize::from(c == close && before != '-');
+        if depth == 0 {
+            return at + c.len_utf8();
+        }
+        before = c;
+    }
+    text.len()
+}
+
+/// True if a parameter is a tuple of more than two parts.
+pub fn has_long_tuple(parameters: &str) -> bool {
+    parameters.match_indices('(').any(|(at, _)| {
+        let is_tuple = !parameters[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_');
+        let inner = &parameters[at + 1..at + closed(&parameters[at..], '(', ')') - 1];
+        let mut depth = 0usize;
+        let commas = inner.trim_end().trim_end_matches(',').chars().filter(|c| {
+            depth += usize::from("(<[".contains(*c));
+            depth = depth.saturating_sub(usize::from(")>]".contains(*c)));
+            *c == ',' && depth == 0
+        });
+        is_tuple && commas.count() > 1
+    })
+}
+
 /// The name of a struct, its fields, and how many of them are bools.
 pub fn structs(source: &Source) -> Vec<(String, usize, usize)> {
     let mut found = Vec::new();
