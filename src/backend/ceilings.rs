@@ -230,7 +230,8 @@ impl WaitingMark {
 
 impl Drop for WaitingMark {
     fn drop(&mut self) {
-        self.0.waiting.fetch_sub(1, Relaxed);
+        let before = self.0.waiting.fetch_sub(1, Relaxed);
+        debug_assert!(before > 0, "each mark counts once");
         let taken = |given: usize| given.checked_sub(1);
         let _ = self.0.given.fetch_update(Relaxed, Relaxed, taken);
     }

@@ -69,7 +69,8 @@ impl Loads {
     /// Removes a client.
     pub fn sub(&self, worker: usize) {
         if let Some(load) = self.all.get(worker) {
-            load.clients.fetch_sub(1, Relaxed);
+            let before = load.clients.fetch_sub(1, Relaxed);
+            debug_assert!(before > 0, "a client leaves once");
         }
     }
 

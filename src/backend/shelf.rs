@@ -433,6 +433,7 @@ impl<S: Stream> Seat<S> {
     /// has no claim, unless it may ask the connection about its last statement.
     #[inline]
     pub fn park(&self, connection: Box<Connection<S>>, claim: bool, asked_for: bool, second: u32) {
+        debug_assert!(connection.is_between_exchanges(), "nobody waits for an answer on it");
         let clock = &self.shelf.clock;
         clock.set(clock.get() + 1);
         let mut slots = self.shelf.slots.borrow_mut();

@@ -72,6 +72,7 @@ impl Request {
 
     /// Begins the request at the front of the buffer, which has the header and the command byte.
     pub fn begin(&mut self, header: PacketHeader, command: Command) {
+        debug_assert!(self.buf.len() > PacketHeader::LEN, "the header and the command byte");
         let whole = !header.is_continued() && self.buf.len() >= header.total();
         self.head = RequestHead { header, command, whole, ..RequestHead::NONE };
     }
@@ -79,6 +80,7 @@ impl Request {
     /// Removes the request from the front of the buffer, if it is still there.
     pub fn consume(&mut self) {
         if self.whole {
+            debug_assert!(self.buf.len() >= self.head.header.total(), "a whole request is in the buffer");
             self.buf.consume(self.head.header.total());
             self.head.whole = false;
         }

@@ -105,6 +105,7 @@ impl Buf {
     /// Adds the first `n` bytes of the room, which were filled, to the content.
     #[inline]
     pub fn grew(&mut self, n: usize) {
+        debug_assert!(self.end + n <= self.data.len(), "only the room can be filled");
         self.end = (self.end + n).min(self.data.len());
     }
 

@@ -181,6 +181,8 @@ impl<R: Runtime> Upstream<R> {
         connection: Box<Connection<R::Stream>>,
         seat: Seat<R::Stream>,
     ) {
+        debug_assert!(self.connection.is_none(), "one statement, one connection");
+        debug_assert!(connection.is_between_exchanges(), "nobody waits for an answer on it");
         let about = &connection.about;
         self.resources.count_in(about.server);
         self.handle.servers.kept(role).set(None);
@@ -194,12 +196,25 @@ impl<R: Runtime> Upstream<R> {
         self.role = role;
         self.connection = Some(connection);
         self.seat = Some(seat);
+        debug_assert!(self.is_in_step());
+    }
+
+    /// True if the session's handle, by which the rest of the process knows its connections (KILL, `/sessions`), says what the
+    /// session has.
+    fn is_in_step(&self) -> bool {
+        let thread = |c: &Connection<R::Stream>| (c.about.server, c.about.thread_id);
+        let here = |attached: Attached| (attached.server, attached.thread_id);
+        let in_use = self.handle.servers.attached.get().map(here) == self.connection.as_deref().map(thread);
+        let kept =
+            |role| self.handle.servers.kept(role).get().map(|kept| kept.server) == self.links.kept_on(role);
+        in_use && self.connection.is_some() == self.seat.is_some() && Role::BOTH.into_iter().all(kept)
     }
 
     /// Releases the connection after a statement: keeps it if something pins it, parks it in the pool otherwise, or
     /// closes it if it must not be used again.
     #[inline]
     pub fn release_after_statement(&mut self, state: &mut SessionState) {
+        debug_assert!(self.is_in_step());
         let ended = std::mem::take(&mut state.answer.ended);
         let attached = self.handle.servers.attached.take();
         let (Some(mut connection), Some(seat)) = (self.connection.take(), self.seat.take()) else { return };
@@ -297,6 +312,7 @@ impl<R: Runtime> Upstream<R> {
     /// Parks a kept connection that nothing pins any more, or closes it if it must not be used again.
     /// `stale`: its diagnostics are not those of the session's last statement.
     fn park_kept(&mut self, state: &mut SessionState, role: Role, stale: bool) {
+        debug_assert!(state.pins.on(role).is_empty(), "nothing of the session is on it");
         let kept = self.handle.servers.kept(role).take();
         let Some((mut connection, seat)) = self.links.take_kept(role) else { return };
         connection.stale_diagnostics |= stale;
@@ -315,6 +331,7 @@ impl<R: Runtime> Upstream<R> {
     /// Closes the connection in use, because it is lost or must not be used any more. The client learns what
     /// this means for the session at its next statement.
     pub fn server_lost(&mut self) {
+        debug_assert!(self.is_in_step());
         self.handle.servers.attached.set(None);
         self.prelude.clear();
         if let (Some(mut connection), Some(seat)) = (self.connection.take(), self.seat.take()) {
@@ -325,6 +342,7 @@ impl<R: Runtime> Upstream<R> {
             self.resources.pool.vacate(connection, &seat);
             *self.lost.of_mut(self.role) = true;
         }
+        debug_assert!(self.is_in_step());
     }
 
     /// Closes kept connections whose servers are lost. Called while no statement uses them.
@@ -341,6 +359,7 @@ impl<R: Runtime> Upstream<R> {
                 }
             }
         }
+        debug_assert!(self.is_in_step());
     }
 
     /// Returns the server of the connection that is kept for a role.
@@ -380,6 +399,8 @@ impl<R: Runtime> Upstream<R> {
                 self.resources.pool.leave(&seat);
             }
         }
+        debug_assert!(self.is_in_step());
+        debug_assert!(self.connection.is_none() && !Role::BOTH.into_iter().any(|role| self.keeps(role)));
         self.lost = PerRole::default();
         Role::BOTH.iter().for_each(|role| state.lost_connection(*role));
     }

@@ -243,6 +243,7 @@ impl AdmissionTable {
         if let Some((user, _)) = user
             && let Some(sessions) = self.users.get_mut(user)
         {
+            debug_assert!(*sessions > 0, "a session ends once");
             *sessions = sessions.saturating_sub(1);
             if *sessions == 0 {
                 self.users.remove(user);
@@ -359,6 +360,7 @@ impl Drop for Pass {
         if let Some(origin) = self.origin {
             self.admission.locked(|table| {
                 let address = table.entry(origin, None);
+                debug_assert!(address.connections > 0, "a client leaves once");
                 address.connections = address.connections.saturating_sub(1);
                 table.forget_if_empty(origin, None);
             });

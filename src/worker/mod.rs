@@ -286,6 +286,7 @@ impl<R: Runtime> Resources<R> {
     #[inline]
     pub fn count_out(&self, server: ServerId) {
         if let Some(load) = self.loads.borrow_mut().get_mut(server.0 as usize) {
+            debug_assert!(*load > 0, "a statement ends once");
             *load = load.saturating_sub(1);
         }
     }

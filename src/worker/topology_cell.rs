@@ -113,6 +113,10 @@ impl TopologyCell {
 
     /// Replaces the snapshot and wakes all that wait for a change.
     pub fn set(&self, snapshot: Arc<Snapshot>) {
+        debug_assert!(
+            snapshot.generation >= self.current.borrow().generation,
+            "no primary comes back under its former number"
+        );
         self.current.replace(HeldSnapshot(Rc::new(snapshot)));
         self.changed.notify_waiters();
     }

@@ -69,6 +69,12 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
         }
     }
     servers.iter_mut().for_each(|server| came_up(server, snapshot));
+    debug_assert!(next.generation >= snapshot.generation, "no primary comes back under its former number");
+    debug_assert!(
+        next.primary.is_none_or(|id| servers.iter().any(|server| server.id == id)),
+        "the primary is a server"
+    );
+    debug_assert!(servers.iter().all(|server| server.id.0 < next.next_id), "no id is given twice");
     next.servers = servers.into_iter().map(|server| reuse(snapshot, server)).collect();
     if next != *snapshot {
         next.version += 1;

@@ -37,6 +37,7 @@ impl Edits {
     /// Appends a range of the input. Adjacent ranges become one piece.
     #[inline]
     pub fn keep(&mut self, from: usize, to: usize) {
+        debug_assert!(from <= to, "a range");
         if let Some(Piece::Keep(_, end)) = self.pieces.last_mut()
             && *end == from
         {
