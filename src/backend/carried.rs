@@ -150,8 +150,9 @@ pub struct Onto {
 }
 
 impl Onto {
-    /// Returns an expression for the value of a variable with which a session begins. A login sets the variable to the global
-    /// value, and then follows its flags (`THD::init` of MySQL, `setup_connection_thread_globals` and `check_connection`).
+    /// Returns an expression for the value of a variable with which a session begins. A login sets each variable to its global
+    /// value, and then these two by its flags: `THD::fix_capability_based_variables` of MySQL, `server_mpvio_update_thd` of
+    /// MariaDB.
     fn beginning(self, name: &[u8]) -> Vec<u8> {
         match name {
             b"sql_mode" if self.flags.contains(Capabilities::IGNORE_SPACE) => {
