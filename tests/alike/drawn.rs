@@ -46,8 +46,11 @@ const WARNINGS_BY_TYPES: &str = "MySQL's number of warnings depends on the types
 const UNKNOWN_AND_RESIGNAL: &str = "servers collect the errors of a command about an unknown prepared statement and of a RESIGNAL behind it, the \
                                     proxy shows the last";
 
+const REFUSED_DEFINITION: &str = "a refused definition ends a transaction, which no error packet says: MySQL's next OK packet does, and that is one \
+                                  of the proxy's own questions";
+
 /// They are counted, and printed at the end. The rest of such a session is not compared.
-const KNOWN: [Known; 19] = [
+const KNOWN: [Known; 23] = [
     Known {
         kinds: BOTH,
         step: "SELECT",
@@ -173,6 +176,34 @@ const KNOWN: [Known; 19] = [
         behind: &[],
         parts: [r"login: \x00\x00\x00\x02\x00\x01\x00", r"login: \x00\x00\x00\x02\x00\x00\x00"],
         why: "MariaDB sometimes counts a warning at a login",
+    },
+    Known {
+        kinds: MYSQL,
+        step: "!forget",
+        behind: &[],
+        parts: [r"\x00\x00\x00", r"\x00\x00\x00"],
+        why: "MySQL counts the warnings of the last statement in the answer to COM_STMT_RESET",
+    },
+    Known {
+        kinds: MYSQL,
+        step: "!execute",
+        behind: &["!prepare SELECT alike_sets(?), @f", "!execute"],
+        parts: [r"@f\x00\x0c", r"@f\x00\x0c"],
+        why: "MySQL gives the column of a user variable the type that it had when the connection prepared the statement",
+    },
+    Known {
+        kinds: MYSQL,
+        step: "ROLLBACK",
+        behind: &["CREATE"],
+        parts: [r"\x00\x00\x00\x03\x00", r"\x00\x00\x00\x03@\x00\x00\x00\x0b\x05"],
+        why: REFUSED_DEFINITION,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "SAVEPOINT",
+        behind: &["DROP"],
+        parts: [r"\x00\x00\x00\x02@\x00\x00\x00\x0b\x05", r"\x00\x00\x00\x02\x00"],
+        why: REFUSED_DEFINITION,
     },
     Known {
         kinds: MYSQL,

@@ -65,6 +65,8 @@ pub struct Peer {
     picked: usize,
     /// The numbers of all statements that the session ever had.
     ids: Vec<u32>,
+    /// Where rows stand among the packets of the last answer: a binary row begins as an OK packet does.
+    rows: Vec<usize>,
     /// The sequence id of the next packet.
     sequence: u8,
     /// The connection has ended, or is out of step.
@@ -161,6 +163,7 @@ impl Peer {
             statements: Vec::new(),
             picked: 0,
             ids: Vec::new(),
+            rows: Vec::new(),
             sequence: 0,
             over: false,
             login: login.escape_ascii().to_string(),
@@ -216,8 +219,10 @@ impl Peer {
         }
         self.sequence = 1;
         let mut packets = Vec::new();
+        self.rows.clear();
         let end = self.answer(shape, &mut packets).await.err();
-        let mut shown: Vec<String> = packets.iter().map(|p| self.shown(p)).collect();
+        let mut shown: Vec<String> =
+            packets.iter().enumerate().map(|(at, packet)| self.shown(at, packet)).collect();
         if let Some(error) = end {
             self.over = true;
             // Nothing for so long, or the end of the connection.
@@ -226,16 +231,16 @@ impl Peer {
         shown.join(" | ")
     }
 
-    /// A packet, without the numbers of statements, which no two servers share.
-    fn shown(&self, packet: &[u8]) -> String {
+    /// The packet at this place of an answer, without the numbers of statements, which no two servers share.
+    fn shown(&self, at: usize, packet: &[u8]) -> String {
         let mut packet = packet.to_vec();
-        if matches!(packet.first(), Some(0 | 0xfe)) && self.track {
+        if matches!(packet.first(), Some(0 | 0xfe)) && self.track && !self.rows.contains(&at) {
             sort_variables(&mut packet);
         }
         let mut text = packet.escape_ascii().to_string();
         if packet.first() == Some(&0xff) {
             for id in &self.ids {
-                text = text.replace(&format!("({id})"), "(#)");
+                text = text.replace(&format!("handler ({id})"), "handler (#)");
             }
         }
         text
@@ -404,7 +409,7 @@ impl Peer {
                 Some(0xff) => return Ok(None),
                 Some(0xfe) if self.deprecate => return Ok(Some(ok_status(&body))),
                 Some(0xfe) if body.len() == 5 => return Ok(Some(u16::from_le_bytes([body[3], body[4]]))),
-                _ => {}
+                _ => self.rows.push(packets.len() - 1),
             }
         }
     }

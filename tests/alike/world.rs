@@ -165,10 +165,29 @@ impl Side {
     async fn must(&mut self, text: &str) {
         for tries in 0.. {
             let Err(error) = self.run(text).await else { return };
-            // 1010: MariaDB still deletes the files of tables that the session before dropped.
+            // 1010: MariaDB still deletes the files of tables that the session before dropped, or has forgotten one.
             let later = matches!(&error, mysql_async::Error::Server(error) if error.code == 1010);
             assert!(later && tries < 50, "{}: {text}: {error}", self.name);
             tokio::time::sleep(Duration::from_millis(100)).await;
+            if tries > 10 {
+                self.remove_forgotten_files().await;
+            }
+        }
+    }
+
+    /// Removes the files of this side's schemas that no DROP DATABASE removed, on both servers.
+    async fn remove_forgotten_files(&mut self) {
+        for server in [&mut self.primary, &mut self.replica] {
+            let data: Option<String> =
+                server.query_first("SELECT @@datadir").await.expect("the data's folder");
+            let data = std::path::PathBuf::from(data.expect("a folder"));
+            for schema in SCHEMAS.iter().chain([&MORE_SCHEMA]) {
+                let files = std::fs::read_dir(data.join(schema.replace("test", &self.schema)));
+                for file in files.into_iter().flatten().flatten() {
+                    eprintln!("{}: the server left {}", self.name, file.path().display());
+                    std::fs::remove_file(file.path()).ok();
+                }
+            }
         }
     }
 
