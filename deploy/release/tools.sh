@@ -25,11 +25,14 @@ if [ "$(cat "$TOOLS/venv.version" 2>/dev/null)" != "$ZIG $ZIGBUILD" ]; then
 fi
 
 for crate in "${CRATES[@]}"; do
-  name=${crate%@*}
-  if [ "$(cat "$TOOLS/$name.version" 2>/dev/null)" != "$crate" ]; then
+  name=${crate%@*} features=()
+  # Without it the crate installs no program, and cargo calls that success.
+  [ "$name" != cargo-about ] || features=(--features cli)
+  if [ ! -x "$TOOLS/bin/$name" ] || [ "$(cat "$TOOLS/$name.version" 2>/dev/null)" != "$crate" ]; then
     say "compiling $crate (a minute or two)"
     CARGO_TARGET_DIR=$TOOLS/target CARGO_PROFILE_RELEASE_LTO=off CARGO_PROFILE_RELEASE_OPT_LEVEL=1 \
-      quiet cargo install --locked --force --root "$TOOLS" "$crate"
+      quiet cargo install --locked --force --root "$TOOLS" "${features[@]}" "$crate"
+    [ -x "$TOOLS/bin/$name" ] || die "cargo installed no $name"
     echo "$crate" >"$TOOLS/$name.version"
   fi
 done
