@@ -1,5 +1,5 @@
 # The commands for developers. Each target runs a script whose first lines explain it.
-.PHONY: demo demo-failover unit test e2e bench lint dist dist-test
+.PHONY: demo demo-failover cluster cluster-down cluster-demo unit test e2e bench lint dist dist-test
 
 # Starts a primary, two replicas and the proxy on this machine, and shows a live table. Ctrl-C ends all of them.
 demo:
@@ -8,6 +8,18 @@ demo:
 # Run in another terminal: a planned switchover. KILL=1 kills the primary and promotes a replica.
 demo-failover:
 	@KILL=$(KILL) deploy/demo/failover.sh
+
+# A real Kubernetes node on this machine, in namespaces of its own. Needs root. tests/cluster/cluster.sh kubectl … asks it.
+cluster:
+	@tests/cluster/cluster.sh up
+
+cluster-down:
+	@tests/cluster/cluster.sh down
+
+# On such a node: an operator, a MariaDB of three pods, Pointsman from its chart, an application and a live table. In another
+# terminal: DO=switchover, kill, drain, roll, password or certificate.
+cluster-demo:
+	@deploy/demo/cluster.sh $(DO)
 
 # Runs the tests that need no server: unit tests, the layers, the documentation, the hand-over between threads.
 unit:

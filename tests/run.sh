@@ -392,6 +392,17 @@ installed() {
   else unsteady_stage install tests/kubernetes/install.sh; fi
 }
 
+# A real node, an operator, the chart, clients that keep books: see tests/cluster/run.sh.
+node() { # [--built] [SCENE …|--short]
+  local why
+  built
+  if ! finished kubernetes; then skip_stage cluster "no Kubernetes API server"
+  elif ! why=$(tests/cluster/cluster.sh may 2>&1); then skip_stage cluster "${why#== }"
+  elif [ "${1:-}" = --built ] && ! quiet tests/setup/node-build.sh --there; then
+    skip_stage cluster "the node's programs are not built here, which takes five minutes: tests/setup/node-build.sh"
+  else unsteady_stage cluster tests/cluster/run.sh "$@"; fi
+}
+
 fuzz() {
   # By chance only where someone asks for it: what a change did not break must not stop it.
   if [ -n "${FUZZ_SECONDS:-}" ]; then stage fuzz fuzz/run.sh "$FUZZ_SECONDS"
@@ -469,7 +480,12 @@ mysql_lane() { # what apps takes, what logins takes
   # shellcheck disable=SC2086
   apps mysql $1
 }
-kubernetes_lane() { manifests; installed; release; }
+kubernetes_lane() { # [--node]
+  manifests
+  installed
+  release
+  [ -z "${1:-}" ] || node --built --short
+}
 # Takes only what the other lanes leave of the cores, so that no probe and no pause of theirs waits for a compiler.
 compilers_lane() {
   renice -n 19 "$BASHPID" >/dev/null
@@ -497,7 +513,7 @@ case ${1:-all} in
     built
     lane mariadb mariadb_lane "" "--only $some_apps" --short
     lane mysql mysql_lane "--only $some_apps" --short
-    lane kubernetes kubernetes_lane
+    lane kubernetes kubernetes_lane --node
     lane compilers compilers_lane
     join_lanes
     ;;
@@ -517,6 +533,7 @@ case ${1:-all} in
     lane kubernetes kubernetes_lane
     lane alerts alerts
     join_lanes
+    node
     stage "tests of MariaDB" tests/clients/run.sh own --binary "$POINTSMAN" --log "$report/proxy-own.log"
     cost
     system_calls
