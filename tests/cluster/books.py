@@ -15,6 +15,8 @@ import pymysql
 
 WRITERS, READERS = 4, 4
 PAUSE = 0.01
+# What takes longer than this is listed: when it began, how long the ping or the login took, and how long all of it.
+SLOW = 0.5
 # Errors that leave open whether the statement was executed: an end of the connection, and what the proxy says of a lost server.
 IN_DOUBT = {2006, 2013}
 
@@ -33,7 +35,7 @@ class Client(threading.Thread):
         super().__init__(daemon=True)
         self.name, self.host, self.until = name, host, until
         self.connection = None
-        self.book = {"name": name, "acknowledged": [], "doubt": [], "errors": [], "stall": [0, 0], "times": []}
+        self.book = {"name": name, "acknowledged": [], "doubt": [], "errors": [], "stall": 0, "slow": [], "times": []}
 
     def ready(self):
         try:
@@ -47,10 +49,10 @@ class Client(threading.Thread):
         number = 0
         while time.time() < self.until:
             number += 1
-            began, token, sent = time.time(), f"{self.name}-{number}", False
+            began, token, sent = time.time(), f"{self.name}-{number}", 0
             try:
                 self.ready()
-                sent = True
+                sent = time.time()
                 self.step(token)
                 self.book["acknowledged"].append(token)
                 self.book["times"].append(round(time.time(), 4))
@@ -58,8 +60,9 @@ class Client(threading.Thread):
                 self.connection = None
                 self.note(token, sent, error)
             took = time.time() - began
-            if took > self.book["stall"][0]:
-                self.book["stall"] = [round(took, 4), round(began, 4)]
+            self.book["stall"] = max(self.book["stall"], round(took, 4))
+            if took > SLOW:
+                self.book["slow"].append([round(began, 3), round((sent or time.time()) - began, 3), round(took, 3)])
             time.sleep(PAUSE)
 
     def note(self, token, sent, error):

@@ -14,8 +14,9 @@ pub(super) fn candidates(servers: &[Server], last: Option<ServerId>) -> Vec<&Ser
 }
 
 /// True if the server is up and writable, and not a replica of another one that nobody made read-only: such a replica
-/// becomes a candidate when it stops to replicate, when it was read-only before, or when its label says so. The last primary
-/// had the role already, and two servers may follow each other.
+/// becomes a candidate when it stops to replicate, when it was read-only before, or when its label says so. One that is labelled
+/// as a replica must have no source any more: operators stop replicas also to look which one has the most. The last primary had the
+/// role already, and two servers may follow each other.
 pub(super) fn may_be_primary(
     servers: &[impl Borrow<Server>],
     server: &Server,
@@ -24,8 +25,10 @@ pub(super) fn may_be_primary(
     let runs = server.replication().is_some_and(|r| r.applying || r.receiving);
     let leads = |source: &Server| has_source(server, source) && !has_source(source, server);
     let follows = || runs && servers.iter().any(|source| leads(source.borrow()));
+    let has_any_source = || server.replication().is_some_and(|r| r.source.is_some());
+    let is_kept = || server.member.is_none() && server.label == Some(Label::Replica) && has_any_source();
     let chosen = last == Some(server.id) || server.label == Some(Label::Primary) || server.made_writable;
-    server.is_candidate() && (chosen || !follows())
+    server.is_candidate() && (chosen || !(is_kept() || follows()))
 }
 
 /// Returns the server to which an operator gave the role of the last primary, which is still writable: the label moved in this

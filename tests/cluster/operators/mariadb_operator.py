@@ -2,8 +2,8 @@
 replicated cluster, in its order, with its waits. Sources: ../../../docs/kubernetes.md names what was seen on a real node.
 
 It makes, for each MariaDB resource: the Secrets, four Services, the StatefulSet; configures replication; labels the pods; keeps the
-resource's status. `spec.replication.primary.podIndex` asks for a planned switchover. A primary that is not Ready for
-`autoFailoverDelay` is replaced by the replica that has the most. `spec.replicas` scales.
+resource's status. `spec.replication.primary.podIndex` asks for a planned switchover. A primary that is not Ready is replaced by the
+replica that has received the most. When the pods' template changes, replicas are replaced first, the primary last.
 """
 
 import base64
@@ -125,6 +125,7 @@ class Cluster:
                     "spec": {"containers": [container], "volumes": volumes, "terminationGracePeriodSeconds": 30}}
         return {"metadata": {"name": self.name, "labels": self.labels},
                 "spec": {"replicas": self.spec.get("replicas", 3), "serviceName": f"{self.name}-internal", "podManagementPolicy": "Parallel",
+                         "updateStrategy": {"type": "OnDelete"},
                          "selector": {"matchLabels": self.labels}, "template": template}}
 
     # What it looks at.
@@ -138,8 +139,7 @@ class Cluster:
     @staticmethod
     def is_ready(pod):
         conditions = pod["status"].get("conditions", [])
-        ready = any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
-        return ready and "deletionTimestamp" not in pod["metadata"]
+        return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
     def server(self, pod):
         return Server(pod["status"]["podIP"], self.passwords["root"])
@@ -239,6 +239,23 @@ class Cluster:
         self.label(self.pods())
         say(f"{self.name}: {new} is the primary")
 
+    def update(self, pods):
+        """ReplicasFirstPrimaryLast: pods of an older template are replaced one at a time, the primary after a switchover. Returns true
+        while one is being replaced."""
+        wanted = self.api.get(f"{SETS}/{self.name}")["status"].get("updateRevision")
+        old = [n for n, pod in pods.items() if pod["metadata"]["labels"].get("controller-revision-hash") != wanted]
+        if not wanted or not old:
+            return False
+        if len(pods) < self.spec.get("replicas", 3) or not all(self.is_ready(pod) and ROLE in pod["metadata"]["labels"] for pod in pods.values()):
+            return True
+        replicas = [number for number in old if number != self.primary]
+        if not replicas:
+            self.switch_over(pods, next(number for number in pods if number != self.primary))
+            return True
+        say(f"{self.name}-{replicas[0]} is replaced")
+        self.api.call("DELETE", f"{CORE}/pods/{self.name}-{replicas[0]}")
+        return True
+
     def fail_over(self, pods):
         candidates = []
         for number, pod in pods.items():
@@ -297,6 +314,7 @@ class Operator:
                 return
         cluster.configure_new(pods)
         cluster.label(pods)
+        cluster.update(pods)
 
     def run(self):
         say("stand-in for mariadb-operator, namespace", SPACE)

@@ -41,6 +41,36 @@ fn the_label_alone_makes_no_primary() {
 }
 
 #[test]
+fn a_labelled_replica_that_nobody_made_read_only_is_no_candidate_while_it_has_a_source() {
+    let stopped =
+        |applying| with(writable_replica_of("db-0"), |r| (r.receiving, r.applying) = (false, applying));
+    // The pod of db-2 was started again, and its operator has not looked at it since. Then the primary's pod is gone. The
+    // operator stops all replicas, and looks which one has the most.
+    let stop = || {
+        let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+        s.labelled(&[("db-0", Primary), ("db-1", Replica), ("db-2", Replica)]);
+        s.says("db-0", writable()).says("db-1", replica_of("db-0")).says("db-2", writable_replica_of("db-0"));
+        assert_eq!(s.primary(), Some("db-0"));
+        s.labelled(&[("db-1", Replica), ("db-2", Replica)]);
+        s.event(Event::Acknowledged(Acknowledged { generation: 1, set: gtid("0-1-1") }));
+        for applying in [true, false] {
+            s.says("db-2", stopped(applying));
+            assert_eq!((s.primary(), s.snapshot.alarm), (None, Some(Alarm::NoCandidate)));
+        }
+        s
+    };
+    let mut s = stop();
+    s.says("db-1", writable());
+    assert_eq!((s.primary(), s.snapshot.alarm), (Some("db-1"), None), "the operator's choice");
+    let mut s = stop();
+    s.says("db-2", writable());
+    assert_eq!(s.primary(), Some("db-2"), "it has no source any more");
+    let mut s = stop();
+    s.labelled(&[("db-1", Replica), ("db-2", Primary)]);
+    assert_eq!(s.primary(), Some("db-2"), "its label says so");
+}
+
+#[test]
 fn what_is_known_is_told_in_words() {
     let mut s = cluster();
     assert_eq!(Snapshot::empty().why_no_primary(), "no server is known");
