@@ -239,8 +239,8 @@ impl Peer {
         }
         let mut text = packet.escape_ascii().to_string();
         if packet.first() == Some(&0xff) {
-            for id in &self.ids {
-                text = text.replace(&format!("handler ({id})"), "handler (#)");
+            for (id, what) in self.ids.iter().flat_map(|id| [(id, "handler"), (id, "statement")]) {
+                text = text.replace(&format!("{what} ({id})"), &format!("{what} (#)"));
             }
         }
         text
