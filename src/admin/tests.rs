@@ -84,6 +84,7 @@ fn facts(read_only: bool, replication: Option<Replication>) -> Facts {
         wait_timeout: None,
         life: Default::default(),
         binlog_state: Default::default(),
+        first_own: Default::default(),
         max_packet: None,
         max_connections: None,
         occupied: None,

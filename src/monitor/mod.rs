@@ -10,6 +10,7 @@ mod client;
 mod kick;
 mod member;
 mod name_watch;
+mod own_log;
 mod passing_logins;
 mod primary;
 mod probe;

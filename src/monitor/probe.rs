@@ -15,6 +15,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::client::{Closed, Connection, Connector, Encryption, Error, Target};
 use super::kick::ProbePermit;
+use super::own_log::{self, OwnLog};
 use super::statement::{self, Earlier, Wsrep};
 use crate::config;
 use crate::topology::{Event, MISSED_UNTIL_DOWN, Occupied, ProbeOutcome, ServerId};
@@ -199,6 +200,7 @@ impl<C: Connector> Prober<C> {
         self.log_unencrypted(connection.greeting().encryption);
         let mut wsrep = Wsrep::Unknown;
         let mut earlier = Earlier::default();
+        let mut own_log = OwnLog::default();
         loop {
             self.started = Instant::now();
             let flavor = statement::flavor(connection.greeting());
@@ -223,9 +225,18 @@ impl<C: Connector> Prober<C> {
                         continue;
                     }
                     match statement::outcome(connection.greeting(), &sets, &earlier, self.started.elapsed()) {
-                        Ok(outcome) => {
+                        Ok(mut outcome) => {
                             answers = answers.saturating_add(1);
                             self.refused = 0;
+                            if let ProbeOutcome::Facts(facts) = &mut outcome {
+                                if own_log.should_ask(facts) {
+                                    let asked = timeout(missed, connection.query(own_log::QUESTION)).await;
+                                    // The connection cannot be used while an answer is under way.
+                                    let Ok(answer) = asked else { return Ok(ProbeEnd::Moved) };
+                                    own_log.answered(answer.ok().as_deref());
+                                }
+                                facts.first_own = own_log.first();
+                            }
                             self.report(outcome).await?;
                         }
                         Err(error) => {

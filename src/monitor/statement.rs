@@ -237,6 +237,7 @@ pub(super) fn facts(greeting: &Greeting, sets: &[ResultSet], round_trip: Duratio
         identity: Arc::from(value(first, row, "identity").unwrap_or_default()),
         life: Life::default(),
         binlog_state: Arc::from(value(first, row, "binlog_state").unwrap_or_default()),
+        first_own: Arc::default(),
         modes: TextModes::of_server(
             value(first, row, "sql_mode"),
             value(first, row, "init_connect"),

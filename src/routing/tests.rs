@@ -29,6 +29,7 @@ fn facts(read_only: bool) -> Facts {
         wait_timeout: None,
         life: Default::default(),
         binlog_state: Default::default(),
+        first_own: Default::default(),
         max_packet: None,
         max_connections: None,
         occupied: None,

@@ -215,7 +215,7 @@ up() {
   other=$(cat "$KEPT/state" 2>/dev/null || echo "$STATE")
   ! STATE=$other holder >/dev/null || die "a cluster runs already, in $other: make cluster-down"
   "$here/../setup/deps.sh" packages containerd:containerd runc:runc containernetworking-plugins: iptables:iptables nftables:nft \
-    conntrack:conntrack iproute2:ip util-linux:unshare gcc:gcc libc6-dev: openssl:openssl mmdebstrap:mmdebstrap binutils:strip
+    conntrack:conntrack iproute2:ip util-linux:unshare gcc:gcc libc6-dev: openssl:openssl mmdebstrap:mmdebstrap binutils:strip python3:python3
   kubernetes=$("$here/../setup/kubernetes-build.sh") || exit $?
   node=$("$here/../setup/node-build.sh") || exit $?
   "$here/images.sh" pause coredns >/dev/null

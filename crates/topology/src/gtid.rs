@@ -184,6 +184,13 @@ impl GtidSet {
         matches!(self, GtidSet::MariaDb(position) if position.is_in_state(state))
     }
 
+    /// True if a MariaDB server of this identity gave the number `first` to its first own write right behind this position, the
+    /// last one of its domain. A server numbers its own writes from the last number on that it applied (`record_gtid` in the
+    /// servers' `sql/rpl_gtid.cc`), so it has applied this position.
+    pub fn is_followed_by(&self, first: &str, identity: &str) -> bool {
+        matches!(self, GtidSet::MariaDb(position) if position.is_followed_by(first, identity))
+    }
+
     /// True if the set contains nothing.
     pub fn is_empty(&self) -> bool {
         match self {

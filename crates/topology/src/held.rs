@@ -2,10 +2,13 @@
 //!
 //! Before an operator makes a replica the primary, some operators (mariadb-operator) empty its `gtid_slave_pos`. From then on
 //! its answers show its own writes alone, until the former primary follows it. What it had applied as a replica it still has,
-//! as long as the same process runs on the same data.
+//! as long as the same process runs on the same data. What it applied between its last answer as a replica and that moment shows in the number of
+//! its first own write.
+
+use std::sync::Arc;
 
 use super::gtid::GtidSet;
-use super::types::{Facts, Health, Life, Server};
+use super::types::{Facts, Health, Life, Server, Snapshot};
 
 /// Two reports of when a server was started differ by up to a second each if they are about the same start.
 const SAME_START_S: u64 = 2;
@@ -19,6 +22,27 @@ impl Life {
     /// True if the server was started again between the two reports.
     pub(super) fn began_again(&self, before: &Life) -> bool {
         self.started.zip(before.started).is_some_and(|(now, before)| now.abs_diff(before) > SAME_START_S)
+    }
+}
+
+/// Finds replicas of the last primary that numbered their first own write right behind its last position, which it shows since it is
+/// read-only: they have everything up to there.
+pub(super) fn learn_from_numbers(before: &Snapshot, servers: &mut [Server]) {
+    let last = servers.iter().find(|s| Some(s.id) == before.last_primary && s.is_up_read_only());
+    let last = last.and_then(|last| last.facts.as_ref()).filter(|facts| facts.gtid_on);
+    let Some(last) = last.map(|facts| facts.gtid.clone()) else { return };
+    for server in servers.iter_mut().filter(|s| s.replicated == Some(before.generation)) {
+        let Some(facts) = server.facts.as_ref().filter(|facts| facts.gtid_on && !facts.first_own.is_empty())
+        else {
+            continue;
+        };
+        let mut all = server.all_held(facts);
+        if !all.contains(&last) && last.subtract(&all).is_followed_by(&facts.first_own, &facts.identity) {
+            // By its text: as writes that were replicated, not as own writes of the last primary.
+            if all.insert(last.to_string()).is_ok() {
+                server.held = Some(Arc::new(all));
+            }
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::position_history::Until;
 use super::types::*;
-use super::{departed_pods, elect, lag, reads, silence};
+use super::{departed_pods, elect, held, lag, reads, silence};
 
 /// Returns the snapshot after `event`, which was seen at `now_ms` (Unix time in milliseconds).
 ///
@@ -39,6 +39,7 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
         }
         Event::Acknowledged(writes) => next.acknowledged = Some(writes.clone()),
     }
+    held::learn_from_numbers(snapshot, &mut servers);
     elect::settle(snapshot, &mut next, &mut servers, now_ms);
     wait_for_primary(&mut next, &servers, now_ms);
     silence::decide(&mut next, &servers, now_ms);

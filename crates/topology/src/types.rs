@@ -256,6 +256,9 @@ pub struct Facts {
     pub life: Life,
     /// `gtid_binlog_state`: the last write of each origin in the binary log. Empty on MySQL.
     pub binlog_state: Arc<str>,
+    /// The GTID of the first write in its binary log, if it has been a replica since without any in its log: its first write as a
+    /// primary. Empty if unknown, and on MySQL.
+    pub first_own: Arc<str>,
     /// How it parses the texts of sessions that have set nothing.
     pub modes: TextModes,
     /// What the status flags of a new session show.

@@ -318,6 +318,7 @@ impl World {
             wait_timeout: None,
             life: Default::default(),
             binlog_state: Default::default(),
+            first_own: Default::default(),
             max_packet: None,
             max_connections: None,
             occupied: None,

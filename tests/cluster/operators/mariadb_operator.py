@@ -26,6 +26,8 @@ STATEMENT = 30
 # The defaults of its resource.
 ACK_TIMEOUT = 10
 FAILOVER_DELAY = 0
+# A pod that was just promoted is not Ready until its probe has seen that.
+PROMOTION_GRACE = 5
 SYNC_TIMEOUT = 10
 
 
@@ -290,7 +292,7 @@ class Cluster:
 
 class Operator:
     def __init__(self):
-        self.api, self.lost_since = Api(), {}
+        self.api, self.lost_since, self.changed = Api(), {}, {}
 
     def reconcile(self, resource):
         cluster = Cluster(self.api, resource)
@@ -306,11 +308,14 @@ class Operator:
             self.lost_since.pop(cluster.name, None)
             if cluster.wanted is not None and cluster.wanted != cluster.primary and cluster.wanted in ready:
                 cluster.switch_over(pods, cluster.wanted)
+                self.changed[cluster.name] = time.monotonic()
                 return
         elif cluster.failover:
             since = self.lost_since.setdefault(cluster.name, time.monotonic())
-            if time.monotonic() - since >= FAILOVER_DELAY:
+            settled = time.monotonic() - self.changed.get(cluster.name, 0) >= PROMOTION_GRACE
+            if settled and time.monotonic() - since >= FAILOVER_DELAY:
                 cluster.fail_over(pods)
+                self.changed[cluster.name] = time.monotonic()
                 return
         cluster.configure_new(pods)
         cluster.label(pods)

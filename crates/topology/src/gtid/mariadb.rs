@@ -96,6 +96,19 @@ impl Position {
         read.is_ok() && found.into_iter().all(|found| found)
     }
 
+    /// See `GtidSet::is_followed_by`. An unreadable GTID follows nothing.
+    pub(super) fn is_followed_by(&self, first: &str, identity: &str) -> bool {
+        let Some(first) = gtid(first.as_bytes()).filter(|first| identity.parse() == Ok(first.server)) else {
+            return false;
+        };
+        let is_last = |last: &Last| {
+            last.gtid.domain == first.domain
+                && last.gtid.server != first.server
+                && last.gtid.sequence.checked_add(1) == Some(first.sequence)
+        };
+        !self.last.is_empty() && self.last.iter().all(is_last)
+    }
+
     fn has(&self, wanted: &DomainGtid) -> bool {
         self.last.iter().filter(|l| l.gtid.domain == wanted.domain).any(|l| l.contains(wanted))
     }

@@ -5,6 +5,7 @@ mod labels;
 mod lag;
 mod operator;
 mod outside;
+mod promoted;
 mod properties;
 mod rules;
 mod serving;
@@ -110,6 +111,7 @@ pub fn writable() -> Facts {
         wait_timeout: None,
         life: Default::default(),
         binlog_state: Default::default(),
+        first_own: Default::default(),
         max_packet: None,
         max_connections: None,
         occupied: None,
