@@ -169,6 +169,10 @@ password() {
 }
 
 case ${1:-run} in
+  run) ;;
+  switchover | kill | drain | roll | password | certificate) current >/dev/null 2>&1 || die "no demo runs: make cluster-demo" ;;
+esac
+case ${1:-run} in
   run | switchover | kill | drain | roll | password | certificate) "${1:-run}" ;;
   *) sed -n '2,11s/^# //p' "$0"; exit 2 ;;
 esac
