@@ -134,7 +134,7 @@ mod tests {
         assert!(!log.should_ask(&primary("0-11-80")));
         assert_eq!(&*log.first(), "0-11-71");
         assert!(!log.should_ask(&replica("0-11-80")));
-        assert_eq!(&*log.first(), "", "it is another part of its life");
+        assert_eq!(&*log.first(), "", "it is a replica again");
         assert!(!log.should_ask(&primary("0-11-90")), "it had writes of its own as a replica");
         log.should_ask(&replica("0-1-80"));
         assert!(log.should_ask(&primary("0-11-90")));

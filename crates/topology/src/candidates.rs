@@ -26,9 +26,10 @@ pub(super) fn may_be_primary(
     let leads = |source: &Server| has_source(server, source) && !has_source(source, server);
     let follows = || runs && servers.iter().any(|source| leads(source.borrow()));
     let has_any_source = || server.replication().is_some_and(|r| r.source.is_some());
-    let is_kept = || server.member.is_none() && server.label == Some(Label::Replica) && has_any_source();
+    let is_still_replica =
+        || server.member.is_none() && server.label == Some(Label::Replica) && has_any_source();
     let chosen = last == Some(server.id) || server.label == Some(Label::Primary) || server.made_writable;
-    server.is_candidate() && (chosen || !(is_kept() || follows()))
+    server.is_candidate() && (chosen || !(is_still_replica() || follows()))
 }
 
 /// Returns the server to which an operator gave the role of the last primary, which is still writable: the label moved in this

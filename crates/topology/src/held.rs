@@ -2,8 +2,8 @@
 //!
 //! Before an operator makes a replica the primary, some operators (mariadb-operator) empty its `gtid_slave_pos`. From then on
 //! its answers show its own writes alone, until the former primary follows it. What it had applied as a replica it still has,
-//! as long as the same process runs on the same data. What it applied between its last answer as a replica and that moment shows in the number of
-//! its first own write.
+//! as long as the same process runs on the same data. What it applied between its last answer as a replica and its promotion
+//! shows in the number of its first own write.
 
 use std::sync::Arc;
 
@@ -25,8 +25,8 @@ impl Life {
     }
 }
 
-/// Finds replicas of the last primary that numbered their first own write right behind its last position, which it shows since it is
-/// read-only: they have everything up to there.
+/// Records that a former replica has everything that the last primary had, if the last primary is read-only, so that its position is
+/// its last one, and if the replica gave the next number to its first own write.
 pub(super) fn learn_from_numbers(before: &Snapshot, servers: &mut [Server]) {
     let last = servers.iter().find(|s| Some(s.id) == before.last_primary && s.is_up_read_only());
     let last = last.and_then(|last| last.facts.as_ref()).filter(|facts| facts.gtid_on);
