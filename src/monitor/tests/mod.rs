@@ -40,6 +40,9 @@ pub(crate) struct Host {
     pub password: String,
     pub latency: Duration,
     pub may_see_replication: bool,
+    /// The first write in its binary log; None: it has none.
+    pub first_own: Option<&'static str>,
+    pub may_see_log: bool,
     /// True for a node of a Galera cluster.
     pub galera: bool,
     /// Each statement, and when it came.
@@ -73,6 +76,8 @@ impl Cluster {
                 password: "monitor".to_owned(),
                 latency: Duration::from_millis(1),
                 may_see_replication: true,
+                first_own: None,
+                may_see_log: true,
                 galera: false,
                 probes: Vec::new(),
                 connects: Vec::new(),
@@ -191,12 +196,20 @@ impl Connection for Link {
         if wants_replication && !host.may_see_replication {
             return Err(Error::Server { code: 1227, message: "you need SLAVE MONITOR".to_owned() });
         }
+        if sql == own_log::QUESTION {
+            let columns = ["Event_type", "Info"];
+            let first = format!("GTID {}", host.first_own.unwrap_or_default());
+            return match host.may_see_log {
+                true => Ok(vec![set(&columns, &[&["Gtid_list", "[]"], &["Gtid", &first]])]),
+                false => Err(Error::Server { code: 1227, message: "you need BINLOG MONITOR".to_owned() }),
+            };
+        }
         let id = host.server_id.to_string();
         let gtid = format!("0-1-{}", host.position);
         let read_only = if host.read_only { "1" } else { "0" };
         let mut sets = vec![set(
-            &["read_only", "innodb_read_only", "identity", "gtid_slave_pos", "gtid"],
-            &[&[read_only, "0", &id, "", &gtid]],
+            &["read_only", "innodb_read_only", "identity", "gtid_slave_pos", "gtid", "binlog_state"],
+            &[&[read_only, "0", &id, "", &gtid, host.first_own.unwrap_or_default()]],
         )];
         if wants_replication {
             let columns = [

@@ -48,6 +48,15 @@ impl Watch {
         (name, self.began.elapsed().as_millis())
     }
 
+    /// Returns the first own write of the last answer.
+    async fn first_own(&mut self) -> String {
+        self.pass(200).await;
+        let Some(Event::Probe { outcome: ProbeOutcome::Facts(facts), .. }) = self.events.recv().await else {
+            panic!("no answer");
+        };
+        facts.first_own.to_string()
+    }
+
     /// Lets time pass and drops what was reported.
     async fn pass(&mut self, ms: u64) {
         sleep(Duration::from_millis(ms)).await;
@@ -351,4 +360,35 @@ async fn a_node_of_galera_is_known_before_its_first_report() {
         assert_eq!((asked("wsrep_on"), asked("wsrep_local_state")), (2, probes - 1));
     })
     .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_promoted_replica_is_asked_once_where_its_log_begins() {
+    for (may_see_log, power, first) in
+        [(true, Power::On, "0-1-71"), (false, Power::On, ""), (true, Power::Frozen, "")]
+    {
+        play(async |mut w| {
+            w.cluster.host("db-0", |h| (h.read_only, h.source) = (true, Some("db-1".to_owned())));
+            w.cluster.host("db-0", |h| h.may_see_log = may_see_log);
+            assert_eq!(w.first_own().await, "");
+            w.cluster.promote("db-0");
+            assert_eq!(w.first_own().await, "", "it has written nothing");
+            w.cluster.host("db-0", |h| h.first_own = Some("0-1-71"));
+            if power == Power::Frozen {
+                // It freezes when the question arrives.
+                let asked = |h: &mut Host| h.probes.iter().any(|(_, sql)| sql == own_log::QUESTION);
+                while !w.cluster.host("db-0", asked) {
+                    sleep(Duration::from_micros(100)).await;
+                }
+                w.cluster.power("db-0", power);
+                w.pass(1000).await;
+                w.cluster.power("db-0", Power::On);
+            }
+            assert_eq!(w.first_own().await, first, "{may_see_log} {power:?}");
+            let questions =
+                |h: &mut Host| h.probes.iter().filter(|(_, sql)| sql == own_log::QUESTION).count();
+            assert_eq!(w.cluster.host("db-0", questions), 1);
+        })
+        .await;
+    }
 }
