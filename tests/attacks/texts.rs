@@ -67,7 +67,9 @@ async fn no_text_keeps_a_worker_from_its_other_sessions() {
     for shape in SHAPES {
         for (port, command, bytes) in attempts {
             let what = format!("{} {bytes} bytes by {command} to port {port}", shape.1);
-            let mut attacker = Raw::app(port).await;
+            let mut attacker = Raw::connect(port).await.expect("connect");
+            let login = attacker.login("app", "app").await;
+            login.unwrap_or_else(|error| panic!("{what}: login: {error}; {}", proxy.log()));
             let mut payload = vec![command];
             payload.extend_from_slice(text(shape, bytes).as_bytes());
             attacker.send(0, &payload).await.expect("the text is taken");

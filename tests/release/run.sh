@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # `make dist-test`: installs each artefact of dist/ in a fresh root, and runs its main job. Prints "ok …" and "FAIL …" lines, and
 # "SKIPPED: …" for what this machine cannot do.
-# usage: run.sh [PART …]       archive deb upgrade demo rpm image dockerfile chart again; default: all
+# usage: run.sh [PART …]       archive deb upgrade demo rpm image dockerfile chart again twice; default: all
 # env:   DIST  the folder of the artefacts (default: dist)
 set -euo pipefail
 cd "$(dirname "$0")/../.."
@@ -288,12 +288,32 @@ again() {
   check "again: the chart has the same bytes" cmp "$work/again/pointsman-$version.tgz" "$dist/pointsman-$version.tgz"
 }
 
+# Makes the whole release once more, from a clone in another folder with nothing compiled, and compares every artefact. Takes as
+# long as `make dist` the first time.
+twice() {
+  local copy=$work/twice arch arches=() sums name
+  for arch in x86_64 aarch64; do
+    if [ -e "$dist/pointsman-$version-linux-$arch.tar.gz" ]; then arches+=("$arch"); fi
+  done
+  git clone -q . "$copy"
+  say "making the release again in $copy (15 minutes on two cores)"
+  if ! quiet env -u DIST -u MINISIGN_KEY ARCHES="${arches[*]}" CARGO_TARGET_DIR="$copy/target" "$copy/deploy/release/dist.sh"; then
+    check "twice: the release is made again" false
+    return
+  fi
+  sums=$dist/SHA256SUMS
+  while read -r _ name; do
+    check "twice: $name has the same bytes" cmp "$copy/dist/$name" "$dist/$name"
+  done <"$sums"
+  check "twice: there are no other artefacts" diff <(awk '{print $2}' "$copy/dist/SHA256SUMS") <(awk '{print $2}' "$sums")
+}
+
 check "checksums" bash -c "cd '$dist' && sha256sum --check --quiet SHA256SUMS"
 for part in "${@:-all}"; do
   case $part in
-    all) archive; deb; upgrade; demo; rpm_package; image; dockerfile; chart; again ;;
+    all) archive; deb; upgrade; demo; rpm_package; image; dockerfile; chart; again; twice ;;
     rpm) rpm_package ;;
-    archive | deb | upgrade | demo | image | dockerfile | chart | again) "$part" ;;
+    archive | deb | upgrade | demo | image | dockerfile | chart | again | twice) "$part" ;;
     *) die "unknown part: $part" ;;
   esac
 done
