@@ -17,13 +17,15 @@ use tokio::time::timeout;
 use super::assets::asset;
 use super::events::EventStream;
 use super::pages::{Page, Pages};
+use super::readiness::{Serving, readiness};
 use super::stream::{Content, Large};
 use super::tap::{self, TapLines, TapPlaces};
-use super::{AdminState, browser, digests, readiness};
+use super::{AdminState, browser, digests};
 use crate::config::{Live, Secret};
 use crate::net::Origin;
 use crate::routing::Explanation;
 use crate::telemetry;
+use crate::telemetry::stream::unix_ms;
 
 /// The paths, without the files of the page.
 const PATHS: [&str; 9] =
@@ -254,9 +256,9 @@ impl Routes {
     fn ready(&self) -> HttpReply {
         let state = &self.state;
         let lifecycle = *state.lifecycle.borrow();
-        let fallback = state.live.borrow().replicas.fallback;
         let config = state.config.borrow().clone();
-        let ready = readiness(lifecycle, &state.snapshot.borrow(), &state.modes, fallback);
+        let serving = Serving::of(&state.modes, &state.live.borrow());
+        let ready = readiness(lifecycle, &state.snapshot.borrow(), serving, unix_ms());
         let mut response = match (ready, &config.awaited) {
             (Err(reason), _) => respond(StatusCode::SERVICE_UNAVAILABLE, TEXT, format!("{reason}\n")),
             (Ok(()), Some(awaited)) => {

@@ -26,6 +26,8 @@ mod points;
 mod pools;
 mod port;
 mod readiness;
+#[cfg(test)]
+mod readiness_tests;
 mod report;
 mod seats;
 mod server_families;
@@ -44,7 +46,7 @@ pub use drains::DrainError;
 pub use parts::AdminParts;
 pub use pools::PoolReport;
 pub use port::serve;
-pub use readiness::readiness;
+pub use readiness::{Serving, readiness};
 pub use report::{
     CatalogueReport, ChangeCost, KubernetesReport, PortReport, PrimaryChangeReport, Report, ServerReport,
     Traffic,

@@ -1,17 +1,42 @@
 //! Whether the proxy is ready for clients. A pure function, so that every case can be tested.
 
-use crate::config::{Fallback, Mode};
+use std::time::Duration;
+
+use crate::config::{Fallback, Live, Mode};
 use crate::telemetry::Lifecycle;
 use crate::topology::{Alarm, Snapshot};
+
+/// What decides what the proxy's ports can serve.
+#[derive(Debug, Clone, Copy)]
+pub struct Serving<'a> {
+    /// The modes of the listeners.
+    pub modes: &'a [Mode],
+    /// Whether the primary answers where no replica does.
+    pub fallback: Fallback,
+    /// `failover.hold`: how long a statement waits for a primary.
+    pub hold: Duration,
+}
+
+impl<'a> Serving<'a> {
+    /// Reads what the configuration says now.
+    pub fn of(modes: &'a [Mode], live: &Live) -> Self {
+        Serving { modes, fallback: live.replicas.fallback, hold: live.failover.hold }
+    }
+}
 
 /// Returns Ok, or why the proxy is not ready, in one line. A port that writes needs a primary; if all
 /// ports only read, a server for reads is enough. A replica cluster never has a primary: with a port
 /// that only reads, a server for reads is enough there, too.
+///
+/// While a primary that was there is gone for less than `hold`, nothing changes: statements wait for the next one. All
+/// pods of the proxy lose the primary at the same time, and a Service without a ready pod refuses connections, those for reads too.
+///
+/// `now_ms` is Unix time in milliseconds.
 pub fn readiness(
     lifecycle: Lifecycle,
     snapshot: &Snapshot,
-    modes: &[Mode],
-    fallback: Fallback,
+    serving: Serving<'_>,
+    now_ms: u64,
 ) -> Result<(), &'static str> {
     match lifecycle {
         Lifecycle::Starting => return Err("starting: the ports are not open yet"),
@@ -21,11 +46,12 @@ pub fn readiness(
     if snapshot.maintenance.cordoned {
         return Err("cordoned: the cluster takes no new clients");
     }
-    let primary = snapshot.primary().is_some();
+    let primary = snapshot.primary().is_some() || is_awaited(snapshot, serving.hold, now_ms);
     let replica = snapshot.replicas().next().is_some();
+    let modes = serving.modes;
     let reads_outside = modes.contains(&Mode::Replica) && snapshot.is_replica_cluster();
     let only_reads = modes.iter().all(|mode| *mode == Mode::Replica);
-    match (only_reads, fallback) {
+    match (only_reads, serving.fallback) {
         (false, _) if primary => Ok(()),
         (false, _) if replica && snapshot.maintenance.read_only && snapshot.alarm.is_none() => Ok(()),
         (false, _) if replica && reads_outside => Ok(()),
@@ -40,4 +66,11 @@ pub fn readiness(
         (true, Fallback::Primary) => Err("no replica serves reads, and no primary is known"),
         (true, Fallback::None) => Err("no replica serves reads"),
     }
+}
+
+/// True if the primary was lost less than `hold` ago.
+fn is_awaited(snapshot: &Snapshot, hold: Duration, now_ms: u64) -> bool {
+    let lost =
+        snapshot.history.back().filter(|_| snapshot.primary.is_none() && snapshot.last_primary.is_some());
+    lost.is_some_and(|lost| u128::from(now_ms.saturating_sub(lost.at_ms)) < hold.as_millis())
 }

@@ -12,10 +12,11 @@ use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::sync::watch;
 
-use crate::admin::readiness;
+use crate::admin::{Serving, readiness};
 use crate::config::{Live, Mode};
 use crate::net::Inherited;
 use crate::telemetry::Lifecycle;
+use crate::telemetry::stream::unix_ms;
 use crate::topology::Snapshot;
 
 /// The environment variable with the process id of the old process. Programs that the new process starts inherit it, so
@@ -119,7 +120,8 @@ pub(super) async fn ready(
     live: watch::Receiver<Arc<Live>>,
     phase: watch::Receiver<Lifecycle>,
 ) -> Result<(), TakeoverError> {
-    let look = |now: &Snapshot| readiness(Lifecycle::Listening, now, &modes, live.borrow().replicas.fallback);
+    let look =
+        |now: &Snapshot| readiness(Lifecycle::Listening, now, Serving::of(&modes, &live.borrow()), unix_ms());
     let seen = async {
         let seen = snapshot.wait_for(|now| look(now).is_ok());
         if tokio::time::timeout(READY_LIMIT, seen).await.is_ok() {

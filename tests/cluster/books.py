@@ -1,7 +1,7 @@
-"""Clients that keep books, in a pod: what each was told. usage: books.py SECONDS   env: HOST, PASSWORD, DIRECT=address,address,…
+"""Clients that keep books, in a pod: what each was told. usage: books.py SECONDS   env: HOST, PASSWORDS=one,other, DIRECT=address,address,…
 
 Writers insert rows with tokens of their own, one statement at a time; readers count rows at the listener's level. As a pool does, each
-pings its connection before it uses it. A third kind writes to each server directly, past the proxy: it shows how long the servers
+pings its connection before it uses it. Visitors write, too, and connect for each statement. A fourth kind writes to each server directly, past the proxy: it shows how long the servers
 themselves kept everyone waiting. Prints one JSON object: for each client, what it was told and when.
 """
 
@@ -13,7 +13,9 @@ import time
 
 import pymysql
 
-WRITERS, READERS = 4, 4
+WRITERS, READERS, VISITORS = 4, 4, 2
+# The servers' error for a wrong password.
+ACCESS_DENIED = 1045
 PAUSE = 0.01
 # What takes longer than this is listed: when it began, how long the ping or the login took, and how long all of it.
 SLOW = 0.5
@@ -26,8 +28,16 @@ def is_in_doubt(error):
 
 
 def connect(host, timeout=30):
-    return pymysql.connect(host=host, port=3306, user="app", password=os.environ["PASSWORD"], database="books", autocommit=True,
-                           connect_timeout=timeout, read_timeout=60, write_timeout=60)
+    """With the first password that is right. Between the change of a password and the news of it, an application has both."""
+    passwords = os.environ["PASSWORDS"].split(",")
+    for last, password in enumerate(passwords, 1):
+        try:
+            return pymysql.connect(host=host, port=3306, user="app", password=password, database="books", autocommit=True,
+                                   connect_timeout=timeout, read_timeout=60, write_timeout=60)
+        except pymysql.MySQLError as error:
+            if error.args[0] != ACCESS_DENIED or last == len(passwords):
+                raise
+    raise ValueError("no password")
 
 
 class Client(threading.Thread):
@@ -78,6 +88,15 @@ class Writer(Client):
             cursor.execute("INSERT INTO log (token) VALUES (%s)", (token,))
 
 
+class Visitor(Writer):
+    def ready(self):
+        self.connection = connect(self.host)
+
+    def step(self, token):
+        super().step(token)
+        self.connection.close()
+
+
 class Reader(Client):
     def step(self, token):
         with self.connection.cursor() as cursor:
@@ -103,6 +122,7 @@ def main():
     until = time.time() + float(sys.argv[1])
     host = os.environ["HOST"]
     clients = [Writer(f"w{n}", host, until) for n in range(WRITERS)] + [Reader(f"r{n}", host, until) for n in range(READERS)]
+    clients += [Visitor(f"v{n}", host, until) for n in range(VISITORS)]
     clients += [Direct(f"d{n}", address, until) for n, address in enumerate(os.environ.get("DIRECT", "").split(",")) if address]
     for client in clients:
         client.start()

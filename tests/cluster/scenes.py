@@ -8,8 +8,10 @@ rows differ. Times are printed, and fail nothing.
 
 import json
 import pathlib
+import shutil
 import subprocess
 import sys
+import tempfile
 import time
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -18,7 +20,8 @@ CLUSTER = str(HERE / "cluster.sh")
 SPACE = "databases"
 PROXY = "shop-proxy-pointsman"
 SECONDS = 30
-PASSWORD = "books"
+# The application's, and the one that it gets when its password changes.
+PASSWORD, OTHER_PASSWORD = "books", "records"
 
 
 def run(*command, quiet=False, **more):
@@ -74,10 +77,10 @@ def is_ready(pod):
     return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
 
 
-def all_ready():
+def all_ready(count=3):
     servers = pods("app.kubernetes.io/instance=shop")
     roles = sorted(pod["metadata"]["labels"].get("k8s.mariadb.com/role", "") for pod in servers)
-    return roles == ["primary", "replica", "replica"] and all(map(is_ready, servers))
+    return roles == ["primary", *["replica"] * (count - 1)] and all(map(is_ready, servers))
 
 
 # What is built.
@@ -99,7 +102,7 @@ def build(semi_sync):
     kubectl("rollout", "status", f"deployment/{PROXY}", "--timeout=120s")
     kubectl("rollout", "status", "deployment/client", "--timeout=60s")
     sql(primary(), "CREATE DATABASE books; CREATE TABLE books.log (id BIGINT AUTO_INCREMENT PRIMARY KEY, token VARCHAR(40) NOT NULL); "
-                   "CREATE TABLE books.direct (token VARCHAR(40)); CREATE USER app@'%' IDENTIFIED BY 'books'; "
+                   f"CREATE TABLE books.direct (token VARCHAR(40)); CREATE USER app@'%' IDENTIFIED BY '{PASSWORD}'; "
                    "GRANT ALL ON books.* TO app@'%'; GRANT BINLOG MONITOR, SLAVE MONITOR ON *.* TO app@'%'")
     set_semi_sync(semi_sync)
 
@@ -146,12 +149,64 @@ def signal(pod, name):
     run(CLUSTER, "inside", "kill", f"-{name}", *processes)
 
 
-def paused():
-    """Three seconds, as a busy disk or a frozen machine does: no probe of the kubelet gives up on it."""
+def paused(seconds):
     old = primary()
     signal(old, "STOP")
-    time.sleep(3)
+    time.sleep(seconds)
     signal(old, "CONT")
+
+
+def paused_for_a_moment():
+    """As a busy disk does."""
+    paused(0.5)
+
+
+def paused_for_a_while():
+    """As a frozen machine does: no probe of the kubelet gives up on it."""
+    paused(3)
+
+
+def paused_until_replaced():
+    """The operator replaces it. It still takes itself for the primary when it wakes up, and has what it was sent before."""
+    old = primary()
+    paused(30)
+    if primary() == old:
+        raise RuntimeError("the operator did not replace the primary")
+    eventually(120, "the former primary's return", all_ready)
+
+
+def network_of(pod):
+    """The node's end of the pod's network cable."""
+    process = run(CLUSTER, "inside", "pgrep", "--full", f"^mariadbd .*--server-id={pod + 10} ").split()[0]
+    link = run(CLUSTER, "inside", "nsenter", "--net", f"--target={process}", "ip", "-o", "link", "show", "dev", "eth0")
+    index = link.split("@if")[1].split(":")[0]
+    links = run(CLUSTER, "inside", "ip", "-o", "link").splitlines()
+    return next(line.split(": ")[1].split("@")[0] for line in links if line.startswith(f"{index}: "))
+
+
+def cut_off():
+    """Ten seconds. The kubelet's probes run inside the pod and do not notice; the operator waits."""
+    cable = network_of(primary())
+    run(CLUSTER, "inside", "ip", "link", "set", cable, "down")
+    time.sleep(10)
+    run(CLUSTER, "inside", "ip", "link", "set", cable, "up")
+
+
+def scaled():
+    """To two and back. The operator takes the last pod away; if that is the primary, it has been moved before."""
+    if primary() == 2:
+        switchover()
+    for count in (2, 3):
+        kubectl("patch", "mariadb", "shop", "--type=merge", "--patch", json.dumps({"spec": {"replicas": count}}))
+        eventually(90, f"{count} pods with their roles", lambda count=count: all_ready(count))
+        time.sleep(3)
+
+
+def password_changed():
+    """There and back, as the operator's User resource does when its Secret changes."""
+    for password in (OTHER_PASSWORD, PASSWORD):
+        sql(primary(), f"ALTER USER app@'%' IDENTIFIED BY '{password}'")
+        time.sleep(5)
 
 
 def operator_away():
@@ -169,6 +224,69 @@ def servers_rolled():
     kubectl("patch", "mariadb", "shop", "--type=merge", "--patch", json.dumps(patch))
     eventually(120, "three new pods", lambda: not before & {pod["metadata"]["uid"] for pod in pods("app.kubernetes.io/instance=shop")})
     eventually(90, "three pods with their roles", all_ready)
+
+
+def store(name, kind, files):
+    """Makes or replaces a Secret. `files`: key -> path."""
+    made = kubectl("create", "secret", "generic", name, f"--type={kind}", "--dry-run=client", "--output=json",
+                   *[f"--from-file={key}={path}" for key, path in files.items()])
+    with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+        file.write(made)
+        file.flush()
+        apply(file.name)
+
+
+class Authority:
+    """A CA as the operator makes one, in a folder of its own."""
+
+    def __init__(self, name):
+        self.folder = pathlib.Path(tempfile.mkdtemp(prefix="pointsman-authority."))
+        self.certificate, self.key = self.folder / "ca.crt", self.folder / "ca.key"
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
+            "-subj", f"/CN={name}", "-addext", "basicConstraints=critical,CA:TRUE", "-keyout", str(self.key), "-out", str(self.certificate))
+
+    def issues_for_servers(self):
+        names = ["localhost", *[f"*.shop-internal{end}" for end in ("", f".{SPACE}", f".{SPACE}.svc", f".{SPACE}.svc.cluster.local")]]
+        key, certificate = self.folder / "tls.key", self.folder / "tls.crt"
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30",
+            "-subj", "/CN=shop", "-addext", "subjectAltName=" + ",".join(f"DNS:{name}" for name in names),
+            "-addext", "basicConstraints=critical,CA:FALSE", "-CA", str(self.certificate), "-CAkey", str(self.key),
+            "-keyout", str(key), "-out", str(certificate))
+        store("shop-server-cert", "kubernetes.io/tls", {"tls.crt": certificate, "tls.key": key})
+
+    def is_trusted(self, *others):
+        bundle = self.folder / "bundle"
+        bundle.write_text("".join(authority.certificate.read_text() for authority in (self, *others)))
+        store("shop-ca-bundle", "Opaque", {"ca.crt": bundle})
+
+
+AUTHORITIES = []
+
+
+def tls_switched_on():
+    """The servers get certificates, one pod after the other; then the proxy verifies them."""
+    first = Authority("first")
+    AUTHORITIES.append(first)
+    first.is_trusted()
+    first.issues_for_servers()
+    kubectl("patch", "mariadb", "shop", "--type=merge", "--patch", json.dumps({"spec": {"tls": {"enabled": True}}}))
+    servers_rolled()
+    run(CLUSTER, "helm", "upgrade", "shop-proxy", str(ROOT / "deploy/helm/pointsman"), "--namespace", SPACE, "--reuse-values",
+        "--set", "serversTls.caSecret=operator", "--wait", "--timeout", "180s")
+
+
+def authority_changed():
+    """As the operator renews its CA: both are trusted, all servers get certificates of the new one, the old one is forgotten."""
+    if not AUTHORITIES:
+        tls_switched_on()
+    old, new = AUTHORITIES[-1], Authority("second")
+    AUTHORITIES.append(new)
+    old.is_trusted(new)
+    time.sleep(5)
+    new.issues_for_servers()
+    servers_rolled()
+    new.is_trusted()
+    time.sleep(5)
 
 
 def proxy_rolled():
@@ -193,12 +311,19 @@ SCENES = {
     "primary's pod deleted": (deleted, False, 45),
     "primary's pod deleted by force": (deleted_by_force, False, 40),
     "primary's server killed": (killed, False, 45),
-    "primary paused for 3 s": (paused, False, 15),
+    "primary paused for 0.5 s": (paused_for_a_moment, False, 12),
+    "primary paused for 3 s": (paused_for_a_while, False, 15),
+    "primary paused for 30 s": (paused_until_replaced, False, 90),
+    "primary cut off for 10 s": (cut_off, False, 45),
     "primary lost, operator away for 8 s": (operator_away, False, 50),
     "servers rolled": (servers_rolled, False, 90),
+    "scaled to two and back": (scaled, False, 60),
+    "application's password changed twice": (password_changed, False, 20),
     "proxy rolled": (proxy_rolled, False, 25),
     "proxy upgraded by helm": (proxy_upgraded, False, 30),
     "proxy's pod drained": (proxy_pod_drained, False, 20),
+    "TLS switched on": (tls_switched_on, False, 110),
+    "CA changed": (authority_changed, False, 110),
 }
 SHORT = ("switchover, semi-sync", "switchover", "primary's server killed", "proxy rolled")
 
@@ -208,7 +333,7 @@ class Books:
 
     def __init__(self, seconds):
         addresses = ",".join(pod["status"]["podIP"] for pod in pods("app.kubernetes.io/instance=shop"))
-        command = [CLUSTER, "kubectl", "--namespace", SPACE, "exec", "deployment/client", "--", "env", f"HOST={PROXY}", f"PASSWORD={PASSWORD}",
+        command = [CLUSTER, "kubectl", "--namespace", SPACE, "exec", "deployment/client", "--", "env", f"HOST={PROXY}", f"PASSWORDS={PASSWORD},{OTHER_PASSWORD}",
                    f"DIRECT={addresses}", "python3", "-B", "/books/books.py", str(seconds)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
 
@@ -255,7 +380,7 @@ def play(name):
         differ = 0
     except RuntimeError:
         differ = 1
-    writers = [c for c in clients if c["name"].startswith("w")]
+    writers = [c for c in clients if c["name"][0] in "wv"]
     readers = [c for c in clients if c["name"].startswith("r")]
     direct = [c for c in clients if c["name"].startswith("d")]
     stored = rows_of(primary())
@@ -303,6 +428,8 @@ def main():
         print(kubectl("get", "pods", "--output=wide", quiet=True))
         print(kubectl("logs", "deployment/mariadb-operator", "--tail=20", quiet=True))
         failed += 1
+    for authority in AUTHORITIES:
+        shutil.rmtree(authority.folder)
     print("\n| scene | acknowledged writes | errors | in doubt | lost | twice | writes' silence | of it the servers' own | beyond | longest read |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for name, r in results.items():

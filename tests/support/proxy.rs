@@ -161,6 +161,12 @@ impl Proxy {
             Ok(driver) if !text.contains("\nio = ") => format!("io = \"{driver}\"\n{text}"),
             _ => text,
         };
+        // A machine that does not get round to a login for ten seconds is busy, or was paused. The test of these seconds sets
+        // the timeouts itself.
+        let text = match text.contains("timeouts") {
+            true => text,
+            false => format!("timeouts.login = \"1m\"\n{text}"),
+        };
         let new = self.scratch.path().join("new.toml");
         std::fs::write(&new, text).expect("cannot write the proxy's configuration");
         std::fs::rename(new, self.config_path()).expect("cannot replace the configuration");

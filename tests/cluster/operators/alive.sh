@@ -1,3 +1,3 @@
 #!/bin/bash
 # Alive: the server answers.
-mariadb --no-defaults -uroot -p"$ROOT_PASSWORD" -S /run/mysqld/mysqld.sock -e 'SELECT 1' >/dev/null
+timeout --signal=KILL 4 mariadb --no-defaults -uroot -p"$ROOT_PASSWORD" -S /run/mysqld/mysqld.sock -e 'SELECT 1' >/dev/null

@@ -123,6 +123,11 @@ class Cluster:
         volumes = [{"name": "storage", "hostPath": {"path": f"/run/volumes/{SPACE}-{self.name}", "type": "DirectoryOrCreate"}},
                    {"name": "operator", "configMap": {"name": "mariadb-operator"}}]
         container["volumeMounts"][0]["subPathExpr"] = "$(POD_NAME)"
+        if self.spec.get("tls", {}).get("enabled"):
+            # The operator issues both; here scenes.py does.
+            for secret in ("server-cert", "ca-bundle"):
+                volumes.append({"name": secret, "secret": {"secretName": f"{self.name}-{secret}"}})
+                container["volumeMounts"].append({"name": secret, "mountPath": f"/pki/{secret}"})
         template = {"metadata": {"labels": self.labels, "annotations": self.spec.get("podAnnotations", {})},
                     "spec": {"containers": [container], "volumes": volumes, "terminationGracePeriodSeconds": 30}}
         return {"metadata": {"name": self.name, "labels": self.labels},
