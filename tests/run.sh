@@ -400,7 +400,10 @@ node() { # [--built] [SCENE …|--short]
   elif ! why=$(tests/cluster/cluster.sh may 2>&1); then skip_stage cluster "${why#== }"
   elif [ "${1:-}" = --built ] && ! quiet tests/setup/node-build.sh --there; then
     skip_stage cluster "the node's programs are not built here, which takes five minutes: tests/setup/node-build.sh"
-  else unsteady_stage cluster tests/cluster/run.sh "$@"; fi
+  else
+    unsteady_stage cluster tests/cluster/run.sh "$@"
+    [ $# != 0 ] || unsteady_stage "cluster without an operator" tests/cluster/run.sh --home-made
+  fi
 }
 
 fuzz() {

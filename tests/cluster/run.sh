@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Plays scenes.py on a node of its own, and removes the node. usage: run.sh [--built] [SCENE …|--short]
+# Plays scenes.py on a node of its own, and removes the node. usage: run.sh [--built] [--home-made] [SCENE …|--short]
 #   --built: only if the node's programs are there already (they take five minutes to build)
 # env: POINTSMAN  the proxy's binary (default: the release's static one, built here)
 # Exits 77 with a line "SKIPPED: cluster: why" where no node can run.

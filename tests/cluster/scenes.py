@@ -1,151 +1,43 @@
 """Plays what happens to a cluster on a real node, under clients that keep books, and prints what came of it. Needs a cluster of
 cluster.sh with the images `database` and `proxy`. Prints "ok …" and "FAIL …" lines, and a table.
 
-usage: scenes.py [SCENE …]    (default: all; `--short`: those of every test run)
+usage: scenes.py [--home-made] [SCENE …]    (default: all; `--short`: those of every test run)
+  --home-made: with an arbiter and without labels for roles, in place of the stand-in for mariadb-operator
 A scene fails for a statement's error that is not in doubt, an acknowledged row that is not there, a row that is there twice, pods whose
 rows differ. Times are printed, and fail nothing.
 """
 
 import json
 import pathlib
-import re
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 
-HERE = pathlib.Path(__file__).resolve().parent
-ROOT = HERE.parent.parent
-CLUSTER = str(HERE / "cluster.sh")
-SPACE = "databases"
-PROXY = "shop-proxy-pointsman"
-SECONDS = 30
-# The application's, and the one that it gets when its password changes.
-PASSWORD, OTHER_PASSWORD = "books", "records"
+from kinds import LEFT_OUT, HomeMade, MariaDbOperator
+from node import CLUSTER, PASSWORD, PROXY, ROOT, SPACE, apply, eventually, kubectl, pods, replication, run, sql
 
-
-def run(*command, quiet=False, **more):
-    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=600, **more)
-    if done.returncode != 0 and not quiet:
-        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()[-800:]}")
-    return done.stdout
-
-
-def kubectl(*arguments, **more):
-    return run(CLUSTER, "kubectl", "--namespace", SPACE, *arguments, **more)
-
-
-def eventually(seconds, what, ask):
-    end = time.time() + seconds
-    while True:
-        try:
-            if answer := ask():
-                return answer
-            why = "no"
-        except RuntimeError as error:
-            why = str(error)
-        if time.time() > end:
-            raise RuntimeError(f"{what}: not within {seconds} s: {why}")
-        time.sleep(0.3)
-
-
-def apply(*files):
-    for file in files:
-        kubectl("apply", "--filename", str(file))
-
-
-def status(field):
-    return kubectl("get", "mariadb", "shop", "--output", f"jsonpath={{.status.{field}}}").strip()
-
-
-def primary():
-    return int(status("currentPrimaryPodIndex"))
-
-
-def sql(pod, text):
-    """As root, past the proxy; rows, tab-separated."""
-    script = 'exec mariadb --no-defaults -uroot -p"$ROOT_PASSWORD" -S /run/mysqld/mysqld.sock -N -B -e "$1"'
-    return kubectl("exec", f"shop-{pod}", "--", "bash", "-c", script, "bash", text)
-
-
-def replication(pod):
-    """What a person would look at first."""
-    try:
-        state = sql(pod, "SHOW SLAVE STATUS\\G")
-    except RuntimeError as error:
-        return str(error)
-    keys = ("Master_Host", "Slave_IO_Running", "Slave_SQL_Running", "Last_IO_Error", "Last_SQL_Error")
-    said = dict(re.findall(r"(\w+): (.+)", state))
-    return ", ".join(f"{key} {said[key]}" for key in keys if said.get(key)) or "replicates from nobody"
-
-
-def pods(selector):
-    listed = json.loads(kubectl("get", "pods", "--selector", selector, "--output", "json"))["items"]
-    return [pod for pod in listed if "deletionTimestamp" not in pod["metadata"]]
-
-
-def is_ready(pod):
-    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
-
-
-def all_ready(count=3):
-    servers = [pod for pod in pods("app.kubernetes.io/instance=shop") if pod["metadata"]["name"] not in LEFT_OUT]
-    count -= len(LEFT_OUT)
-    roles = sorted(pod["metadata"]["labels"].get("k8s.mariadb.com/role", "") for pod in servers)
-    return roles == ["primary", *["replica"] * (count - 1)] and all(map(is_ready, servers))
-
-
-# Pods that a scene has made unfit for good: only a backup would make them replicas again.
-LEFT_OUT = set()
-
-
-# What is built.
-
-
-def build(semi_sync):
-    operators = HERE / "operators"
-    run(CLUSTER, "kubectl", "apply", "--filename", str(ROOT / "tests/kubernetes/mariadb-crd.yaml"))
-    run(CLUSTER, "kubectl", "create", "namespace", SPACE)
-    files = [f"--from-file={operators / name}" for name in ("mariadb_operator.py", "kubernetes.py", "server.sh", "ready.sh", "alive.sh")]
-    kubectl("create", "configmap", "mariadb-operator", *files)
-    kubectl("create", "configmap", "books", f"--from-file={HERE / 'books.py'}")
-    apply(operators / "mariadb-operator.yaml", ROOT / "deploy/demo/shop.yaml", HERE / "client.yaml")
-    eventually(120, "three pods with their roles", all_ready)
-    values = ["image.repository=docker.io/pointsman-tests/proxy", "image.tag=local", "preset=mariadb-operator", "cluster=shop",
-              "test.image=docker.io/pointsman-tests/database:local"]
-    run(CLUSTER, "helm", "install", "shop-proxy", str(ROOT / "deploy/helm/pointsman"), "--namespace", SPACE,
-        *[part for value in values for part in ("--set", value)])
-    kubectl("rollout", "status", f"deployment/{PROXY}", "--timeout=120s")
-    kubectl("rollout", "status", "deployment/client", "--timeout=60s")
-    sql(primary(), "CREATE DATABASE books; CREATE TABLE books.log (id BIGINT AUTO_INCREMENT PRIMARY KEY, token VARCHAR(40) NOT NULL); "
-                   f"CREATE TABLE books.direct (token VARCHAR(40)); CREATE USER app@'%' IDENTIFIED BY '{PASSWORD}'; "
-                   "GRANT ALL ON books.* TO app@'%'; GRANT BINLOG MONITOR, SLAVE MONITOR ON *.* TO app@'%'")
-    set_semi_sync(semi_sync)
-
-
-def set_semi_sync(on):
-    patch = {"spec": {"replication": {"semiSyncEnabled": on}}}
-    kubectl("patch", "mariadb", "shop", "--type=merge", "--patch", json.dumps(patch))
-    switch = "ON" if on else "OFF"
-    for pod in range(3):
-        sql(pod, f"SET GLOBAL rpl_semi_sync_{'master' if pod == primary() else 'slave'}_enabled = {switch}")
+# What the application's password becomes.
+OTHER_PASSWORD = "records"
+home_made = "--home-made" in sys.argv
+kind = HomeMade() if home_made else MariaDbOperator()
 
 
 # What happens. Each returns when it is over for whoever did it; the clients go on.
 
 
 def switchover():
-    new = (primary() + 1) % 3
-    kubectl("patch", "mariadb", "shop", "--type=merge", "--patch", json.dumps({"spec": {"replication": {"primary": {"podIndex": new}}}}))
-    eventually(60, "the switchover", lambda: primary() == new)
+    new = (kind.primary() + 1) % 3
+    kind.move_to(new)
+    eventually(60, "the switchover", lambda: kind.primary() == new)
 
 
 def replaced(act):
-    old = primary()
+    old = kind.primary()
     act(old)
-    eventually(60, "another primary", lambda: primary() != old)
-    eventually(90, "the former primary's return", all_ready)
+    eventually(60, "another primary", lambda: kind.primary() != old)
+    eventually(90, "the former primary's return", kind.all_ready)
 
 
 def deleted():
@@ -167,7 +59,7 @@ def signal(pod, name):
 
 
 def paused(seconds):
-    old = primary()
+    old = kind.primary()
     signal(old, "STOP")
     time.sleep(seconds)
     signal(old, "CONT")
@@ -186,9 +78,9 @@ def paused_for_a_while():
 def paused_until_replaced():
     """The operator replaces it. When it wakes up it still takes itself for the primary, and executes what it was sent before: then its
     rows are not those of the new primary, and it cannot replicate. So this is the last scene."""
-    old = primary()
+    old = kind.primary()
     paused(30)
-    if primary() == old:
+    if kind.primary() == old:
         raise RuntimeError("the operator did not replace the primary")
     LEFT_OUT.add(f"shop-{old}")
     time.sleep(20)
@@ -205,45 +97,46 @@ def network_of(pod):
 
 
 def cut_off():
-    """Ten seconds. The kubelet's probes run inside the pod and do not notice; the operator waits."""
-    cable = network_of(primary())
+    """Ten seconds. The kubelet's probes run inside the pod and do not notice: an operator waits, an arbiter does not."""
+    cable = network_of(kind.primary())
     run(CLUSTER, "inside", "ip", "link", "set", cable, "down")
     time.sleep(10)
-    run(CLUSTER, "inside", "ip", "link", "set", cable, "up")
+    # It went with its pod, where that was replaced.
+    run(CLUSTER, "inside", "ip", "link", "set", cable, "up", quiet=True)
+    eventually(90, "the end of it", kind.all_ready)
 
 
 def scaled():
     """To two and back. The operator takes the last pod away; if that is the primary, it has been moved before."""
-    if primary() == 2:
+    if kind.primary() == 2:
         switchover()
     for count in (2, 3):
-        kubectl("patch", "mariadb", "shop", "--type=merge", "--patch", json.dumps({"spec": {"replicas": count}}))
-        eventually(90, f"{count} pods with their roles", lambda count=count: all_ready(count))
+        kind.patch({"replicas": count})
+        eventually(90, f"{count} pods with their roles", lambda count=count: kind.all_ready(count))
         time.sleep(3)
 
 
 def password_changed():
     """There and back, as the operator's User resource does when its Secret changes."""
     for password in (OTHER_PASSWORD, PASSWORD):
-        sql(primary(), f"ALTER USER app@'%' IDENTIFIED BY '{password}'")
+        sql(kind.primary(), f"ALTER USER app@'%' IDENTIFIED BY '{password}'")
         time.sleep(5)
 
 
 def operator_away():
     """The primary is lost while nobody can replace it."""
-    kubectl("scale", "deployment/mariadb-operator", "--replicas=0")
-    kubectl("delete", "pod", f"shop-{primary()}", "--grace-period=0", "--force", "--wait=false")
+    kubectl("scale", f"deployment/{kind.controller}", "--replicas=0")
+    kubectl("delete", "pod", f"shop-{kind.primary()}", "--grace-period=0", "--force", "--wait=false")
     time.sleep(8)
-    kubectl("scale", "deployment/mariadb-operator", "--replicas=1")
-    eventually(90, "the end of it", all_ready)
+    kubectl("scale", f"deployment/{kind.controller}", "--replicas=1")
+    eventually(90, "the end of it", kind.all_ready)
 
 
 def servers_rolled():
-    before = {pod["metadata"]["uid"] for pod in pods("app.kubernetes.io/instance=shop")}
-    patch = {"spec": {"podAnnotations": {"rolled": str(time.time())}}}
-    kubectl("patch", "mariadb", "shop", "--type=merge", "--patch", json.dumps(patch))
-    eventually(120, "three new pods", lambda: not before & {pod["metadata"]["uid"] for pod in pods("app.kubernetes.io/instance=shop")})
-    eventually(90, "three pods with their roles", all_ready)
+    before = {pod["metadata"]["uid"] for pod in kind.servers()}
+    kind.replace_all(str(time.time()))
+    eventually(120, "three new pods", lambda: not before & {pod["metadata"]["uid"] for pod in kind.servers()})
+    eventually(90, "three pods with their roles", kind.all_ready)
 
 
 def store(name, kind, files):
@@ -289,14 +182,15 @@ def tls_switched_on():
     AUTHORITIES.append(first)
     first.is_trusted()
     first.issues_for_servers()
-    kubectl("patch", "mariadb", "shop", "--type=merge", "--patch", json.dumps({"spec": {"tls": {"enabled": True}}}))
+    kind.patch({"tls": {"enabled": True}})
     servers_rolled()
     run(CLUSTER, "helm", "upgrade", "shop-proxy", str(ROOT / "deploy/helm/pointsman"), "--namespace", SPACE, "--reuse-values",
-        "--set", "serversTls.caSecret=operator", "--wait", "--timeout", "180s")
+        "--set", "serversTls.caSecret=operator", "--set", "passwords=watched", "--wait", "--timeout", "180s")
 
 
 def authority_changed():
-    """As the operator renews its CA: both are trusted, all servers get certificates of the new one, the old one is forgotten."""
+    """As the operator renews its CA: both are trusted, all servers get certificates of the new one, the old one is forgotten. The proxy
+    reads the Secret by the API: in a mounted one the kubelet may leave the old certificates for two minutes."""
     if not AUTHORITIES:
         tls_switched_on()
     old, new = AUTHORITIES[-1], Authority("second")
@@ -345,6 +239,8 @@ SCENES = {
     "CA changed": (authority_changed, False, 110),
     "primary paused for 30 s": (paused_until_replaced, False, 80),
 }
+# What a home-made cluster has no notion of is left out.
+OF_AN_OPERATOR = ("switchover, semi-sync", "scaled to two and back", "TLS switched on", "CA changed")
 SHORT = ("switchover, semi-sync", "switchover", "primary's server killed", "proxy rolled")
 
 
@@ -352,7 +248,7 @@ class Books:
     """The clients of one scene, in their pod."""
 
     def __init__(self, seconds):
-        addresses = ",".join(pod["status"]["podIP"] for pod in pods("app.kubernetes.io/instance=shop"))
+        addresses = ",".join(pod["status"]["podIP"] for pod in kind.servers())
         command = [CLUSTER, "kubectl", "--namespace", SPACE, "exec", "deployment/client", "--", "env", f"HOST={PROXY}", f"PASSWORDS={PASSWORD},{OTHER_PASSWORD}",
                    f"DIRECT={addresses}", "python3", "-B", "/books/books.py", str(seconds)]
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL, text=True)
@@ -388,13 +284,13 @@ def settled():
 
 def play(name):
     act, semi_sync, seconds = SCENES[name]
-    set_semi_sync(semi_sync)
-    sql(primary(), "DELETE FROM books.log; DELETE FROM books.direct")
+    kind.set_semi_sync(semi_sync)
+    sql(kind.primary(), "DELETE FROM books.log; DELETE FROM books.direct")
     books = Books(seconds)
     time.sleep(4)
     act()
     clients = books.closed()
-    eventually(90, "three pods with their roles", all_ready)
+    eventually(90, "three pods with their roles", kind.all_ready)
     try:
         eventually(30, "replicas that have everything", settled)
         differ = 0
@@ -403,7 +299,7 @@ def play(name):
     writers = [c for c in clients if c["name"][0] in "wv"]
     readers = [c for c in clients if c["name"].startswith("r")]
     direct = [c for c in clients if c["name"].startswith("d")]
-    stored = rows_of(primary())
+    stored = rows_of(kind.primary())
     there = set(stored)
     told = [token for c in writers for token in c["acknowledged"]]
     doubt = {token for c in writers for token in c["doubt"]}
@@ -432,13 +328,16 @@ def play(name):
 
 
 def main():
-    names = sys.argv[1:] or list(SCENES)
-    if names == ["--short"]:
-        names = list(SHORT)
+    names = sys.argv[1:]
+    if home_made:
+        names.remove("--home-made")
+    names = list(SHORT) if names == ["--short"] else names or list(SCENES)
+    if home_made:
+        names = [name for name in names if name not in OF_AN_OPERATOR]
     failed, results = 0, {}
     try:
-        build(True)
-        print("ok the operator's cluster, Pointsman from its chart")
+        kind.build(not home_made)
+        print("ok the cluster, Pointsman from its chart")
         print(run(CLUSTER, "helm", "test", "shop-proxy", "--namespace", SPACE, "--timeout", "120s").split("Phase:")[-1].split("\n")[0].strip(), "helm test")
         for name in names:
             results[name], bad = play(name)
@@ -446,7 +345,7 @@ def main():
     except (RuntimeError, subprocess.TimeoutExpired) as error:
         print(f"FAIL {error}")
         print(kubectl("get", "pods", "--output=wide", quiet=True))
-        print(kubectl("logs", "deployment/mariadb-operator", "--tail=20", quiet=True))
+        print(kubectl("logs", f"deployment/{kind.controller}", "--tail=40", quiet=True))
         for pod in range(3):
             print(f"   shop-{pod}:", replication(pod))
         failed += 1

@@ -1,0 +1,71 @@
+"""What every scene does with the node: its API, its servers past the proxy, waiting."""
+
+import json
+import pathlib
+import re
+import subprocess
+import time
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+CLUSTER = str(HERE / "cluster.sh")
+SPACE = "databases"
+PROXY = "shop-proxy-pointsman"
+# The application's.
+PASSWORD = "books"
+
+
+def run(*command, quiet=False, **more):
+    done = subprocess.run(command, capture_output=True, text=True, stdin=subprocess.DEVNULL, timeout=600, **more)
+    if done.returncode != 0 and not quiet:
+        raise RuntimeError(f"{' '.join(command)}: {done.stderr.strip()[-800:]}")
+    return done.stdout
+
+
+def kubectl(*arguments, **more):
+    return run(CLUSTER, "kubectl", "--namespace", SPACE, *arguments, **more)
+
+
+def eventually(seconds, what, ask):
+    end = time.time() + seconds
+    while True:
+        try:
+            if answer := ask():
+                return answer
+            why = "no"
+        except RuntimeError as error:
+            why = str(error)
+        if time.time() > end:
+            raise RuntimeError(f"{what}: not within {seconds} s: {why}")
+        time.sleep(0.3)
+
+
+def apply(*files):
+    for file in files:
+        kubectl("apply", "--filename", str(file))
+
+
+def sql(pod, text, form="--skip-column-names"):
+    """As root, past the proxy; rows, tab-separated."""
+    script = 'exec mariadb --no-defaults -uroot -p"$ROOT_PASSWORD" -S /run/mysqld/mysqld.sock --batch "$2" -e "$1"'
+    return kubectl("exec", f"shop-{pod}", "--", "bash", "-c", script, "bash", text, form)
+
+
+def replication(pod):
+    """What a person would look at first."""
+    try:
+        state = sql(pod, "SHOW SLAVE STATUS", "--vertical")
+    except RuntimeError as error:
+        return str(error)
+    keys = ("Master_Host", "Slave_IO_Running", "Slave_SQL_Running", "Last_IO_Error", "Last_SQL_Error")
+    said = dict(re.findall(r"(\w+): (.+)", state))
+    return ", ".join(f"{key} {said[key]}" for key in keys if said.get(key)) or "replicates from nobody"
+
+
+def pods(selector):
+    listed = json.loads(kubectl("get", "pods", "--selector", selector, "--output", "json"))["items"]
+    return [pod for pod in listed if "deletionTimestamp" not in pod["metadata"]]
+
+
+def is_ready(pod):
+    return any(c["type"] == "Ready" and c["status"] == "True" for c in pod["status"].get("conditions", []))
