@@ -93,7 +93,7 @@ async fn lost_acknowledgements_do_not_stop_a_primary_for_good() {
         return report_skipped("lost acknowledgements", "this MariaDB gets over them by itself");
     }
     let ports = cluster.servers().iter().map(|server| server.port()).collect();
-    let _beside = acknowledgements::let_go(Kind::MariaDb, ports);
+    let _beside = acknowledgements::let_go(Kind::MariaDb, ports, vec![line.state()]);
     assert_eq!(commits.join_all().await.len(), 3);
 }
 

@@ -8,7 +8,7 @@ use super::operator::History;
 use super::plan::{FAULTS, Fault, Plan, named};
 use super::rival;
 use super::scene::{SERVERS, Scene};
-use crate::support::{Kind, Node, number};
+use crate::support::{Kind, Node, Relay, number};
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt;
@@ -119,7 +119,8 @@ pub async fn lane(settings: Settings, number: usize, outcome: Rc<RefCell<Outcome
 async fn play(settings: Settings, seeds: Vec<u64>, outcome: Rc<RefCell<Outcome>>) -> bool {
     let Some(mut scene) = Scene::begin(settings).await else { return false };
     let ports = scene.cluster.servers().iter().map(Node::port).collect();
-    let _beside = acknowledgements::let_go(settings.kind, ports);
+    let links = scene.replication.values().map(Relay::state).collect();
+    let _beside = acknowledgements::let_go(settings.kind, ports, links);
     for seed in seeds {
         let of_one = one(&mut scene, settings, seed).await;
         outcome.borrow_mut().add(of_one);

@@ -102,6 +102,11 @@ impl Relay {
         self.server.store(server, Ordering::Relaxed);
     }
 
+    /// What becomes of its bytes, now and later.
+    pub fn state(&self) -> watch::Receiver<Line> {
+        self.line.subscribe()
+    }
+
     /// Also for what is connected.
     pub fn set(&self, line: Line) {
         self.line.send_replace(line);
