@@ -47,7 +47,7 @@ certificate() {
 operator() {
   quiet "$cluster" kubectl apply --filename "$PWD/tests/kubernetes/mariadb-crd.yaml"
   quiet kubectl create configmap mariadb-operator --from-file="$operators/mariadb_operator.py" --from-file="$operators/kubernetes.py" \
-    --from-file="$operators/server.sh" --from-file="$operators/ready.sh" --from-file="$operators/alive.sh"
+    --from-file="$operators/servers.py" --from-file="$operators/server.sh" --from-file="$operators/ready.sh" --from-file="$operators/alive.sh"
   quiet kubectl apply --filename "$operators/mariadb-operator.yaml"
 }
 

@@ -71,7 +71,7 @@ class MariaDbOperator(Kind):
 
     def objects(self):
         run(CLUSTER, "kubectl", "apply", "--filename", str(ROOT / "tests/kubernetes/mariadb-crd.yaml"))
-        self.scripts("mariadb-operator", "mariadb_operator.py", "kubernetes.py", "server.sh", "ready.sh", "alive.sh")
+        self.scripts("mariadb-operator", "mariadb_operator.py", "kubernetes.py", "servers.py", "server.sh", "ready.sh", "alive.sh")
         apply(HERE / "operators/mariadb-operator.yaml", ROOT / "deploy/demo/shop.yaml")
 
     @staticmethod
@@ -107,7 +107,7 @@ class HomeMade(Kind):
               "monitor.secret=shop-passwords", "monitor.key=root")
 
     def objects(self):
-        self.scripts("scripts", "arbiter.py", "kubernetes.py", "server.sh", "ready.sh")
+        self.scripts("scripts", "arbiter.py", "kubernetes.py", "servers.py", "server.sh", "ready.sh")
         apply(HERE / "operators/arbiter.yaml")
 
     def primary(self):

@@ -126,6 +126,9 @@ def password_changed():
 def operator_away():
     """The primary is lost while nobody can replace it."""
     kubectl("scale", f"deployment/{kind.controller}", "--replicas=0")
+    # One that is killed in the middle of a failover leaves replicas that nobody connects again.
+    gone = ("get", "pods", "--selector", f"app={kind.controller}", "--output", "name")
+    eventually(30, "the end of whoever takes care", lambda: not kubectl(*gone).strip())
     kubectl("delete", "pod", f"shop-{kind.primary()}", "--grace-period=0", "--force", "--wait=false")
     time.sleep(8)
     kubectl("scale", f"deployment/{kind.controller}", "--replicas=1")
@@ -139,9 +142,9 @@ def servers_rolled():
     eventually(90, "three pods with their roles", kind.all_ready)
 
 
-def store(name, kind, files):
+def store(name, secret_type, files):
     """Makes or replaces a Secret. `files`: key -> path."""
-    made = kubectl("create", "secret", "generic", name, f"--type={kind}", "--dry-run=client", "--output=json",
+    made = kubectl("create", "secret", "generic", name, f"--type={secret_type}", "--dry-run=client", "--output=json",
                    *[f"--from-file={key}={path}" for key, path in files.items()])
     with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
         file.write(made)

@@ -15,6 +15,7 @@ import time
 import pymysql
 
 from kubernetes import Api, Missing
+from servers import Server
 
 SPACE = open("/var/run/secrets/kubernetes.io/serviceaccount/namespace", encoding="ascii").read().strip()
 CORE = f"/api/v1/namespaces/{SPACE}"
@@ -28,37 +29,6 @@ CATCH_UP = 10
 
 def say(*words):
     print(time.strftime("%H:%M:%S"), *words, file=sys.stderr, flush=True)
-
-
-class Server:
-    """One connection to a pod's server, as root."""
-
-    def __init__(self, address, timeout=30):
-        self.connection = pymysql.connect(host=address, user="root", password=os.environ["ROOT_PASSWORD"], autocommit=True,
-                                          connect_timeout=PING_TIMEOUT, read_timeout=timeout, write_timeout=timeout)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.connection.close()
-
-    def run(self, *statements):
-        rows = ()
-        with self.connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-                rows = cursor.fetchall()
-        return rows
-
-    def value(self, statement):
-        rows = self.run(statement)
-        return rows[0][0] if rows else None
-
-    def replication(self):
-        with self.connection.cursor(pymysql.cursors.DictCursor) as cursor:
-            cursor.execute("SHOW SLAVE STATUS")
-            return cursor.fetchone()
 
 
 def number_of(position):
@@ -96,16 +66,16 @@ class Arbiter:
                    f"MASTER_PASSWORD = '{os.environ['REPL_PASSWORD']}', MASTER_USE_GTID = slave_pos", "START SLAVE")
 
     def begin(self, pods):
-        with self.address_of(pods, 0) as server:
+        with self.server(pods, 0) as server:
             server.run("SET GLOBAL read_only = 0")
         self.note(0)
 
-    def address_of(self, pods, number, timeout=30):
-        return Server(self.address(pods[number]), timeout)
+    def server(self, pods, number, timeout=30):
+        return Server(self.address(pods[number]), os.environ["ROOT_PASSWORD"], PING_TIMEOUT, timeout)
 
     def is_alive(self, pods):
         try:
-            with self.address_of(pods, self.primary, PING_TIMEOUT) as server:
+            with self.server(pods, self.primary, PING_TIMEOUT) as server:
                 # A pod that came back by itself is read-only, and nobody's primary.
                 return server.value("SELECT @@read_only") == 0
         except (KeyError, OSError, pymysql.MySQLError):
@@ -117,7 +87,7 @@ class Arbiter:
             if number == self.primary:
                 continue
             try:
-                with self.address_of(pods, number) as server:
+                with self.server(pods, number) as server:
                     status = server.replication()
                     if status is None or status["Master_Host"] != self.host(self.primary):
                         say(f"shop-{number} becomes a replica")
@@ -134,7 +104,7 @@ class Arbiter:
     def switch_over(self, pods, new):
         old = self.primary
         say(f"switchover from {old} to {new}")
-        with self.address_of(pods, new) as promoted, self.address_of(pods, old) as locked:
+        with self.server(pods, new) as promoted, self.server(pods, old) as locked:
             locked.run("SET GLOBAL read_only = 1", "FLUSH TABLES WITH READ LOCK")
             position = locked.value("SELECT @@gtid_binlog_pos")
             if promoted.value(f"SELECT MASTER_GTID_WAIT('{position}', {CATCH_UP})") != 0:
@@ -190,13 +160,13 @@ class Arbiter:
         candidates = []
         for number in pods:
             if number != dead:
-                with self.address_of(pods, number) as server:
+                with self.server(pods, number) as server:
                     server.run("STOP SLAVE IO_THREAD")
                     status = server.replication() or {}
                     candidates.append((number_of(status.get("Gtid_IO_Pos")), number))
         received, new = max(candidates)
         say(f"{dead} is dead, {new} has received the most: {received}")
-        with self.address_of(pods, new) as promoted:
+        with self.server(pods, new) as promoted:
             deadline = time.monotonic() + CATCH_UP
             while time.monotonic() < deadline and number_of(promoted.value("SELECT @@gtid_slave_pos")) < received:
                 time.sleep(0.05)

@@ -15,6 +15,7 @@ import time
 import pymysql
 
 from kubernetes import Api, Missing
+from servers import Server
 
 SPACE = open("/var/run/secrets/kubernetes.io/serviceaccount/namespace", encoding="ascii").read().strip()
 CORE = f"/api/v1/namespaces/{SPACE}"
@@ -23,6 +24,7 @@ RESOURCES = f"/apis/k8s.mariadb.com/v1alpha1/namespaces/{SPACE}/mariadbs"
 ROLE = "k8s.mariadb.com/role"
 # How long a statement of the operator may take. With semi-sync, ALTER USER waits for a replica that does not follow yet.
 STATEMENT = 30
+CONNECT = 2
 # The defaults of its resource.
 ACK_TIMEOUT = 10
 FAILOVER_DELAY = 0
@@ -33,37 +35,6 @@ SYNC_TIMEOUT = 10
 
 def say(*words):
     print(time.strftime("%H:%M:%S"), *words, file=sys.stderr, flush=True)
-
-
-class Server:
-    """One connection to a pod's server, as root."""
-
-    def __init__(self, address, password):
-        self.connection = pymysql.connect(host=address, user="root", password=password, autocommit=True, connect_timeout=2,
-                                          read_timeout=STATEMENT, write_timeout=STATEMENT)
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.connection.close()
-
-    def run(self, *statements):
-        rows = ()
-        with self.connection.cursor() as cursor:
-            for statement in statements:
-                cursor.execute(statement)
-                rows = cursor.fetchall()
-        return rows
-
-    def value(self, statement):
-        rows = self.run(statement)
-        return rows[0][0] if rows else None
-
-    def replication(self):
-        with self.connection.cursor(pymysql.cursors.DictCursor) as cursor:
-            cursor.execute("SHOW SLAVE STATUS")
-            return cursor.fetchone()
 
 
 class Cluster:
@@ -149,7 +120,7 @@ class Cluster:
         return any(c["type"] == "Ready" and c["status"] == "True" for c in conditions)
 
     def server(self, pod):
-        return Server(pod["status"]["podIP"], self.passwords["root"])
+        return Server(pod["status"]["podIP"], self.passwords["root"], CONNECT, STATEMENT)
 
     def host(self, number):
         return f"{self.name}-{number}.{self.name}-internal.{SPACE}.svc.cluster.local"
