@@ -355,6 +355,9 @@ async fn all_down_and_back(mut cluster: Cluster) {
     assert_eq!(refusal(hurried.client().await).code, 1290);
     let (status, _) = hurried.get("/readyz").await.unwrap();
     assert_eq!(status, 503, "without a writer it is not ready");
+    // All pods of the proxy lose the primary together: if none were ready, new connections would be refused.
+    let (status, _) = proxy.get("/readyz").await.unwrap();
+    assert_eq!(status, 200, "while statements wait it is ready");
 
     for number in 0..2 {
         cluster.server_mut(number).restart().await;

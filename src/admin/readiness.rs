@@ -28,8 +28,9 @@ impl<'a> Serving<'a> {
 /// ports only read, a server for reads is enough. A replica cluster never has a primary: with a port
 /// that only reads, a server for reads is enough there, too.
 ///
-/// While a primary that was there is gone for less than `hold`, nothing changes: statements wait for the next one. All
-/// pods of the proxy lose the primary at the same time, and a Service without a ready pod refuses connections, those for reads too.
+/// A primary that was lost less than `hold` ago counts as there, since statements wait for the next one. All pods of the
+/// proxy lose the primary at the same time, and a Service without a ready pod refuses connections, those for reads too. (A
+/// pod that alone is cut off from the servers looks the same from inside, and stays in its Service for that time.)
 ///
 /// `now_ms` is Unix time in milliseconds.
 pub fn readiness(

@@ -8,6 +8,10 @@ from node import CLUSTER, HERE, PASSWORD, PROXY, ROOT, SPACE, apply, eventually,
 LEFT_OUT = set()
 
 
+def number_in(text):
+    return int(text) if text.strip() else None
+
+
 class Kind:
     """Three servers in the pods shop-0, shop-1 and shop-2, and who takes care of them."""
 
@@ -23,6 +27,7 @@ class Kind:
         raise NotImplementedError
 
     def primary(self):
+        """The number of its pod; None before there is one."""
         raise NotImplementedError
 
     def move_to(self, pod):
@@ -79,7 +84,7 @@ class MariaDbOperator(Kind):
         kubectl("patch", "mariadb", "shop", "--type=merge", "--patch", json.dumps({"spec": spec}))
 
     def primary(self):
-        return int(kubectl("get", "mariadb", "shop", "--output", "jsonpath={.status.currentPrimaryPodIndex}").strip() or -1)
+        return number_in(kubectl("get", "mariadb", "shop", "--output", "jsonpath={.status.currentPrimaryPodIndex}"))
 
     def move_to(self, pod):
         self.patch({"replication": {"primary": {"podIndex": pod}}})
@@ -111,14 +116,14 @@ class HomeMade(Kind):
         apply(HERE / "operators/arbiter.yaml")
 
     def primary(self):
-        said = kubectl("get", "configmap", "arbiter", "--output", "jsonpath={.data.primary}").strip()
-        return int(said) if said else None
+        return number_in(kubectl("get", "configmap", "arbiter", "--output", "jsonpath={.data.primary}"))
 
     def move_to(self, pod):
         kubectl("patch", "configmap", "arbiter", "--type=merge", "--patch", json.dumps({"data": {"wanted": str(pod)}}))
 
     def set_semi_sync(self, on):
-        assert not on, "it has none"
+        if on:
+            raise RuntimeError("a home-made cluster replicates without semi-sync")
 
     def replace_all(self, mark):
         template = {"metadata": {"annotations": {"rolled": mark}}}

@@ -161,8 +161,8 @@ impl Proxy {
             Ok(driver) if !text.contains("\nio = ") => format!("io = \"{driver}\"\n{text}"),
             _ => text,
         };
-        // A machine that does not get round to a login for ten seconds is busy, or was paused. The test of these seconds sets
-        // the timeouts itself.
+        // By default a login may take ten seconds. A machine that runs all tests may stand still for longer, and no such
+        // time must decide a test. Tests of the timeouts set them themselves.
         let text = match text.contains("timeouts") {
             true => text,
             false => format!("timeouts.login = \"1m\"\n{text}"),

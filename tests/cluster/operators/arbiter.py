@@ -135,7 +135,7 @@ class Arbiter:
             except ConnectionRefusedError:
                 return
             except OSError:
-                # Its network is gone, with or without it: the kubelet kills it within a moment.
+                # Nothing answers there: the pod is gone, or its network is, and the kubelet kills the server within a second.
                 time.sleep(1)
                 return
             time.sleep(0.1)
@@ -145,7 +145,7 @@ class Arbiter:
         files = sorted(glob.glob(f"/data/shop-{dead}/data/mariadb-bin.[0-9]*"))
         if not files:
             raise RuntimeError(f"shop-{dead} has no binary log")
-        # A log may begin behind the position, or a file be cut off in the middle of an event that nobody was told of.
+        # mariadb-binlog fails where the log ends in the middle of an event. Nobody was told of that event.
         read = subprocess.run(["mariadb-binlog", "--no-defaults", f"--start-position={position}", *files], capture_output=True, check=False)
         if read.stderr.strip():
             say("mariadb-binlog:", read.stderr.decode(errors="replace")[-300:])
