@@ -1,12 +1,14 @@
-//! What a statement knows of the freshness that its read needs. The barrier finds it out; the choice of a replica uses it.
+//! What a read needs to be fresh. The barrier finds it out; the choice of a replica uses it. It belongs to one statement: the
+//! session keeps nothing of it.
 
 use std::rc::Rc;
 
 use super::context::Diverted;
 use crate::positions::Batch;
+use crate::state::Written;
 use crate::topology::{GtidSet, ServerId};
 
-/// What the statement under way knows of the primary's position.
+/// What a statement knows of the primary's position.
 #[derive(Default)]
 pub enum Freshness {
     /// The primary was not asked.
@@ -24,4 +26,13 @@ pub enum Freshness {
     /// The statement goes to the primary, since no replica could answer in time. If there are many such
     /// statements, the next ones wait until this one is done.
     Diverted(#[expect(dead_code, reason = "counts for as long as it is here")] Diverted),
+}
+
+/// What a server must have to answer a read.
+#[derive(Clone, Copy)]
+pub struct Needed<'s> {
+    /// The session's own writes.
+    pub written: &'s Written,
+    /// What the statement found out.
+    pub freshness: &'s Freshness,
 }

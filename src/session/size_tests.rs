@@ -1,5 +1,6 @@
 //! An idle session is little more than itself and its future: their size is a promise.
 
+use super::fresh::Freshness;
 use super::*;
 use crate::backend::Connection;
 use crate::net::{Buf, SystemRuntime, SystemStream};
@@ -29,7 +30,9 @@ fn connections_and_handles_fit_the_allocators_sizes() {
 }
 
 /// The size of the future in which a statement waits for a server connection.
-fn acquiring_size<'a, F: Future>(_: impl FnOnce(&'a mut Session<SystemRuntime>, Role) -> F) -> usize {
+fn acquiring_size<'a, F: Future>(
+    _: impl FnOnce(&'a mut Session<SystemRuntime>, Role, &'a Freshness) -> F,
+) -> usize {
     std::mem::size_of::<F>()
 }
 

@@ -5,7 +5,6 @@ use std::rc::Rc;
 use crate::client::{Failure, Request, RequestHead, StatementError, ended_by};
 use crate::net::{Runtime, Stream, or_raised};
 use crate::session::Session;
-use crate::session::fresh::Freshness;
 use crate::sql::digest::Digest;
 use crate::sql::read_only::{Reason, Verdict};
 use crate::sql::{Effects, MAX_READ, Options, StatementClass};
@@ -56,7 +55,6 @@ impl<R: Runtime> Session<R> {
                 self.finish_trace(done.err());
             }
             self.upstream.release_after_statement(&mut self.state);
-            self.reads.freshness = Freshness::Unasked;
             self.show();
             self.client.handle.busy.set(false);
             self.client.handle.active.set(self.context.seconds.get());

@@ -7,6 +7,7 @@ use std::io;
 use crate::client::{Failure, Request, StatementError, ended_by};
 use crate::net::{Buf, Runtime, Stream, TunnelGate, or_raised, tunnel};
 use crate::session::Session;
+use crate::session::fresh::Freshness;
 use crate::sql::StatementClass;
 use crate::terms::{Close, Port, Role};
 use crate::upstream::{Restored, ServerRead};
@@ -117,9 +118,9 @@ impl<R: Runtime> Session<R> {
     /// Acquires a connection for a stream and restores the session's state on it. The answers to that must
     /// have arrived before the stream begins.
     async fn for_stream(&mut self, role: Role, request: &Request) -> Result<(), StatementError> {
-        if !self.take_for(role) {
+        if !self.take_for(role, &Freshness::Unasked) {
             self.tell_of_loss()?;
-            self.attach(role).await?;
+            self.attach(role, &Freshness::Unasked).await?;
         }
         for brought in
             [self.restore_session(request).await?, self.upstream.send_prelude(self.may_leave()).await?]

@@ -6,6 +6,7 @@ use crate::config::{Choice, Level};
 use crate::net::Runtime;
 use crate::session::Session;
 use crate::session::common::Column;
+use crate::session::fresh::{Freshness, Needed};
 use crate::session::freshness::hinted;
 use crate::terms::{Close, Role};
 use crate::worker::LevelSource;
@@ -26,13 +27,17 @@ impl<R: Runtime> Session<R> {
         let (mut role, mut why) = self.place(request);
         let version = self.context.topology.get();
         let server = match role {
-            Role::Replica => {
-                self.upstream.kept_on(role).or_else(|| self.reads.server(&mut self.state.written))
-            }
+            Role::Replica => self
+                .upstream
+                .kept_on(role)
+                .or_else(|| self.reads.server(&mut self.state.written, &Freshness::Unasked)),
             Role::Primary => version.primary,
         };
         if role == Role::Replica && server.is_none() {
-            (role, why) = (Role::Primary, self.reads.why_none(&self.state.written));
+            (role, why) = (
+                Role::Primary,
+                self.reads.why_none(&Needed { written: &self.state.written, freshness: &Freshness::Unasked }),
+            );
         }
         let server = if role == Role::Primary { version.primary } else { server };
         let name = server.and_then(|id| version.server(id)).map(|s| s.name.to_string());

@@ -6,6 +6,7 @@ use crate::client::{Failure, Request, RequestHead, StatementError};
 use crate::net::Runtime;
 use crate::session::Session;
 use crate::session::common::StatementEnd;
+use crate::session::fresh::Freshness;
 use crate::sql::{Effects, StatementClass};
 use crate::state::types_in;
 use crate::terms::{Close, Pin, Port, Role, StatementKind, Why};
@@ -149,7 +150,7 @@ impl<R: Runtime> Session<R> {
         if let Some(prepared) = self.state.statements.get(request.statement) {
             prepared.long_data = None;
             let text = prepared.text.id;
-            if self.take_for(Role::Primary)
+            if self.take_for(Role::Primary, &Freshness::Unasked)
                 && let Some(connection) = &mut self.upstream.connection
             {
                 connection.statements.close(text);
@@ -169,7 +170,7 @@ impl<R: Runtime> Session<R> {
         let bound = closed.cursor.or(closed.long_data);
         if let Some(role) = bound {
             // Its cursor or long data must not remain for the next client that uses the same text.
-            if self.take_for(role)
+            if self.take_for(role, &Freshness::Unasked)
                 && let Some(connection) = &mut self.upstream.connection
             {
                 connection.statements.close(closed.text.id);

@@ -12,7 +12,7 @@ use crate::client::{Failure, RequestHead, StatementError};
 use crate::net::Runtime;
 use crate::routing::{Decision, may_stay, route};
 use crate::session::Session;
-use crate::session::fresh::Freshness;
+use crate::session::fresh::{Freshness, Needed};
 use crate::sql::Effects;
 use crate::state::ReadingTransactions;
 use crate::terms::{Close, Disruption, Pin, Role};
@@ -24,17 +24,17 @@ use crate::wire::error_code::ER_ACCESS_DENIED_ERROR;
 const MOST_HEADERS: u32 = 3;
 
 impl<R: Runtime> Session<R> {
-    /// Takes the session's own connection for this role. Returns false if the session has none that is usable. Costs no
-    /// system call and no allocation.
+    /// Takes the session's own connection for this role, which leads to a server that is fresh enough. Returns false if the
+    /// session has none that is usable. Costs no system call and no allocation.
     #[inline]
-    pub(in crate::session) fn take_for(&mut self, role: Role) -> bool {
+    pub(in crate::session) fn take_for(&mut self, role: Role, freshness: &Freshness) -> bool {
         if !self.upstream.check_kept(&mut self.state, role) {
             return false;
         }
         let kept = self.upstream.kept_on(role);
         let server = kept.or_else(|| match role {
             Role::Primary => self.context.topology.primary(),
-            Role::Replica => self.reads.server(&mut self.state.written),
+            Role::Replica => self.reads.server(&mut self.state.written, freshness),
         });
         let taken = server.is_some_and(|server| {
             self.upstream.take_own(role, server, self.client.class(role), &self.state.carried)
@@ -96,8 +96,12 @@ impl<R: Runtime> Session<R> {
         result
     }
 
-    /// Acquires a connection for the next statement from the pool. Waits for a primary if there is none.
-    pub(in crate::session) async fn attach(&mut self, role: Role) -> Result<(), StatementError> {
+    /// Acquires a connection to a server that is fresh enough from the pool. Waits for a primary if there is none.
+    pub(in crate::session) async fn attach(
+        &mut self,
+        role: Role,
+        freshness: &Freshness,
+    ) -> Result<(), StatementError> {
         let began = self.client.budget.began();
         let mut tried = Vec::new();
         let mut last: Option<Failure> = None;
@@ -106,9 +110,10 @@ impl<R: Runtime> Session<R> {
             let snapshot = self.context.topology.get();
             let want = self.context.want(self.client.port, role);
             let context = self.context.clone();
+            let needed = Needed { written: &self.state.written, freshness };
             if role == Role::Replica {
                 // Computed from this snapshot, so that `decide` and `is_still_right` exclude the same replicas.
-                tried.extend(self.reads.not_fresh(&self.state.written, &snapshot));
+                tried.extend(self.reads.not_fresh(&needed, &snapshot));
                 if let Some(login) = &self.client.login {
                     context.add_refusing(&login.user, &mut tried);
                 }
@@ -117,12 +122,12 @@ impl<R: Runtime> Session<R> {
             }
             let decision = match role {
                 Role::Primary => route(want, &snapshot, 0, &tried, |_| 0),
-                Role::Replica => self.reads.decide(&self.state.written, &snapshot, &tried),
+                Role::Replica => self.reads.decide(&needed, &snapshot, &tried),
             };
             match decision {
                 Decision::Go { server, .. } => {
                     let generation = snapshot.generation;
-                    let passing = matches!(self.reads.freshness, Freshness::Diverted(_));
+                    let passing = matches!(freshness, Freshness::Diverted(_));
                     let wanted = Wanted { role, server, generation, want, tried: &tried, passing };
                     match self.upstream.open(&mut self.client, &self.state, &wanted).await? {
                         // The topology may have changed while the connection was being opened or waited for.

@@ -9,7 +9,6 @@ use crate::net::{Buf, Runtime, SMALL_BUFFER};
 use crate::policy::{Expected, RetryRoute};
 use crate::session::Session;
 use crate::session::common::{ChunkOutput, Outcome, PassingChunk, asked};
-use crate::session::fresh::Freshness;
 use crate::session::loss::{BeforeLate, Late, NotKept};
 use crate::sql::{Effects, MAX_READ, StatementClass};
 use crate::state::{AnswerSource, Answered, Asked, PREPARED, PinSet, Written};
@@ -69,14 +68,6 @@ impl<R: Runtime> Session<R> {
         walker: &mut ResponseWalker,
         request: &mut Request,
     ) -> Result<Outcome, Close> {
-        if matches!(self.reads.freshness, Freshness::Ahead(_)) {
-            match self.is_as_expected().await {
-                Ok(true) => {}
-                // Boxed: the future of this rare case is large.
-                Ok(false) => return Box::pin(self.drop_answer(walker, request)).await,
-                Err(stop) => return self.broken_off(stop, walker, request),
-            }
-        }
         // The buffer is borrowed only when bytes have arrived, so that waiting sessions hold no memory.
         let mut chunk = Buf::default();
         let (mut forwarded, mut prepared) = (false, None);

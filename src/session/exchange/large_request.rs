@@ -4,6 +4,7 @@ use crate::client::{Failure, PacketRun};
 use crate::net::{Buf, Runtime};
 use crate::routing::may_stay;
 use crate::session::Session;
+use crate::session::fresh::{Freshness, Needed};
 use crate::terms::{Close, Role};
 use crate::worker::Signals;
 
@@ -21,7 +22,11 @@ impl<R: Runtime> Session<R> {
     /// Streams a request that is larger than the buffer. Reads the client's request to its end even if the
     /// server is lost on the way, because the client reads an answer only then. If the server refuses the request in
     /// the middle, the rest stays unread, as on a server.
-    pub(in crate::session) async fn send_large(&mut self, buf: &mut Buf) -> Result<Streamed, Close> {
+    pub(in crate::session) async fn send_large(
+        &mut self,
+        buf: &mut Buf,
+        freshness: &Freshness,
+    ) -> Result<Streamed, Close> {
         let mut run = PacketRun::command(0).from_compressed(self.client.compresses());
         let (mut broken, mut any) = (false, false);
         if let Some(connection) = &mut self.upstream.connection {
@@ -44,7 +49,7 @@ impl<R: Runtime> Session<R> {
             head.truncate(ahead + used);
             // A server that is no longer the primary must not get the rest, and never answers without it:
             // give it up.
-            if ahead == 0 && !self.keeps_its_role() {
+            if ahead == 0 && !self.keeps_its_role(freshness) {
                 self.upstream.server_lost();
                 broken = true;
             }
@@ -85,7 +90,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// True if the connection in use may get more of a request, because its server still has its role.
-    pub(in crate::session) fn keeps_its_role(&mut self) -> bool {
+    pub(in crate::session) fn keeps_its_role(&mut self, freshness: &Freshness) -> bool {
         let Some(connection) = &self.upstream.connection else { return false };
         let before = self.state.pins.on(self.upstream.role).without(self.upstream.sent);
         if !before.is_empty()
@@ -98,7 +103,7 @@ impl<R: Runtime> Session<R> {
         let want = self.context.want(self.client.port, self.upstream.role);
         let snapshot = self.context.topology.get();
         let avoid = if self.upstream.role == Role::Replica {
-            self.reads.not_fresh(&self.state.written, &snapshot)
+            self.reads.not_fresh(&Needed { written: &self.state.written, freshness }, &snapshot)
         } else {
             Vec::new()
         };

@@ -5,6 +5,7 @@ use crate::client::Request;
 use crate::net::Runtime;
 use crate::session::Session;
 use crate::session::common::Outcome;
+use crate::session::fresh::Freshness;
 use crate::sql::Effects;
 use crate::state::PinSet;
 use crate::terms::{Close, Role};
@@ -14,7 +15,12 @@ use crate::worker::DataAccess;
 
 impl<R: Runtime> Session<R> {
     /// Sends the request once on the connection in use, and forwards the answer. Returns how the try ended.
-    pub(in crate::session) async fn exchange(&mut self, request: &mut Request) -> Result<Outcome, Close> {
+    /// The answer of a read that went ahead of the primary's position is held back until that position is known.
+    pub(in crate::session) async fn exchange(
+        &mut self,
+        request: &mut Request,
+        freshness: &mut Freshness,
+    ) -> Result<Outcome, Close> {
         if self.upstream.role == Role::Primary {
             self.journal_begins(request);
         }
@@ -38,7 +44,7 @@ impl<R: Runtime> Session<R> {
             };
             Streamed { seq: 1, packets: 1, sent }
         } else {
-            Box::pin(self.send_large(&mut request.buf)).await?
+            Box::pin(self.send_large(&mut request.buf, freshness)).await?
         };
         if shape == ResponseShape::None {
             if !sent {
@@ -57,6 +63,14 @@ impl<R: Runtime> Session<R> {
         walker.answers_packets(packets);
         if !sent || self.upstream.connection.is_none() {
             return Ok(self.lost(sent, false, &walker, request));
+        }
+        if matches!(freshness, Freshness::Ahead(_)) {
+            match self.is_as_expected(freshness).await {
+                Ok(true) => {}
+                // Boxed: the future of this rare case is large.
+                Ok(false) => return Box::pin(self.drop_answer(&mut walker, request)).await,
+                Err(stop) => return self.broken_off(stop, &walker, request),
+            }
         }
         self.answer(&mut walker, request).await
     }

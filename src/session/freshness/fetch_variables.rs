@@ -4,6 +4,7 @@
 use crate::backend::{ColumnType, is_collation_of, write_name};
 use crate::net::Runtime;
 use crate::session::Session;
+use crate::session::fresh::Freshness;
 use crate::state::INSERT_ID;
 use crate::terms::Role;
 
@@ -41,7 +42,7 @@ impl<R: Runtime> Session<R> {
     /// there.
     pub(in crate::session) async fn move_values(&mut self) {
         let Some(names) = self.state.unreported_on_replica() else { return };
-        if names.is_empty() || !self.take_for(Role::Replica) {
+        if names.is_empty() || !self.take_for(Role::Replica, &Freshness::Unasked) {
             return;
         }
         let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());

@@ -2,6 +2,7 @@
 
 mod barrier;
 mod fetch_variables;
+mod passing;
 mod replica_choice;
 mod speculative_read;
 

@@ -5,16 +5,18 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use crate::client::RequestHead;
 use crate::config::{Fallback, Level};
 use crate::net::Runtime;
-use crate::policy::Unasked;
+use crate::policy::{Act, Reading, Unasked};
 use crate::routing::{Decision, Want, choose_replica, is_worth_a_move, route};
 use crate::session::context::Context;
-use crate::session::fresh::Freshness;
+use crate::session::fresh::{Freshness, Needed};
 use crate::sql::Effects;
-use crate::state::Written;
-use crate::terms::{Port, Role, Why};
+use crate::state::{SessionState, Written};
+use crate::terms::{Pin, Port, Role, StatementKind, Why};
 use crate::topology::{GtidSet, Health, Server, ServerId, Snapshot};
+use crate::wire::Command;
 
 /// A session keeps its replica, without a look at others, while the replica has fewer statements of this
 /// worker under way than this.
@@ -22,6 +24,13 @@ const BUSY: usize = 4;
 
 /// While the session's replica is busy, one read in this many looks for a better replica.
 const OFTEN: u8 = 8;
+
+/// The effects of statements whose answer does not depend on any position: those that only the connection of the last
+/// statement can answer, and those that read no table.
+const WITHOUT_POSITION: Effects = Effects::READS_DIAGNOSTICS
+    .union(Effects::READS_ROW_COUNT)
+    .union(Effects::READS_FOUND_ROWS)
+    .union(Effects::READS_NO_TABLE);
 
 /// Which servers answered the reads of a session: a later read must not see less than an earlier one.
 #[derive(Debug, Default)]
@@ -51,8 +60,6 @@ pub struct Reads<R: Runtime> {
     doubted: Cell<bool>,
     /// Which servers answered the session's reads.
     pub seen: AnsweringServers,
-    /// What the statement under way knows of the primary's position.
-    pub freshness: Freshness,
 }
 
 impl<R: Runtime> Reads<R> {
@@ -67,7 +74,6 @@ impl<R: Runtime> Reads<R> {
             chosen_at: 0,
             doubted: Cell::new(false),
             seen: AnsweringServers::default(),
-            freshness: Freshness::default(),
         }
     }
 
@@ -75,14 +81,77 @@ impl<R: Runtime> Reads<R> {
     #[inline]
     pub fn begin(&mut self, effects: Effects, session: Level) {
         self.level = hinted(effects).unwrap_or(session);
-        self.freshness = Freshness::Unasked;
     }
 
-    /// Returns the replica for this read; None if there is none.
+    /// True if this statement, which a replica should run, must pass the barrier first.
     #[inline]
-    pub fn server(&mut self, written: &mut Written) -> Option<ServerId> {
+    pub fn must_ask(
+        &self,
+        why: Why,
+        request: &RequestHead,
+        freshness: &Freshness,
+        state: &SessionState,
+    ) -> bool {
+        // Most statements are done here: at weaker levels nothing else is looked at.
+        if self.level > Level::Session {
+            return false;
+        }
+        let effects = request.class.effects;
+        // The tables of a COM_STMT_PREPARE or a COM_FIELD_LIST must have reached the replica, too.
+        let names_tables = matches!(
+            request.command,
+            Command::Query | Command::StmtExecute | Command::StmtPrepare | Command::FieldList
+        );
+        let act = match request.class.kind {
+            _ if !names_tables || why == Why::LooksBack || effects.intersects(WITHOUT_POSITION) => {
+                Act::Nothing
+            }
+            StatementKind::Session => Act::Nothing,
+            _ if effects.intersects(Effects::BEGINS | Effects::BEGINS_READ_ONLY) => Act::Begins,
+            StatementKind::Transaction => Act::Controls,
+            _ => Act::Reads,
+        };
+        let reading = Reading {
+            level: self.level,
+            asked: !matches!(freshness, Freshness::Unasked),
+            act,
+            inside: why == Why::Transaction || state.pins.on(Role::Replica).has(Pin::Transaction),
+            could_go_back: self.level == Level::Session && self.could_go_back(),
+            wrote: self.port == Port::Split && matches!(state.written, Written::These(_)),
+        };
+        reading.needs_position()
+    }
+
+    /// Records that this server, in this role, answered a statement; `rows`: with rows.
+    #[inline]
+    pub fn note_seen(&mut self, server: ServerId, role: Role, rows: bool, freshness: &Freshness) {
+        let on_primary = self.context.topology.primary() == Some(server);
+        if on_primary && matches!(freshness, Freshness::Diverted(_)) {
+            // The next read looks for a replica again.
+            self.replica = None;
+        }
+        if role == Role::Replica && !on_primary {
+            let roles = self.context.topology.versions().roles;
+            let chosen = self.replica == Some(server);
+            let roles = if chosen { self.chosen_at } else { roles };
+            let seen = AnsweringServers { replica: Some(server), roles: half(roles), primary: false };
+            if self.level > Level::Session && (self.seen.primary || self.seen.replica.is_some()) {
+                // A read at a weaker level does not pass the barrier: on another replica it may have seen
+                // more than the reads before it, or less.
+                let same = (self.seen.replica, self.seen.roles) == (seen.replica, seen.roles);
+                self.seen.primary |= !same;
+            } else {
+                self.seen = seen;
+            }
+        } else if rows {
+            self.seen.primary = true;
+        }
+    }
+    /// Returns the replica for a read that needs this freshness; None if there is none.
+    #[inline]
+    pub fn server(&mut self, written: &mut Written, freshness: &Freshness) -> Option<ServerId> {
         let versions = self.context.topology.versions();
-        if !matches!(self.freshness, Freshness::Unasked) && self.chosen_at == versions.roles {
+        if !matches!(freshness, Freshness::Unasked) && self.chosen_at == versions.roles {
             // The replica for this statement is already chosen.
             return self.replica;
         }
@@ -100,7 +169,7 @@ impl<R: Runtime> Reads<R> {
             return Some(server);
         }
         let snapshot = self.context.topology.get();
-        let server = self.choose(written, &snapshot, &[])?;
+        let server = self.choose(&Needed { written, freshness }, &snapshot, &[])?;
         (self.replica, self.chosen_at) = (Some(server), versions.roles);
         self.forget_writes(written, &snapshot);
         Some(server)
@@ -118,10 +187,9 @@ impl<R: Runtime> Reads<R> {
         number.is_multiple_of(OFTEN) && (number == 0 || self.context.load(replica) >= BUSY)
     }
 
-    /// True if the server is fresh enough to answer the statement under way, by what the statement has asked
-    /// so far.
-    pub fn is_fresh(&self, written: &Written, server: &Server, snapshot: &Snapshot) -> bool {
-        match &self.freshness {
+    /// True if the server is fresh enough for a read that needs this.
+    pub fn is_fresh(&self, needed: &Needed<'_>, server: &Server, snapshot: &Snapshot) -> bool {
+        match needed.freshness {
             Freshness::Position(position) => self.context.positions.has(server, position, snapshot),
             Freshness::Ahead(batch) => batch
                 .expected()
@@ -135,7 +203,7 @@ impl<R: Runtime> Reads<R> {
                 Unasked {
                     level: self.level,
                     splits,
-                    has_writes: !compares || written.is_on(server),
+                    has_writes: !compares || needed.written.is_on(server),
                     behind_nothing: self.is_behind_nothing(server.id, snapshot),
                 }
                 .is_fresh()
@@ -143,28 +211,28 @@ impl<R: Runtime> Reads<R> {
         }
     }
 
-    /// Returns the replicas that must not answer the statement under way.
-    pub fn not_fresh(&self, written: &Written, snapshot: &Snapshot) -> Vec<ServerId> {
+    /// Returns the replicas that must not answer a read that needs this.
+    pub fn not_fresh(&self, needed: &Needed<'_>, snapshot: &Snapshot) -> Vec<ServerId> {
         if self.level > Level::Session {
             return Vec::new();
         }
         snapshot
             .replicas()
-            .filter(|server| !self.is_fresh(written, server, snapshot))
+            .filter(|server| !self.is_fresh(needed, server, snapshot))
             .map(|server| server.id)
             .collect()
     }
 
     /// Chooses a replica by the snapshot and the load. On a replica port, may return the primary if no
     /// replica fits.
-    pub fn choose(&self, written: &Written, snapshot: &Snapshot, tried: &[ServerId]) -> Option<ServerId> {
+    pub fn choose(&self, needed: &Needed<'_>, snapshot: &Snapshot, tried: &[ServerId]) -> Option<ServerId> {
         let context = &self.context;
         let live = context.live.borrow();
         let mut avoid = tried.to_vec();
         context.add_ejected(&mut avoid);
         let random = context.random();
         let load = |id| context.load(id);
-        let fits = |server: &Server| self.is_fresh(written, server, snapshot);
+        let fits = |server: &Server| self.is_fresh(needed, server, snapshot);
         let own = self.replica.filter(|own| self.chosen_at == snapshot.roles_version && !avoid.contains(own));
         let own = own.and_then(|own| snapshot.server(own));
         let own = own.filter(|own| own.serves_reads && own.weight > 0 && fits(own));
@@ -188,7 +256,7 @@ impl<R: Runtime> Reads<R> {
         // `route` does not know what the read must see, so exclude the replicas that are not fresh enough.
         avoid.clear();
         avoid.extend_from_slice(tried);
-        avoid.extend(self.not_fresh(written, snapshot));
+        avoid.extend(self.not_fresh(needed, snapshot));
         match route(context.want(self.port, Role::Replica), snapshot, random, &avoid, load) {
             Decision::Go { server, .. } => Some(server),
             _ => None,
@@ -196,8 +264,8 @@ impl<R: Runtime> Reads<R> {
     }
 
     /// Returns what to do about a read, in the form that `route` returns.
-    pub fn decide(&self, written: &Written, snapshot: &Snapshot, tried: &[ServerId]) -> Decision {
-        match self.choose(written, snapshot, tried) {
+    pub fn decide(&self, needed: &Needed<'_>, snapshot: &Snapshot, tried: &[ServerId]) -> Decision {
+        match self.choose(needed, snapshot, tried) {
             Some(server) => Decision::Go { server, reason: crate::routing::Reason::ReplicaPort },
             None => match self.context.want(self.port, Role::Replica) {
                 Want::Replica { or_primary: true } if snapshot.primary.is_none() => Decision::WaitForPrimary,
@@ -207,10 +275,10 @@ impl<R: Runtime> Reads<R> {
     }
 
     /// Returns why a read finds no replica.
-    pub fn why_none(&self, written: &Written) -> Why {
+    pub fn why_none(&self, needed: &Needed<'_>) -> Why {
         let some_serves = self.context.topology.get().replicas().next().is_some();
-        let asked = !matches!(written, Written::Nothing)
-            || !matches!(self.freshness, Freshness::Unasked)
+        let asked = !matches!(needed.written, Written::Nothing)
+            || !matches!(needed.freshness, Freshness::Unasked)
             || self.level == Level::Session;
         if some_serves && asked { Why::NotFresh } else { Why::NoReplica }
     }
@@ -261,19 +329,19 @@ impl<R: Runtime> Reads<R> {
             })
     }
 
-    /// Chooses a replica that has the position. Returns false if there is none.
-    pub fn choose_fresh(&mut self, written: &Written, snapshot: &Snapshot) -> bool {
+    /// Chooses a replica that is fresh enough. Returns false if there is none.
+    pub fn choose_fresh(&mut self, needed: &Needed<'_>, snapshot: &Snapshot) -> bool {
         if let Some(replica) = self.replica
             && self.chosen_at == snapshot.roles_version
             && !self.looks_around(replica)
             && let Some(server) = snapshot.server(replica)
             && server.serves_reads
-            && self.is_fresh(written, server, snapshot)
+            && self.is_fresh(needed, server, snapshot)
         {
             return true;
         }
-        let chosen = self.choose(written, snapshot, &[]);
-        let serves = |server: &Server| server.serves_reads && self.is_fresh(written, server, snapshot);
+        let chosen = self.choose(needed, snapshot, &[]);
+        let serves = |server: &Server| server.serves_reads && self.is_fresh(needed, server, snapshot);
         let chosen = chosen.filter(|id| snapshot.server(*id).is_some_and(|s| serves(s)));
         if chosen.is_some() {
             (self.replica, self.chosen_at) = (chosen, snapshot.roles_version);

@@ -12,7 +12,7 @@ use crate::net::{Buf, LARGE_BUFFER, Runtime, turn_time};
 use crate::positions::{PositionAnswer, tells_positions};
 use crate::session::Session;
 use crate::session::common::Outcome;
-use crate::session::fresh::Freshness;
+use crate::session::fresh::{Freshness, Needed};
 use crate::sql::Effects;
 use crate::state::{Answered, Written};
 use crate::terms::{Close, Fresh, Port, Role, StatementKind, TraceStep};
@@ -28,9 +28,9 @@ const MOST_DROPPED: usize = LARGE_BUFFER;
 const EXECUTE_FLAGS: usize = 4;
 
 impl<R: Runtime> Session<R> {
-    /// Returns true if this read goes to a replica at once. In that case, chooses the replica and asks the
-    /// primary for its position at the same time.
-    pub(in crate::session) fn start_speculative_read(&mut self, request: &Request) -> bool {
+    /// Chooses a replica for this read, and asks the primary for its position at the same time. None: the read must wait
+    /// for the position.
+    pub(in crate::session) fn start_speculative_read(&mut self, request: &Request) -> Option<Freshness> {
         let plain = Effects::OF_ALL | Effects::READS_USER_VARIABLES;
         let effects = request.class.effects;
         if self.reads.level != Level::Strong
@@ -41,44 +41,44 @@ impl<R: Runtime> Session<R> {
             || !self.state.pins.on(Role::Replica).is_empty()
             || self.upstream.kept_on(Role::Replica).is_some()
         {
-            return false;
+            return None;
         }
         // An execute only without a cursor, which would stay open on the replica.
         let executes = request.command == Command::StmtExecute;
         let has_cursor = request.arguments().get(EXECUTE_FLAGS) != Some(&0);
         if request.command != Command::Query && (!executes || has_cursor) {
-            return false;
+            return None;
         }
-        let Some(position) = self.context.positions.quiet_at() else { return false };
+        let position = self.context.positions.quiet_at()?;
         let has_written = match &self.state.written {
             Written::Nothing => true,
             Written::These(written) => position.contains(written),
             Written::Unknown => false,
         };
         let snapshot = self.context.topology.get();
-        let Some(primary) = snapshot.primary().filter(|primary| has_written && tells_positions(primary))
-        else {
-            return false;
-        };
-        self.reads.freshness = Freshness::Position(position.clone());
+        let primary = snapshot.primary().filter(|primary| has_written && tells_positions(primary))?;
+        let freshness = Freshness::Position(position.clone());
+        let needed = Needed { written: &self.state.written, freshness: &freshness };
         let reads = self.reads.number;
         self.reads.number = reads.wrapping_add(1);
         // One read in 256 takes the ordinary path, which chooses a replica anew.
         if self.reads.number != 0
-            && self.reads.choose_fresh(&self.state.written, &snapshot)
+            && self.reads.choose_fresh(&needed, &snapshot)
             && let Some(batch) = self.context.positions.primary_position_expecting(primary.id, &position)
         {
-            self.reads.freshness = Freshness::Ahead(batch);
-            return true;
+            return Some(Freshness::Ahead(batch));
         }
-        (self.reads.number, self.reads.freshness) = (reads, Freshness::Unasked);
-        false
+        self.reads.number = reads;
+        None
     }
 
     /// Waits for the primary's position after the request was sent. Returns true if the replica's answer is good. The wait
     /// counts until the position came, and not until the session's turn.
-    pub(in crate::session) async fn is_as_expected(&mut self) -> Result<bool, StatementError> {
-        let Freshness::Ahead(batch) = mem::take(&mut self.reads.freshness) else { return Ok(true) };
+    pub(in crate::session) async fn is_as_expected(
+        &mut self,
+        freshness: &mut Freshness,
+    ) -> Result<bool, StatementError> {
+        let Freshness::Ahead(batch) = mem::take(freshness) else { return Ok(true) };
         let began = turn_time();
         let step = self.client.begin_step(TraceStep::Barrier);
         let answer = self.client.or_ended(batch.answer()).await;
@@ -93,7 +93,7 @@ impl<R: Runtime> Session<R> {
             metrics.consistency_wait.observe_us(us);
             self.measured.waits.position += us;
             metrics.fresh_reads.at(self.reads.level as usize, Fresh::There).add(1);
-            self.reads.freshness = Freshness::Position(position);
+            *freshness = Freshness::Position(position);
             return Ok(true);
         }
         metrics.overtaken.add(1);

@@ -7,6 +7,7 @@ use crate::client::{Failure, StatementError};
 use crate::net::Runtime;
 use crate::session::Session;
 use crate::session::common::ok_before_41;
+use crate::session::fresh::Freshness;
 use crate::terms::{Close, Port, Role};
 use crate::topology::LoginFlags;
 use crate::topology::{Facts, Flavor, Snapshot};
@@ -87,7 +88,7 @@ impl<R: Runtime> Session<R> {
 
     /// Acquires a connection for this role and restores the session there.
     async fn restore_on_a_server(&mut self, role: Role) -> Result<(), StatementError> {
-        self.attach(role).await?;
+        self.attach(role, &Freshness::Unasked).await?;
         self.restore_here(false).await
     }
 

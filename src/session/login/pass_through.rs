@@ -17,6 +17,7 @@ use crate::client::refusals::is_passing;
 use crate::client::{Client, Failure, StatementError, ended_by};
 use crate::net::{Buf, PacketError, Runtime, Stream, first_of, or_raised};
 use crate::routing::{Decision, may_stay, route};
+use crate::session::fresh::{Freshness, Needed};
 use crate::session::freshness::Reads;
 use crate::session::{Context, Session};
 use crate::state::Written;
@@ -195,7 +196,10 @@ impl<R: Runtime> PassThrough<'_, R> {
             let snapshot = context.topology.get();
             let decision = match role {
                 Role::Primary => route(want, &snapshot, 0, &tried, |_| 0),
-                Role::Replica => self.reads.decide(self.written, &snapshot, &tried),
+                Role::Replica => {
+                    let needed = Needed { written: self.written, freshness: &Freshness::Unasked };
+                    self.reads.decide(&needed, &snapshot, &tried)
+                }
             };
             match decision {
                 Decision::Go { server, .. } => {
@@ -399,7 +403,7 @@ impl<R: Runtime> Session<R> {
 
     /// Resets the connection on which the client itself logged in.
     pub(in crate::session) async fn reset_own(&mut self, role: Role) -> Result<(), StatementError> {
-        if self.take_for(role)
+        if self.take_for(role, &Freshness::Unasked)
             && let Some(connection) = &mut self.upstream.connection
         {
             connection.reset(&mut self.upstream.prelude);

@@ -8,6 +8,7 @@ use crate::backend::ServerError;
 use crate::client::{Failure, StatementError};
 use crate::net::Runtime;
 use crate::session::Session;
+use crate::session::fresh::Freshness;
 use crate::terms::{Port, Role};
 use crate::worker::WaitingForSchema;
 
@@ -53,7 +54,7 @@ impl<R: Runtime> Session<R> {
         role: Role,
         sends: impl FnOnce(),
     ) -> Option<Result<(), ServerError>> {
-        let asked = match self.attach(role).await {
+        let asked = match self.attach(role, &Freshness::Unasked).await {
             Ok(()) => {
                 sends();
                 self.restore_here(true).await

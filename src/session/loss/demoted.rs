@@ -12,6 +12,7 @@ use crate::client::{Failure, Request, RequestHead, StatementError};
 use crate::net::Runtime;
 use crate::session::Session;
 use crate::session::common::Outcome;
+use crate::session::fresh::Freshness;
 use crate::sql::Effects;
 use crate::state::Written;
 use crate::terms::{Close, Disruption, Role, StatementKind, TraceStep};
@@ -265,7 +266,7 @@ impl<R: Runtime> Session<R> {
             return Ok(());
         }
         for _ in 0..MAX_PRIMARIES {
-            self.attach(Role::Primary).await?;
+            self.attach(Role::Primary, &Freshness::Unasked).await?;
             let carried = self.state.carried.clone();
             if let Some(connection) = &mut self.upstream.connection {
                 connection.become_session(&carried, None, &mut self.upstream.prelude);

@@ -8,6 +8,7 @@ use crate::client::{Failure, Request, StatementError};
 use crate::net::{Buf, Runtime};
 use crate::session::Session;
 use crate::session::common::StatementEnd;
+use crate::session::fresh::Freshness;
 use crate::sql::Effects;
 use crate::state::{Answer, Journal, Witness};
 use crate::terms::{Disruption, Pin, Role, StatementKind, TraceStep};
@@ -145,7 +146,7 @@ impl<R: Runtime> Session<R> {
     }
 
     async fn run_on_primary(&mut self, journal: &Journal, writes: bool) -> Result<Again, StatementError> {
-        self.attach(Role::Primary).await?;
+        self.attach(Role::Primary, &Freshness::Unasked).await?;
         self.run_again(journal, writes).await
     }
 

@@ -5,15 +5,18 @@ use crate::net::Runtime;
 use crate::policy::{NextTry, next_try};
 use crate::session::Session;
 use crate::session::common::StatementEnd;
+use crate::session::fresh::Freshness;
 use crate::terms::Why;
 
-/// The result of a statement's tries so far.
+/// What a statement's tries found out so far.
 #[derive(Default)]
 pub(in crate::session) struct Tries {
     /// The number of tries in which nothing was executed.
     pub failed: u32,
     /// The reason why the statement must not go to a replica any more. None if it may.
     pub not_replica: Option<Why>,
+    /// What is known of the position that its read needs.
+    pub freshness: Freshness,
 }
 
 impl<R: Runtime> Session<R> {

@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::audited::AuditedEnd;
 use crate::client::{Failure, PacketRun, RequestHead, StatementError};
 use crate::net::{Buf, Runtime, turn_time};
-use crate::session::Session;
+use crate::session::{Context, Session};
 use crate::sql::digest::Digest;
 use crate::sql::{Effects, StatementClass};
 use crate::state::PinSet;
@@ -72,6 +72,12 @@ pub(in crate::session) struct Measured {
 }
 
 impl Measured {
+    /// Counts an effect of a failover on the statement under way, or on its session.
+    pub(in crate::session) fn disrupted<R: Runtime>(&mut self, context: &Context<R>, disruption: Disruption) {
+        context.count(disruption);
+        self.disruptions |= 1 << disruption as u16;
+    }
+
     /// Begins with a request.
     fn begin(&mut self, request: &RequestHead, pins: PinSet) {
         (self.class, self.command) = (None, Some(request.command));
@@ -175,8 +181,7 @@ impl<R: Runtime> Session<R> {
 
     /// Counts an effect of a failover on the statement under way, or on its session.
     pub(in crate::session) fn disrupted(&mut self, disruption: Disruption) {
-        self.context.count(disruption);
-        self.measured.disruptions |= 1 << disruption as u16;
+        self.measured.disrupted(&self.context, disruption);
     }
 
     /// Returns what keeps the session on either connection.

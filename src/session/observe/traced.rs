@@ -127,15 +127,20 @@ impl<R: Runtime> Session<R> {
 
     /// Ends the wait for a position and a replica.
     #[inline]
-    pub(in crate::session) fn end_barrier(&mut self, step: StepId, outcome: Option<Fresh>) {
+    pub(in crate::session) fn end_barrier(
+        &mut self,
+        step: StepId,
+        freshness: &Freshness,
+        outcome: Option<Fresh>,
+    ) {
         if self.client.trace.is_some() {
-            self.describe_barrier(step, outcome);
+            self.describe_barrier(step, freshness, outcome);
         }
     }
 
     #[cold]
-    fn describe_barrier(&mut self, step: StepId, outcome: Option<Fresh>) {
-        let (server, position) = match &self.reads.freshness {
+    fn describe_barrier(&mut self, step: StepId, freshness: &Freshness, outcome: Option<Fresh>) {
+        let (server, position) = match freshness {
             Freshness::Position(position) => (self.reads.replica, Some(position.to_string())),
             Freshness::On(server) => (Some(*server), None),
             _ => (None, None),

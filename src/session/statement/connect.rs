@@ -5,7 +5,7 @@ use crate::config::Fallback;
 use crate::net::{Runtime, turn_time};
 use crate::session::Session;
 use crate::session::common::StatementEnd;
-use crate::session::fresh::Freshness;
+use crate::session::fresh::{Freshness, Needed};
 use crate::session::loss::Tries;
 use crate::terms::{Port, Role, Why};
 
@@ -18,13 +18,13 @@ impl<R: Runtime> Session<R> {
         request: &mut Request,
         tries: &mut Tries,
     ) -> Result<bool, StatementEnd> {
-        match self.connect(role, request).await {
+        match self.connect(role, request, &tries.freshness).await {
             Ok(None) => return Ok(true),
-            Ok(Some(_)) if matches!(self.reads.freshness, Freshness::Ahead(_)) => {
+            Ok(Some(_)) if matches!(tries.freshness, Freshness::Ahead(_)) => {
                 // The replica chosen without waiting for the primary's position is not available. The next try asks
                 // the primary for its position first.
                 self.context.positions.note_activity();
-                self.reads.freshness = Freshness::Unasked;
+                tries.freshness = Freshness::Unasked;
             }
             Ok(Some(instead)) => tries.not_replica = Some(instead),
             Err(stop) => return Err(self.end_unsent(request, stop).await),
@@ -38,6 +38,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         role: Role,
         request: &Request,
+        freshness: &Freshness,
     ) -> Result<Option<Why>, StatementError> {
         // A loop: a transaction that was replayed on the next primary may be lost with that primary, too.
         while self.upstream.lost.primary || self.upstream.lost.replica {
@@ -45,7 +46,7 @@ impl<R: Runtime> Session<R> {
                 self.forget_lost_transaction();
             }
             self.settle_losses().await?;
-            if self.upstream.keeps(role) && self.take_for(role) {
+            if self.upstream.keeps(role) && self.take_for(role, freshness) {
                 return Ok(None);
             }
         }
@@ -57,7 +58,7 @@ impl<R: Runtime> Session<R> {
             self.upstream.let_diagnostics_go(&mut self.state, role);
         }
         let (began, held) = (turn_time(), self.client.budget.spent());
-        let attached = self.attach(role).await;
+        let attached = self.attach(role, freshness).await;
         self.measured.waits.pool += self.waited(began, held);
         match attached {
             Ok(()) => self.judge_again(request).map(|()| None),
@@ -66,7 +67,7 @@ impl<R: Runtime> Session<R> {
                     && self.client.port == Port::Split
                     && is_of_the_replicas(&failure) =>
             {
-                let why = self.reads.why_none(&self.state.written);
+                let why = self.reads.why_none(&Needed { written: &self.state.written, freshness });
                 let fallback = self.context.live.borrow().replicas.fallback;
                 if why == Why::NoReplica && fallback == Fallback::None {
                     return Err(StatementError::Tell(match failure {

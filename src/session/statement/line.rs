@@ -20,16 +20,26 @@ use crate::state::ReadingTransactions;
 use crate::terms::{Close, Pin, Port, Role, TraceStep, Why};
 use crate::wire::Command;
 
+/// How a statement was executed.
+struct Executed {
+    /// The role of the server.
+    role: Role,
+    /// The reason for this role.
+    why: Why,
+    /// What its read needed. A read that was diverted to the primary counts as one until this is dropped.
+    freshness: Freshness,
+}
+
 impl<R: Runtime> Session<R> {
     /// Runs a command that a server answers, and counts it.
     pub(in crate::session) async fn forward(&mut self, request: &mut Request) -> Result<(), Close> {
         (self.measured.runs, self.measured.class) = (true, Some(request.class));
         self.measured.carried = Rc::as_ptr(&self.state.carried).addr();
         match self.run_statement(request).await {
-            Ok((role, why)) => {
+            Ok(Executed { role, why, freshness }) => {
                 // A query that reads no table has seen no position.
                 if !request.class.effects.contains(Effects::READS_NO_TABLE) {
-                    self.note_seen_position();
+                    self.note_seen(&freshness);
                 }
                 if request.class.effects.contains(Effects::SETS_STATE)
                     && self.state.pins.on(Role::Primary).has(Pin::Variable)
@@ -58,8 +68,8 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Tries until a server has executed the statement. Returns the role of that server, and the reason for this role.
-    async fn run_statement(&mut self, request: &mut Request) -> Result<(Role, Why), StatementEnd> {
+    /// Tries until a server has executed the statement.
+    async fn run_statement(&mut self, request: &mut Request) -> Result<Executed, StatementEnd> {
         self.client.handle.began.set(turn_time());
         self.measured.lost_on = None;
         self.upstream.without_schema = false;
@@ -80,7 +90,7 @@ impl<R: Runtime> Session<R> {
                 Box::pin(self.hold_back(request)).await?;
             }
             let looks_back = why == Why::LooksBack && self.take_last(role, request);
-            let has_connection = looks_back || self.take_for(role);
+            let has_connection = looks_back || self.take_for(role, &tries.freshness);
             if !has_connection && !Box::pin(self.connect_or_replace(role, request, &mut tries)).await? {
                 continue;
             }
@@ -97,13 +107,21 @@ impl<R: Runtime> Session<R> {
             } else if role == Role::Primary && self.passes_read_only(request) {
                 self.refused_unsent()
             } else {
-                self.exchange(request).await?
+                self.exchange(request, &mut tries.freshness).await?
             };
             self.end_try(&outcome);
             if matches!(outcome, Outcome::Done) {
-                return Ok((role, why));
+                return Ok(Executed { role, why, freshness: tries.freshness });
             }
             Box::pin(self.follow_up(outcome, request, &mut tries)).await?;
+        }
+    }
+
+    /// Records which server's data the session has seen.
+    #[inline]
+    fn note_seen(&mut self, freshness: &Freshness) {
+        if let Some(attached) = self.client.handle.servers.attached.get() {
+            self.reads.note_seen(attached.server, self.upstream.role, self.state.answer.rows, freshness);
         }
     }
 
@@ -129,18 +147,27 @@ impl<R: Runtime> Session<R> {
         let (mut role, mut why) = self.place(request);
         if role == Role::Replica
             && tries.not_replica.is_none()
-            && self.must_ask(why, request)
-            && !(self.context.positions.is_quiet() && self.start_speculative_read(request))
+            && self.reads.must_ask(why, request, &tries.freshness, &self.state)
         {
-            tries.not_replica = Box::pin(self.barrier_first(request)).await?;
+            let quiet = self.context.positions.is_quiet();
+            match quiet.then(|| self.start_speculative_read(request)).flatten() {
+                Some(ahead) => tries.freshness = ahead,
+                None => {
+                    let passed = Box::pin(self.barrier_first(request)).await?;
+                    (tries.freshness, tries.not_replica) = (passed.freshness, passed.instead);
+                }
+            }
         }
-        if role == Role::Replica && tries.not_replica.is_none() && self.keeps_behind(request) {
+        if role == Role::Replica
+            && tries.not_replica.is_none()
+            && self.keeps_behind(request, &tries.freshness)
+        {
             tries.not_replica = Some(Why::NotFresh);
         }
         if let (Role::Replica, Port::Split, Some(instead)) = (role, self.client.port, tries.not_replica) {
             (role, why) = (Role::Primary, instead);
-            if matches!(self.reads.freshness, Freshness::Position(_)) {
-                Box::pin(self.comes_from_a_replica(request)).await?;
+            if matches!(tries.freshness, Freshness::Position(_)) {
+                Box::pin(self.comes_from_a_replica(request, &mut tries.freshness)).await?;
             }
         }
         if role == Role::Primary && self.state.pins.on(Role::Replica).has(Pin::Transaction) {

@@ -7,6 +7,7 @@ use crate::routing::{InReading, in_reading};
 use crate::session::Session;
 use crate::session::common::Outcome;
 use crate::session::common::StatementEnd;
+use crate::session::fresh::Freshness;
 use crate::sql::Effects;
 use crate::state::ReadingTransactions;
 use crate::terms::{Close, Pin, Role, TraceStep};
@@ -37,7 +38,7 @@ impl<R: Runtime> Session<R> {
             // If the connection fails here, the statement after it fails, too.
             let _ = context.runtime.timeout(limit, connection.query("ROLLBACK")).await;
         }
-        self.exchange(request).await
+        self.exchange(request, &mut Freshness::Unasked).await
     }
 
     /// Ends a transaction that only read by ROLLBACK in place of COMMIT: to the client both are the same.
@@ -108,7 +109,9 @@ impl<R: Runtime> Session<R> {
     /// Rolls back the read-only transaction that is open on a replica, because another transaction begins
     /// that may write.
     pub(in crate::session) async fn end_reading_transaction(&mut self) {
-        if !self.state.pins.on(Role::Replica).has(Pin::Transaction) || !self.take_for(Role::Replica) {
+        if !self.state.pins.on(Role::Replica).has(Pin::Transaction)
+            || !self.take_for(Role::Replica, &Freshness::Unasked)
+        {
             return;
         }
         let limit = self.context.live.borrow().timeouts.connect;
