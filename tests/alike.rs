@@ -50,6 +50,13 @@ async fn proxies(cluster: &Cluster) -> [(&'static str, Proxy); 2] {
     proxies
 }
 
+/// How often this proxy has refused what a replica reported. No replica lies here, so a finding is every time.
+async fn accusations(http: u16) -> usize {
+    let (_, metrics) = Proxy::get_from(http, "/metrics").await.expect("metrics");
+    let counts = metrics.lines().filter(|line| line.starts_with("pointsman_false_reports_total{"));
+    counts.filter_map(|line| line.rsplit(' ').next()?.parse::<usize>().ok()).sum()
+}
+
 async fn answers_are_alike(cluster: Cluster) {
     let proxies = proxies(&cluster).await;
     let mut direct = Side::new(&cluster, "direct", cluster.primary().port(), "tz00".into()).await;
@@ -60,7 +67,7 @@ async fn answers_are_alike(cluster: Cluster) {
     let wanted = std::env::var("ALIKE").unwrap_or_default();
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/alike/cases.txt"));
     let all = cases(&text.expect("the cases"));
-    let mut wrong = Vec::new();
+    let (mut wrong, mut accused) = (Vec::new(), [0; 2]);
     for case in all.iter().filter(|c| c.kinds.contains(&cluster.kind()) && c.name.contains(&wanted)) {
         let expected = direct.play(case).await;
         for side in &mut sides {
@@ -70,6 +77,12 @@ async fn answers_are_alike(cluster: Cluster) {
             let differ: Vec<_> = differ.map(|(a, b)| format!("  direct {a}\n  {name} {b}")).collect();
             if !differ.is_empty() {
                 wrong.push(format!("{}:\n{}", case.name, differ.join("\n")));
+            }
+        }
+        for ((name, proxy), accused) in proxies.iter().zip(&mut accused) {
+            let all = accusations(proxy.http).await;
+            if all > std::mem::replace(accused, all) {
+                wrong.push(format!("{}: {name} accused a replica of false reports", case.name));
             }
         }
     }

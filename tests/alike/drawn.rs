@@ -230,9 +230,27 @@ struct Run {
     /// Sessions that differed in a way of `KNOWN`.
     known: [AtomicUsize; KNOWN.len()],
     over: AtomicBool,
+    /// The HTTP ports of the proxies.
+    proxies: [u16; 2],
+    /// How often a proxy has refused what a replica reported.
+    accused: AtomicUsize,
 }
 
 impl Run {
+    /// Notes a session during which a replica was accused. The lanes beside it may be the reason: with LANES=1 it is this one.
+    async fn note_accusations(&self, case: &Case) {
+        let mut all = 0;
+        for http in self.proxies {
+            all += super::accusations(http).await;
+        }
+        if all > self.accused.fetch_max(all, Relaxed) && self.is_new("accusation", 0) {
+            eprintln!(
+                "{}# a replica was accused of false reports, by this session or one beside it\n",
+                case.text()
+            );
+        }
+    }
+
     fn goes_on(&self) -> bool {
         self.steps.load(Relaxed) < self.wanted && self.findings.lock().expect("no panic").len() < self.most
     }
@@ -289,7 +307,9 @@ async fn lane(run: Arc<Run>, mut sides: Sides) {
         let seed = run.next.fetch_add(1, Relaxed);
         let case = run.case(seed);
         run.steps.fetch_add(case.steps.len(), Relaxed);
-        let Some(found) = difference(&mut sides, &case).await else { continue };
+        let found = difference(&mut sides, &case).await;
+        run.note_accusations(&case).await;
+        let Some(found) = found else { continue };
         if run.is_known(&case, &found) {
             continue;
         }
@@ -367,6 +387,8 @@ async fn packets_are_alike(cluster: Cluster) {
         again: 0.into(),
         known: Default::default(),
         over: false.into(),
+        proxies: [default.http, tight.http],
+        accused: 0.into(),
     });
     let mut lanes = JoinSet::new();
     for number in 0..number("LANES", 3) {

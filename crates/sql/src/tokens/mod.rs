@@ -178,13 +178,18 @@ pub(crate) fn statements<'a>(
     let room = (sql.len() / 4 + 8).min(4096);
     let toks = Vec::with_capacity(room);
     let mut raw = Raw { toks, marks: Vec::new(), versioned: false, left: MAX_TOKENS };
-    let mut depth = 0usize;
+    let (mut depth, mut behind) = (0usize, false);
     while let Some(token) = lexer.next() {
         let mut tok = Tok { kind: token.kind, meaning: Meaning::Name, text: token.text, start: token.start };
         match token.kind {
             Kind::Space => continue,
             Kind::Comment => {
                 hints |= hint::read(token.text);
+                // Servers end the statement in front of it as the first of several: its answer has MORE_RESULTS_EXISTS, and
+                // another one follows.
+                if behind {
+                    hints |= Effects::SEVERAL;
+                }
                 continue;
             }
             Kind::Incomplete => return Err(Unreadable),
@@ -192,7 +197,7 @@ pub(crate) fn statements<'a>(
             Kind::Semicolon if lexer.in_code_comment() => return Err(Unreadable),
             Kind::Semicolon => {
                 finish(&mut raw, &mut each)?;
-                depth = 0;
+                (depth, behind) = (0, true);
                 continue;
             }
             Kind::CodeOpen => {

@@ -434,6 +434,19 @@ fn versioned_comments() {
 #[test]
 fn several_statements() {
     all(K::Read, R::PlainRead, E::REPEATABLE | E::SEVERAL, &["SELECT 1; SELECT 2", "SELECT 1;; SELECT 2;"]);
+    // Servers answer with two results: the second one has no statement.
+    all(
+        K::Read,
+        R::PlainRead,
+        E::REPEATABLE | E::SEVERAL,
+        &["SELECT 1; -- end", "SELECT 1; /* x */", "SELECT 1;; # x"],
+    );
+    all(
+        K::Read,
+        R::PlainRead,
+        E::REPEATABLE,
+        &["/* x */ SELECT 1;", "SELECT 1 -- end", "SELECT 1 /* x */;", "SELECT 1; ;"],
+    );
     all(
         K::Write,
         R::Modifies,
