@@ -50,7 +50,7 @@ const REFUSED_DEFINITION: &str = "a refused definition ends a transaction, which
                                   of the proxy's own questions";
 
 /// They are counted, and printed at the end. The rest of such a session is not compared.
-const KNOWN: [Known; 23] = [
+const KNOWN: [Known; 22] = [
     Known {
         kinds: BOTH,
         step: "SELECT",
@@ -141,13 +141,6 @@ const KNOWN: [Known; 23] = [
         behind: &["!execute"],
         parts: [r"\xfe", r"\xfe"],
         why: WARNINGS_BY_TYPES,
-    },
-    Known {
-        kinds: BOTH,
-        step: "HELP",
-        behind: &[],
-        parts: [r"\xfe\x00\x00", r"\xfe\x00\x00"],
-        why: "servers read the tables of HELP in a transaction of their own, whose flags are in front of the rows",
     },
     Known {
         kinds: BOTH,

@@ -36,6 +36,13 @@ fn single<T>(sql: &[u8], options: Options, read: impl Fn(Statement<'_, '_>) -> O
     found.filter(|_| split.is_ok() && count == 1)
 }
 
+/// Returns the first word of a text; None if something else stands in front.
+pub fn first_word(sql: &[u8], options: Options) -> Option<&[u8]> {
+    let tokens = Lexer::new(sql, options);
+    let first = tokens.into_iter().find(|token| !matches!(token.kind, Kind::Space | Kind::Comment))?;
+    (first.kind == Kind::Word).then_some(first.text)
+}
+
 /// Returns a name or string without its quotes, and with doubled quotes inside replaced by single ones.
 fn unquoted(tok: &Tok<'_>) -> Vec<u8> {
     let Some((quote, name)) = tok.text.first().zip(match tok.kind {

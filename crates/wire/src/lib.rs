@@ -57,4 +57,4 @@ pub use query::{query_attribute, query_text};
 pub use session_track::{StateChange, StateChanges, Tracked};
 pub use status::StatusFlags;
 pub use trace_parent::TraceParent;
-pub use walker::{Call, Legs, Observer, OnErr, ResponseWalker, Walked};
+pub use walker::{Call, InFront, Legs, Observer, OnErr, ResponseWalker, Walked};

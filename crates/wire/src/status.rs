@@ -10,6 +10,10 @@ bitflags::bitflags! {
         const AUTOCOMMIT = 0x0002;
         /// Another result follows.
         const MORE_RESULTS_EXISTS = 0x0008;
+        /// The statement used no good index.
+        const NO_GOOD_INDEX_USED = 0x0010;
+        /// The statement used no index.
+        const NO_INDEX_USED = 0x0020;
         /// A cursor was opened: the client gets the rows with COM_STMT_FETCH.
         const CURSOR_EXISTS = 0x0040;
         /// A COM_STMT_FETCH reached the end.

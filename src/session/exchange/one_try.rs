@@ -7,10 +7,11 @@ use crate::session::Session;
 use crate::session::common::Outcome;
 use crate::session::fresh::Freshness;
 use crate::sql::Effects;
+use crate::sql::parts::first_word;
 use crate::state::PinSet;
-use crate::terms::{Close, Role};
+use crate::terms::{Close, Role, StatementKind};
 use crate::topology::Flavor;
-use crate::wire::{Call, Capabilities, Command, Legs, ResponseShape, ResponseWalker, StatusFlags};
+use crate::wire::{Call, Capabilities, Command, InFront, Legs, ResponseShape, ResponseWalker, StatusFlags};
 use crate::worker::DataAccess;
 
 impl<R: Runtime> Session<R> {
@@ -75,6 +76,27 @@ impl<R: Runtime> Session<R> {
         self.answer(&mut walker, request).await
     }
 
+    /// Returns how the flags in front of the rows differ from those behind them.
+    fn in_front(&self, request: &Request) -> InFront {
+        let of_mariadb = self.upstream.connection.as_ref().is_some_and(|c| c.about.flavor == Flavor::MariaDb);
+        let explains = of_mariadb && request.class.kind == StatementKind::Read;
+        if !explains && !matches!(request.class.kind, StatementKind::Admin | StatementKind::Ddl) {
+            return InFront::AsBehind;
+        }
+        let prepared = self.state.statements.peek(request.statement).map(|prepared| &*prepared.text.text);
+        let text = prepared.or_else(|| self.text_of(request)).unwrap_or_default();
+        let word = first_word(text, self.state.sql_options()).unwrap_or_default();
+        let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
+        match of_mariadb {
+            true if is("HELP") => InFront::OwnTransaction,
+            true if ["CHECKSUM", "CACHE", "LOAD"].into_iter().any(is) => InFront::AsBefore,
+            true if ["EXPLAIN", "DESCRIBE", "DESC", "ANALYZE"].into_iter().any(is) => InFront::NoPlan,
+            false if is("HELP") => InFront::NoTransaction,
+            false if is("CHECKSUM") => InFront::AsBefore,
+            _ => InFront::AsBehind,
+        }
+    }
+
     /// Returns the walker for the answer to a request. `seq` is the sequence id of the answer's first packet.
     fn walker(&self, shape: ResponseShape, seq: u8, request: &Request) -> ResponseWalker {
         let server =
@@ -89,6 +111,9 @@ impl<R: Runtime> Session<R> {
         if calls && request.command != Command::StmtPrepare {
             let of_mysql = self.upstream.connection.as_ref().is_some_and(|c| c.about.flavor == Flavor::MySql);
             legs.call = if of_mysql { Call::OfMySql } else { Call::OfMariaDb };
+        }
+        if legs.server_deprecate_eof && !legs.client_deprecate_eof {
+            legs.in_front = self.in_front(request);
         }
         let mut walker = ResponseWalker::new(shape, legs, seq, self.state.transaction.status);
         walker.goes_on(request.header.seq);

@@ -14,6 +14,37 @@ pub enum Call {
     OfMySql,
 }
 
+/// How the flags in front of a result's rows differ from those behind them. Where the server sends no EOF packet in front, the
+/// client's is made of the packet behind.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum InFront {
+    /// In nothing that matters: most statements open their tables before the server sends definitions.
+    AsBehind,
+    /// They are those from before the statement: CHECKSUM TABLE opens its tables later.
+    AsBefore,
+    /// No transaction is open: HELP reads the server's own tables aside.
+    NoTransaction,
+    /// The same, and autocommit is on: on MariaDB, HELP has a transaction of its own.
+    OwnTransaction,
+    /// The plan is not made yet: MariaDB's EXPLAIN.
+    NoPlan,
+}
+
+impl InFront {
+    /// Returns the flags in front of rows that end with these. `before`: those before the statement.
+    pub(super) fn of(self, behind: StatusFlags, before: StatusFlags) -> StatusFlags {
+        const TRANSACTION: StatusFlags = StatusFlags::IN_TRANS.union(StatusFlags::IN_TRANS_READONLY);
+        const PLAN: StatusFlags = StatusFlags::NO_INDEX_USED.union(StatusFlags::NO_GOOD_INDEX_USED);
+        match self {
+            InFront::AsBehind => behind,
+            InFront::AsBefore => (behind - TRANSACTION) | (before & TRANSACTION),
+            InFront::NoTransaction => behind - TRANSACTION,
+            InFront::OwnTransaction => (behind - TRANSACTION) | StatusFlags::AUTOCOMMIT,
+            InFront::NoPlan => behind - PLAN,
+        }
+    }
+}
+
 /// What the response walker needs to know of the capabilities agreed on with the server and with the client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Legs {
@@ -23,6 +54,8 @@ pub struct Legs {
     pub server_session_track: bool,
     /// Whether the command is a CALL.
     pub call: Call,
+    /// How the flags in front of the rows differ.
+    pub in_front: InFront,
     /// The server's connection is compressed: its sequence ids are those of the compressed packets, and jump.
     pub server_compresses: bool,
     /// The client expects OK packets instead of EOF packets.
@@ -41,6 +74,7 @@ impl Legs {
             server_deprecate_eof: server.contains(Capabilities::DEPRECATE_EOF),
             server_session_track: server.contains(Capabilities::SESSION_TRACK),
             call: Call::No,
+            in_front: InFront::AsBehind,
             server_compresses: server.intersects(Capabilities::COMPRESSION),
             client_deprecate_eof: client.contains(Capabilities::DEPRECATE_EOF),
             client_session_track: client.contains(Capabilities::SESSION_TRACK),

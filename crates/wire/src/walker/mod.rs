@@ -16,7 +16,7 @@ mod sequence;
 mod tests;
 
 use ahead::{Ahead, look_ahead};
-pub use legs::{Call, Legs};
+pub use legs::{Call, InFront, Legs};
 use local_files::LocalFiles;
 pub use observer::{Observer, OnErr};
 use phase::{NextPacket, Phase};
@@ -521,7 +521,10 @@ impl ResponseWalker {
 
     /// Inserts the EOF packet behind metadata, for a client that expects it.
     fn insert_eof(&mut self, eof: Option<EofPacket>, edits: &mut Edits) {
-        let eof = eof.map(|eof| EofPacket { status: eof.status | self.legs.also, ..eof });
+        let eof = eof.map(|eof| {
+            let status = self.legs.in_front.of(eof.status, self.status);
+            EofPacket { status: status | self.legs.also, ..eof }
+        });
         let eof = eof.unwrap_or_else(|| {
             let mut more = self.legs.also & StatusFlags::MORE_RESULTS_EXISTS;
             more.set(StatusFlags::MORE_RESULTS_EXISTS, self.legs.call != Call::No || !more.is_empty());
