@@ -122,6 +122,15 @@ impl SessionState {
             })
     }
 
+    /// Notes that another session has used this connection in the meantime: nobody can ask it about a statement of this session
+    /// any more.
+    pub fn another_used(&mut self, connection: ServerThread) {
+        self.last.covered(connection);
+        if self.diagnostics.connection() == Some(connection) {
+            self.diagnostics.place = DiagnosticsPlace::Nowhere;
+        }
+    }
+
     /// Notes an error with which the proxy itself answered a statement.
     pub fn answered_itself(&mut self, error: ServerError) {
         self.forget_diagnostics(self.diagnostics.role);

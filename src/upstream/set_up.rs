@@ -127,6 +127,10 @@ impl<R: Runtime> Upstream<R> {
             }
             Bring::Nothing | Bring::Lost => {}
         }
+        if has_past {
+            // A statement that keeps counts and diagnostics must not make those of the other session its own.
+            state.another_used(here);
+        }
         if effects.contains(Effects::READS_TRACKERS) && !effects.intersects(MAY_CHANGE_STATE) {
             connection.show_trackers(state.tracked(), &mut self.prelude);
         }

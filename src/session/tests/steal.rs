@@ -306,6 +306,25 @@ fn what_the_last_statement_did_is_forgotten_once_and_kept_from_then_on() {
 }
 
 #[test]
+fn a_statement_that_never_ran_does_not_make_another_sessions_count_its_own() {
+    play(async {
+        let world = one_only();
+        let (mut first, _, mut db) = attached(&world, &Login::default()).await;
+        read(&mut first, &mut db, "select a from t").await;
+        let mut second = world.client().await;
+        read(&mut second, &mut db, "select b from t").await;
+        // FOUND_ROWS() is about the read in front of it, here as on a server.
+        first.query("select a from no_such");
+        db.expect_query("select a from no_such").await;
+        db.reply(&[err(1146, "42S02", "Table 'no_such' doesn't exist")]);
+        first.expect_err(1146, "42S02").await;
+        first.query("select found_rows()");
+        let text = first.expect_err(1105, "HY000").await;
+        assert!(text.contains("is not known any more"), "{text}");
+    });
+}
+
+#[test]
 fn the_row_count_is_the_sessions_to_know() {
     play(async {
         let world = one_only();
