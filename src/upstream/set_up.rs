@@ -142,25 +142,7 @@ impl<R: Runtime> Upstream<R> {
             connection.drop_text_statements_but(&state.objects.text_statements, &mut self.prelude);
         }
         if effects.intersects(Effects::PREPARES | Effects::EXECUTES | Effects::DEALLOCATES) {
-            let before = self.prelude.len();
-            let mut wish = state.objects.text_statements.clone();
-            if self.role == Role::Replica && named.is_none() {
-                // A replica's connection would refuse to prepare a write.
-                wish = Default::default();
-            }
-            if named.is_some() && !effects.contains(Effects::EXECUTES) {
-                wish = without_texts(&wish, |known| connection.has_text_statement(known), effects);
-            }
-            // A statement whose effects are unknown may have prepared others here. They belong to the
-            // session, too.
-            let unknown = state.pins.on(self.role).has(Pin::Unknown);
-            if !unknown || wish.iter().any(|known| Some(&known.name) == named) {
-                connection.become_text_statements(&wish, named.map(|name| &**name), &mut self.prelude);
-            } else {
-                // Those of other sessions do not: what left the state unknown may have shown only in its answer.
-                connection.drop_text_statements_but(&state.objects.text_statements, &mut self.prelude);
-            }
-            sure &= before == self.prelude.len();
+            sure &= self.restore_text_statements(state, effects, named);
         }
         let executes = effects.contains(Effects::EXECUTES);
         sure &= !unsure;
@@ -179,6 +161,36 @@ impl<R: Runtime> Upstream<R> {
             Some(error) => Err(StatementError::Tell(Failure::Server(error))),
             None => Ok(brought),
         }
+    }
+
+    /// Appends the commands that prepare on the connection in use what the session prepared as text. Returns false if any are
+    /// needed. `named`: the only one that the statement is about.
+    fn restore_text_statements(
+        &mut self,
+        state: &SessionState,
+        effects: Effects,
+        named: Option<&Rc<[u8]>>,
+    ) -> bool {
+        let Some(connection) = &mut self.connection else { return true };
+        let before = self.prelude.len();
+        let mut wish = state.objects.text_statements.clone();
+        if self.role == Role::Replica && named.is_none() {
+            // A replica's connection would refuse to prepare a write.
+            wish = Default::default();
+        }
+        if named.is_some() && !effects.contains(Effects::EXECUTES) {
+            wish = without_texts(&wish, |known| connection.has_text_statement(known), effects);
+        }
+        // A statement whose effects are unknown may have prepared others here. They belong to the
+        // session, too.
+        let unknown = state.pins.on(self.role).has(Pin::Unknown);
+        if !unknown || wish.iter().any(|known| Some(&known.name) == named) {
+            connection.become_text_statements(&wish, named.map(|name| &**name), &mut self.prelude);
+        } else {
+            // Those of other sessions do not: what left the state unknown may have shown only in its answer.
+            connection.drop_text_statements_but(&state.objects.text_statements, &mut self.prelude);
+        }
+        before == self.prelude.len()
     }
 
     /// Waits until the session's insert id is known, if only another connection has it. A session that took
