@@ -403,6 +403,7 @@ node() { # [--built] [SCENE …|--short]
   else
     unsteady_stage cluster tests/cluster/run.sh "$@"
     [ $# != 0 ] || unsteady_stage "cluster without an operator" tests/cluster/run.sh --home-made
+    [ $# != 0 ] || unsteady_stage "cluster with MOCO" tests/cluster/run.sh --moco
   fi
 }
 

@@ -2,6 +2,8 @@
 # Makes the images that the cluster's pods run, each from a folder, and keeps them. usage: images.sh [proxy]
 #   pause, coredns   always
 #   database         MariaDB's packages of Debian, Python, and the stand-in operators of this folder
+#   mysql            MySQL's packages of Debian unstable, as MOCO runs them
+#   moco, moco-agent the operator, and its agent
 #   proxy            the image of the release; with POINTSMAN=BINARY that binary, with the libraries that it needs
 # Prints the archives, one a line.
 set -euo pipefail
@@ -39,20 +41,50 @@ coredns() {
   image coredns "$(basename "$node")" "$scratch/coredns" '{"Entrypoint": ["/coredns"]}'
 }
 
-packages=mariadb-server,mariadb-client,python3,python3-pymysql
-database() {
-  local release root
-  release=$(. /etc/os-release && echo "$VERSION_CODENAME")
-  root=$images/root-$(printf '%s %s' "$release" "$packages" | sha256sum | cut -c1-16).tar
+# A Debian system with these packages, as a tar file in $root. It is installed once.
+debian() { # name, release, packages, further command on the folder "$1"
+  local hook='rm -rf "$1"/var/lib/mysql "$1"/var/cache/apt/* "$1"/var/lib/apt/lists/* "$1"/usr/share/doc "$1"/usr/share/man'
+  root=$images/root-$1-$(printf '%s %s %s' "$2" "$3" "${4:-}" | sha256sum | cut -c1-16).tar
   if [ ! -e "$root" ]; then
-    say "installing MariaDB into the image of the servers: a minute or two"
-    rm -f "$images"/root-*.tar
-    quiet mmdebstrap --variant=minbase --include="$packages" \
-      --customize-hook='rm -rf "$1"/var/lib/mysql "$1"/var/cache/apt/* "$1"/var/lib/apt/lists/* "$1"/usr/share/doc "$1"/usr/share/man' \
-      "$release" "${root%.tar}.new.tar"
+    say "installing ${3%%,*} into an image of the servers: a minute or two"
+    rm -f "$images/root-$1-"*.tar
+    # A mirror of Debian unstable may be some days old.
+    quiet mmdebstrap --variant=minbase --aptopt='Acquire::Check-Valid-Until "false"' --include="$3" \
+      --customize-hook="$hook" ${4:+--customize-hook="$4"} "$2" "${root%.tar}.new.tar"
     mv "${root%.tar}.new.tar" "$root"
   fi
+}
+
+database() {
+  local root
+  # shellcheck disable=SC1091  # of the machine
+  debian database "$(. /etc/os-release && echo "$VERSION_CODENAME")" mariadb-server,mariadb-client,python3,python3-pymysql,python3-cryptography
   image database "$(basename "$root")" "$root" '{"Cmd": ["bash"]}'
+}
+
+mysql() {
+  local root
+  # MOCO's own images have the server in /usr/local/mysql.
+  # shellcheck disable=SC2016  # for mmdebstrap to expand
+  debian mysql sid mysql-server-core,mysql-client-core 'rm -rf "$1"/usr/local/mysql && ln -s /usr "$1"/usr/local/mysql'
+  image mysql "$(basename "$root")" "$root" '{"Entrypoint": ["mysqld"]}'
+}
+
+moco() {
+  local built
+  built=$("$here/../setup/moco-build.sh")
+  mkdir -p "$scratch/moco"
+  cp "$built/moco-controller" "$scratch/moco/"
+  image moco "$(basename "$built")" "$scratch/moco" '{"Entrypoint": ["/moco-controller"], "User": "10000:10000"}'
+}
+
+moco-agent() {
+  local built
+  built=$("$here/../setup/moco-build.sh")
+  mkdir -p "$scratch/moco-agent/bin"
+  cp "$built/moco-agent" "$built/moco-init" "$scratch/moco-agent/"
+  cp "$built/cp" "$scratch/moco-agent/bin/"
+  image moco-agent "$(basename "$built")" "$scratch/moco-agent" '{"Entrypoint": ["/moco-agent"], "User": "10000:10000"}'
 }
 
 proxy() {

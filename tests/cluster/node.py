@@ -2,7 +2,6 @@
 
 import json
 import pathlib
-import re
 import subprocess
 import time
 
@@ -43,23 +42,6 @@ def eventually(seconds, what, ask):
 def apply(*files):
     for file in files:
         kubectl("apply", "--filename", str(file))
-
-
-def sql(pod, text, form="--skip-column-names"):
-    """As root, past the proxy; rows, tab-separated."""
-    script = 'exec mariadb --no-defaults -uroot -p"$ROOT_PASSWORD" -S /run/mysqld/mysqld.sock --batch "$2" -e "$1"'
-    return kubectl("exec", f"shop-{pod}", "--", "bash", "-c", script, "bash", text, form)
-
-
-def replication(pod):
-    """What a person would look at first."""
-    try:
-        state = sql(pod, "SHOW SLAVE STATUS", "--vertical")
-    except RuntimeError as error:
-        return str(error)
-    keys = ("Master_Host", "Slave_IO_Running", "Slave_SQL_Running", "Last_IO_Error", "Last_SQL_Error")
-    said = dict(re.findall(r"(\w+): (.+)", state))
-    return ", ".join(f"{key} {said[key]}" for key in keys if said.get(key)) or "replicates from nobody"
 
 
 def pods(selector):

@@ -1,8 +1,10 @@
 """Plays what happens to a cluster on a real node, under clients that keep books, and prints what came of it. Needs a cluster of
 cluster.sh with the images `database` and `proxy`. Prints "ok …" and "FAIL …" lines, and a table.
 
-usage: scenes.py [--home-made] [SCENE …]    (default: all; `--short`: those of every test run)
-  --home-made: with an arbiter and without labels for roles, in place of the stand-in for mariadb-operator
+usage: scenes.py [--home-made|--moco] [SCENE …]    (default: all; `--short`: those of every test run)
+  In place of the stand-in for mariadb-operator:
+  --home-made: with an arbiter, and without labels for roles
+  --moco: with MOCO itself, and MySQL; needs the images `mysql`, `moco` and `moco-agent`, too
 A scene fails for a statement's error that is not in doubt, an acknowledged row that is not there, a row that is there twice, pods whose
 rows differ. Times are printed, and fail nothing.
 """
@@ -15,47 +17,48 @@ import sys
 import tempfile
 import time
 
-from kinds import LEFT_OUT, HomeMade, MariaDbOperator
-from node import CLUSTER, PASSWORD, PROXY, ROOT, SPACE, apply, eventually, kubectl, pods, replication, run, sql
+from kinds import LEFT_OUT, HomeMade, MariaDbOperator, Moco
+from node import CLUSTER, PASSWORD, PROXY, ROOT, SPACE, apply, eventually, kubectl, pods, run
 
 # What the application's password becomes.
 OTHER_PASSWORD = "records"
-home_made = "--home-made" in sys.argv
-kind = HomeMade() if home_made else MariaDbOperator()
+KINDS = {"--home-made": HomeMade, "--moco": Moco}
+kind = next((made() for option, made in KINDS.items() if option in sys.argv), None) or MariaDbOperator()
 
 
 # What happens. Each returns when it is over for whoever did it; the clients go on.
 
 
 def switchover():
-    new = (kind.primary() + 1) % 3
-    kind.move_to(new)
-    eventually(60, "the switchover", lambda: kind.primary() == new)
+    kind.switch_over()
 
 
 def replaced(act):
     old = kind.primary()
     act(old)
     eventually(60, "another primary", lambda: kind.primary() != old)
-    eventually(90, "the former primary's return", kind.all_ready)
+    eventually(240, "the former primary's return", kind.all_ready)
 
 
 def deleted():
-    replaced(lambda old: kubectl("delete", "pod", f"shop-{old}", "--wait=false"))
+    replaced(lambda old: kubectl("delete", "pod", kind.pod(old), "--wait=false"))
 
 
 def deleted_by_force():
-    replaced(lambda old: kubectl("delete", "pod", f"shop-{old}", "--grace-period=0", "--force", "--wait=false"))
+    replaced(lambda old: kubectl("delete", "pod", kind.pod(old), "--grace-period=0", "--force", "--wait=false"))
 
 
 def killed():
     """As the kernel does when memory is short."""
-    replaced(lambda old: signal(old, "KILL"))
+    if kind.replaces_killed:
+        return replaced(lambda old: signal(old, "KILL"))
+    signal(kind.primary(), "KILL")
+    time.sleep(5)
+    return eventually(240, "the server's return", kind.all_ready)
 
 
 def signal(pod, name):
-    processes = run(CLUSTER, "inside", "pgrep", "--full", f"^mariadbd .*--server-id={pod + 10} ").split()
-    run(CLUSTER, "inside", "kill", f"-{name}", *processes)
+    run(CLUSTER, "inside", "kill", f"-{name}", kind.process(pod))
 
 
 def paused(seconds):
@@ -82,15 +85,14 @@ def paused_until_replaced():
     paused(30)
     if kind.primary() == old:
         raise RuntimeError("the operator did not replace the primary")
-    LEFT_OUT.add(f"shop-{old}")
+    LEFT_OUT.add(kind.pod(old))
     time.sleep(20)
-    print("   the former primary:", replication(old))
+    print("   the former primary:", kind.replication(old))
 
 
 def network_of(pod):
     """The node's end of the pod's network cable."""
-    process = run(CLUSTER, "inside", "pgrep", "--full", f"^mariadbd .*--server-id={pod + 10} ").split()[0]
-    link = run(CLUSTER, "inside", "nsenter", "--net", f"--target={process}", "ip", "-o", "link", "show", "dev", "eth0")
+    link = run(CLUSTER, "inside", "nsenter", "--net", f"--target={kind.process(pod)}", "ip", "-o", "link", "show", "dev", "eth0")
     index = link.split("@if")[1].split(":")[0]
     links = run(CLUSTER, "inside", "ip", "-o", "link").splitlines()
     return next(line.split(": ")[1].split("@")[0] for line in links if line.startswith(f"{index}: "))
@@ -119,26 +121,26 @@ def scaled():
 def password_changed():
     """There and back, as the operator's User resource does when its Secret changes."""
     for password in (OTHER_PASSWORD, PASSWORD):
-        sql(kind.primary(), f"ALTER USER app@'%' IDENTIFIED BY '{password}'")
+        kind.sql(kind.primary(), f"ALTER USER app@'%' IDENTIFIED BY '{password}'")
         time.sleep(5)
 
 
 def operator_away():
     """The primary is lost while nobody can replace it."""
-    kubectl("scale", f"deployment/{kind.controller}", "--replicas=0")
+    beside = (CLUSTER, "kubectl", "--namespace", kind.space)
+    run(*beside, "scale", f"deployment/{kind.controller}", "--replicas=0")
     # One that is killed in the middle of a failover leaves replicas that nobody connects again.
-    gone = ("get", "pods", "--selector", f"app={kind.controller}", "--output", "name")
-    eventually(30, "the end of whoever takes care", lambda: not kubectl(*gone).strip())
-    kubectl("delete", "pod", f"shop-{kind.primary()}", "--grace-period=0", "--force", "--wait=false")
+    eventually(30, "the end of whoever takes care", lambda: not run(*beside, "get", "pods", "--selector", kind.label, "--output", "name").strip())
+    kubectl("delete", "pod", kind.pod(kind.primary()), "--grace-period=0", "--force", "--wait=false")
     time.sleep(8)
-    kubectl("scale", f"deployment/{kind.controller}", "--replicas=1")
+    run(*beside, "scale", f"deployment/{kind.controller}", "--replicas=1")
     eventually(90, "the end of it", kind.all_ready)
 
 
 def servers_rolled():
     before = {pod["metadata"]["uid"] for pod in kind.servers()}
     kind.replace_all(str(time.time()))
-    eventually(120, "three new pods", lambda: not before & {pod["metadata"]["uid"] for pod in kind.servers()})
+    eventually(240, "three new pods", lambda: not before & {pod["metadata"]["uid"] for pod in kind.servers()})
     eventually(90, "three pods with their roles", kind.all_ready)
 
 
@@ -242,8 +244,6 @@ SCENES = {
     "CA changed": (authority_changed, False, 110),
     "primary paused for 30 s": (paused_until_replaced, False, 80),
 }
-# What a home-made cluster has no notion of is left out.
-OF_AN_OPERATOR = ("switchover, semi-sync", "scaled to two and back", "TLS switched on", "CA changed")
 SHORT = ("switchover, semi-sync", "switchover", "primary's server killed", "proxy rolled")
 
 
@@ -276,24 +276,25 @@ def servers_own(direct, silence):
 
 
 def rows_of(pod):
-    return sql(pod, "SELECT token FROM books.log ORDER BY token").split()
+    return kind.sql(pod, "SELECT token FROM books.log ORDER BY token").split()
 
 
 def settled():
     """Every replica has what the primary has."""
-    counts = {sql(pod, "SELECT COUNT(*), MAX(id) FROM books.log") for pod in range(3) if f"shop-{pod}" not in LEFT_OUT}
+    counts = {kind.sql(pod, "SELECT COUNT(*), MAX(id) FROM books.log") for pod in range(3) if kind.pod(pod) not in LEFT_OUT}
     return len(counts) == 1
 
 
 def play(name):
     act, semi_sync, seconds = SCENES[name]
     kind.set_semi_sync(semi_sync)
-    sql(kind.primary(), "DELETE FROM books.log; DELETE FROM books.direct")
+    seconds = kind.longer.get(name, seconds)
+    kind.sql(kind.primary(), "DELETE FROM books.log; DELETE FROM books.direct")
     books = Books(seconds)
     time.sleep(4)
     act()
     clients = books.closed()
-    eventually(90, "three pods with their roles", kind.all_ready)
+    eventually(240, "three pods with their roles", kind.all_ready)
     try:
         eventually(30, "replicas that have everything", settled)
         differ = 0
@@ -331,26 +332,27 @@ def play(name):
 
 
 def main():
-    names = sys.argv[1:]
-    if home_made:
-        names.remove("--home-made")
+    names = [name for name in sys.argv[1:] if name not in KINDS]
     names = list(SHORT) if names == ["--short"] else names or list(SCENES)
-    if home_made:
-        names = [name for name in names if name not in OF_AN_OPERATOR]
+    names = [name for name in names if name not in kind.leaves_out]
     failed, results = 0, {}
     try:
-        kind.build(not home_made)
+        kind.build("switchover, semi-sync" not in kind.leaves_out)
         print("ok the cluster, Pointsman from its chart")
         print(run(CLUSTER, "helm", "test", "shop-proxy", "--namespace", SPACE, "--timeout", "120s").split("Phase:")[-1].split("\n")[0].strip(), "helm test")
+        if kind.preset:
+            wrong = kind.as_listed()
+            failed += bool(wrong)
+            print(f"FAIL deploy/presets.toml: {'; '.join(wrong)}" if wrong else f"ok labels, ports, Secrets and accounts are as deploy/presets.toml says of {kind.preset}")
         for name in names:
             results[name], bad = play(name)
             failed += bad
     except (RuntimeError, subprocess.TimeoutExpired) as error:
         print(f"FAIL {error}")
         print(kubectl("get", "pods", "--output=wide", quiet=True))
-        print(kubectl("logs", f"deployment/{kind.controller}", "--tail=40", quiet=True))
+        print(run(CLUSTER, "kubectl", "--namespace", kind.space, "logs", f"deployment/{kind.controller}", "--tail=40", quiet=True))
         for pod in range(3):
-            print(f"   shop-{pod}:", replication(pod))
+            print(f"   {kind.pod(pod)}:", kind.replication(pod))
         failed += 1
     for authority in AUTHORITIES:
         shutil.rmtree(authority.folder)
