@@ -46,11 +46,14 @@ const WARNINGS_BY_TYPES: &str = "MySQL's number of warnings depends on the types
 const UNKNOWN_AND_RESIGNAL: &str = "servers collect the errors of a command about an unknown prepared statement and of a RESIGNAL behind it, the \
                                     proxy shows the last";
 
+const UNKNOWN_AND_SCHEMA: &str = "servers collect the errors of a command about an unknown prepared statement and of a refused COM_INIT_DB behind it, the \
+                                  proxy shows the last";
+
 const REFUSED_DEFINITION: &str = "a refused definition ends a transaction, which no error packet says: MySQL's next OK packet does, and that is one \
                                   of the proxy's own questions";
 
 /// They are counted, and printed at the end. The rest of such a session is not compared.
-const KNOWN: [Known; 22] = [
+const KNOWN: [Known; 26] = [
     Known {
         kinds: BOTH,
         step: "SELECT",
@@ -192,8 +195,36 @@ const KNOWN: [Known; 22] = [
         why: REFUSED_DEFINITION,
     },
     Known {
+        kinds: BOTH,
+        step: "S",
+        behind: &["!fetch", "!use"],
+        parts: [r"\x012", r"\x011"],
+        why: UNKNOWN_AND_SCHEMA,
+    },
+    Known {
+        kinds: BOTH,
+        step: "S",
+        behind: &["!bytes 17", "!use"],
+        parts: [r"\x012", r"\x011"],
+        why: UNKNOWN_AND_SCHEMA,
+    },
+    Known {
+        kinds: MARIADB,
+        step: "",
+        behind: &[],
+        parts: [r"login: \x00\x00\x00\x02@\x01\x00", r"login: \x00\x00\x00\x02@\x00\x00"],
+        why: "MariaDB sometimes counts a warning at a login",
+    },
+    Known {
         kinds: MYSQL,
-        step: "SAVEPOINT",
+        step: "",
+        behind: &["CREATE"],
+        parts: [r"\x00\x00\x00\x02@\x00\x00\x00\x0b\x05", r"\x00\x00\x00\x02\x00"],
+        why: REFUSED_DEFINITION,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "",
         behind: &["DROP"],
         parts: [r"\x00\x00\x00\x02@\x00\x00\x00\x0b\x05", r"\x00\x00\x00\x02\x00"],
         why: REFUSED_DEFINITION,
