@@ -151,6 +151,8 @@ class MariaDbOperator(Kind):
 
     selector = "app.kubernetes.io/instance=shop"
     label, controller = "app=mariadb-operator", "mariadb-operator"
+    # The stand-in does not make any.
+    leaves_out = ("replica cluster beside it",)
     preset = "mariadb-operator"
     values = ("preset=mariadb-operator", "cluster=shop")
 
@@ -189,7 +191,7 @@ class HomeMade(Kind):
     selector = "app=slightshift-mysql"
     label, controller = "app=arbiter", "arbiter"
     # What it has no notion of.
-    leaves_out = ("switchover, semi-sync", "scaled to two and back", "TLS switched on", "CA changed")
+    leaves_out = ("replica cluster beside it", "switchover, semi-sync", "scaled to two and back", "TLS switched on", "CA changed")
     values = ("preset=custom", "config.discovery.selector=app=slightshift-mysql\\,mysql-node=true", "monitor.user=root",
               "monitor.secret=shop-passwords", "monitor.key=root")
 
@@ -274,6 +276,17 @@ class Moco(Kind):
         old = self.primary()
         kubectl("annotate", "pod", self.pod(old), "moco.cybozu.com/demote=true", "--overwrite")
         eventually(60, "the switchover", lambda: self.primary() != old)
+
+    def branch(self):
+        """Makes another cluster beside this one that replicates from it, as MOCO's documentation says."""
+        self.sql(self.primary(), "CREATE USER 'clone-donor'@'%' IDENTIFIED BY 'donor'; GRANT BACKUP_ADMIN, REPLICATION SLAVE ON *.* TO 'clone-donor'@'%'; "
+                 "CREATE USER 'clone-init'@localhost IDENTIFIED BY 'init'; GRANT ALL ON *.* TO 'clone-init'@localhost WITH GRANT OPTION; "
+                 "GRANT PROXY ON ''@'' TO 'clone-init'@localhost WITH GRANT OPTION")
+        secret = {"HOST": f"moco-shop-primary.{SPACE}.svc", "PORT": "3306", "USER": "clone-donor", "PASSWORD": "donor",
+                  "INIT_USER": "clone-init", "INIT_PASSWORD": "init"}
+        kubectl("create", "secret", "generic", "donor", *[f"--from-literal={key}={value}" for key, value in secret.items()])
+        run(CLUSTER, "inside", "mkdir", "--mode=777", "/run/volumes/moco-branch-0")
+        apply(HERE / "moco/branch.yaml")
 
     def set_semi_sync(self, on):
         """It is always on."""

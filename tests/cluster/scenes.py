@@ -223,6 +223,33 @@ def proxy_pod_drained():
     kubectl("delete", "pod", pod, "--wait=false")
 
 
+def query(port, statement):
+    """As the application, through the proxy of the replica cluster: the first row, or the error's number."""
+    script = ("import pymysql, sys\ntry:\n"
+              f"    c = pymysql.connect(host='branch-proxy-pointsman', port={port}, user='app', password='{PASSWORD}', database='books', read_timeout=20)\n"
+              "    cursor = c.cursor()\n    cursor.execute(sys.argv[1])\n    print(cursor.fetchone())\n"
+              "except pymysql.MySQLError as error:\n    print('ERROR', error.args[0])")
+    return kubectl("exec", "deployment/client", "--", "python3", "-c", script, statement).strip()
+
+
+def replica_cluster():
+    """Another cluster in the same namespace, which replicates from this one and has no primary of its own, with a proxy of its own: that
+    is ready, serves reads, and refuses writes."""
+    kind.branch()
+    run(CLUSTER, "helm", "install", "branch-proxy", str(ROOT / "deploy/helm/pointsman"), "--namespace", SPACE,
+        *[part for value in kind.values if not value.startswith("cluster=") for part in ("--set", value)],
+        "--set", "cluster=branch,image.repository=docker.io/pointsman-tests/proxy,image.tag=local,replicaCount=1")
+    kubectl("rollout", "status", "deployment/branch-proxy-pointsman", "--timeout=240s")
+    eventually(60, "the rows in the replica cluster", lambda: query(6447, "SELECT COUNT(*) > 0 FROM log") == "(1,)")
+    for port in (6447, 3306):
+        refused = query(port, "INSERT INTO log (token) VALUES ('nobody')")
+        print(f"   a write through the replica cluster's port {port}: {refused}")
+        if not refused.startswith("ERROR"):
+            raise RuntimeError("the replica cluster took a write")
+    run(CLUSTER, "helm", "uninstall", "branch-proxy", "--namespace", SPACE)
+    kubectl("delete", "mysqlcluster", "branch", "--wait=false")
+
+
 # name: (what happens, semi-synchronous, seconds of traffic)
 SCENES = {
     "switchover, semi-sync": (switchover, True, 25),
@@ -240,6 +267,7 @@ SCENES = {
     "proxy rolled": (proxy_rolled, False, 25),
     "proxy upgraded by helm": (proxy_upgraded, False, 30),
     "proxy's pod drained": (proxy_pod_drained, False, 20),
+    "replica cluster beside it": (replica_cluster, False, 150),
     "TLS switched on": (tls_switched_on, False, 110),
     "CA changed": (authority_changed, False, 110),
     "primary paused for 30 s": (paused_until_replaced, False, 80),
