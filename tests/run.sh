@@ -404,6 +404,7 @@ node() { # [--built] [SCENE …|--short]
     unsteady_stage cluster tests/cluster/run.sh "$@"
     [ $# != 0 ] || unsteady_stage "cluster without an operator" tests/cluster/run.sh --home-made
     [ $# != 0 ] || unsteady_stage "cluster with MOCO" tests/cluster/run.sh --moco
+    [ $# != 0 ] || unsteady_stage "cluster with an InnoDBCluster" tests/cluster/run.sh --innodbcluster
   fi
 }
 

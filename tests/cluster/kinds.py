@@ -137,7 +137,7 @@ class Kind:
         kubectl("rollout", "status", "deployment/client", "--timeout=60s")
         self.sql(self.primary(),
                  "CREATE DATABASE books; CREATE TABLE books.log (id BIGINT AUTO_INCREMENT PRIMARY KEY, token VARCHAR(40) NOT NULL); "
-                 f"CREATE TABLE books.direct (token VARCHAR(40)); CREATE USER app@'%' IDENTIFIED BY '{PASSWORD}'; "
+                 f"CREATE TABLE books.direct (id BIGINT AUTO_INCREMENT PRIMARY KEY, token VARCHAR(40)); CREATE USER app@'%' IDENTIFIED BY '{PASSWORD}'; "
                  f"GRANT ALL ON books.* TO app@'%'; GRANT {self.grant} ON *.* TO app@'%'")
         self.set_semi_sync(semi_sync)
 
@@ -294,3 +294,55 @@ class Moco(Kind):
     def replace_all(self, mark):
         change = [{"op": "add", "path": "/spec/podTemplate/metadata", "value": {"annotations": {"rolled": mark}}}]
         kubectl("patch", "mysqlcluster", "shop", "--type=json", "--patch", json.dumps(change))
+
+
+class InnoDbCluster(Kind):
+    """The stand-in for Oracle's MySQL Operator: group replication with MySQL 9.7, whose labels follow it seconds later."""
+
+    selector = "mysql.oracle.com/cluster=shop,component=mysqld"
+    program = "mysqld"
+    client = 'exec mysql --no-defaults -uroot -p"$ROOT_PASSWORD" -S /run/mysqld/mysqld.sock --batch "$2" -e "$1"'
+    replicates = ("SELECT * FROM performance_schema.replication_group_members WHERE member_id = @@server_uuid", ("MEMBER_ROLE", "MEMBER_STATE"))
+    grant = "REPLICATION CLIENT"
+    label, controller = "app=mysql-operator", "mysql-operator"
+    preset = "oracle-innodbcluster"
+    login = Moco.login
+    values = ("preset=oracle-innodbcluster", "cluster=shop")
+    # A group always waits for a majority, and its servers make their certificates themselves.
+    leaves_out = ("switchover, semi-sync", "scaled to two and back", "replica cluster beside it", "TLS switched on", "CA changed",
+                  "primary paused for 30 s")
+    longer = {"servers rolled": 150}
+
+    def objects(self):
+        self.scripts("scripts", "innodbcluster.py", "kubernetes.py", "servers.py", "group_member.sh")
+        apply(HERE / "operators/innodbcluster.yaml")
+
+    def ask_any(self, column, where):
+        """What a member that is at work says of one; None: nobody is."""
+        ask = (f"SELECT {column} FROM performance_schema.replication_group_members WHERE member_state = 'ONLINE' AND {where} AND EXISTS "
+               "(SELECT * FROM performance_schema.replication_group_members WHERE member_id = @@server_uuid AND member_state = 'ONLINE')")
+        for number in range(3):
+            try:
+                if answer := self.sql(number, ask).strip():
+                    return answer
+            except RuntimeError:
+                pass
+        return None
+
+    def primary(self):
+        host = self.ask_any("member_host", "member_role = 'PRIMARY'")
+        return host and int(host.partition(".")[0].rpartition("-")[2])
+
+    def move_to(self, pod):
+        identity = self.ask_any("member_id", f"member_host LIKE 'shop-{pod}.%'")
+        self.sql(self.primary(), f"SELECT group_replication_set_as_primary('{identity}')")
+
+    def all_ready(self, count=3):
+        roles = sorted(pod["metadata"]["labels"].get("mysql.oracle.com/cluster-role", "") for pod in self.servers())
+        states = self.ask_any("COUNT(*)", "TRUE")
+        return super().all_ready(count) and roles == ["PRIMARY", "SECONDARY", "SECONDARY"] and states == "3"
+
+    def set_semi_sync(self, on):
+        """A group has its own."""
+
+    replace_all = HomeMade.replace_all
