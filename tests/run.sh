@@ -405,6 +405,7 @@ node() { # [--built] [SCENE …|--short]
     [ $# != 0 ] || unsteady_stage "cluster without an operator" tests/cluster/run.sh --home-made
     [ $# != 0 ] || unsteady_stage "cluster with MOCO" tests/cluster/run.sh --moco
     [ $# != 0 ] || unsteady_stage "cluster with an InnoDBCluster" tests/cluster/run.sh --innodbcluster
+    [ $# != 0 ] || unsteady_stage "cluster with RadonDB" tests/cluster/run.sh --radondb
   fi
 }
 

@@ -314,7 +314,7 @@ class InnoDbCluster(Kind):
     longer = {"servers rolled": 150}
 
     def objects(self):
-        self.scripts("scripts", "innodbcluster.py", "kubernetes.py", "servers.py", "group_member.sh")
+        self.scripts("scripts", "innodbcluster.py", "kubernetes.py", "servers.py", "mysql.sh")
         apply(HERE / "operators/innodbcluster.yaml")
 
     def ask_any(self, column, where):
@@ -346,3 +346,41 @@ class InnoDbCluster(Kind):
         """A group has its own."""
 
     replace_all = HomeMade.replace_all
+
+
+class RadonDb(Kind):
+    """The stand-in for RadonDB: MySQL 9.7 with semi-synchronous replication, Xenon's elections, labels by a poll."""
+
+    prefix = "shop-mysql-"
+    selector = "mysql.radondb.com/cluster=shop"
+    program = "mysqld"
+    client = InnoDbCluster.client
+    replicates = Moco.replicates
+    grant = "REPLICATION CLIENT"
+    label, controller = "app=xenon", "xenon"
+    preset = "radondb"
+    login = Moco.login
+    values = ("preset=radondb", "cluster=shop")
+    leaves_out = ("switchover", "scaled to two and back", "replica cluster beside it", "TLS switched on", "CA changed")
+    longer = {"servers rolled": 120}
+
+    def objects(self):
+        self.scripts("scripts", "radondb.py", "kubernetes.py", "servers.py", "mysql.sh")
+        apply(HERE / "operators/radondb.yaml")
+
+    def primary(self):
+        return number_in(kubectl("get", "configmap", "xenon", "--output", "jsonpath={.data.leader}"))
+
+    def move_to(self, pod):
+        kubectl("patch", "configmap", "xenon", "--type=merge", "--patch", json.dumps({"data": {"wanted": str(pod)}}))
+
+    def all_ready(self, count=3):
+        labels = sorted((pod["metadata"]["labels"].get("role", ""), pod["metadata"]["labels"].get("healthy", "")) for pod in self.servers())
+        return super().all_ready(count) and labels == [("FOLLOWER", "yes"), ("FOLLOWER", "yes"), ("LEADER", "yes")]
+
+    def set_semi_sync(self, on):
+        """It is always on."""
+
+    def replace_all(self, mark):
+        template = {"metadata": {"annotations": {"rolled": mark}}}
+        kubectl("patch", "statefulset", "shop-mysql", "--type=merge", "--patch", json.dumps({"spec": {"template": template}}))

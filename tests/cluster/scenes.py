@@ -1,11 +1,12 @@
 """Plays what happens to a cluster on a real node, under clients that keep books, and prints what came of it. Needs a cluster of
 cluster.sh with the images `database` and `proxy`. Prints "ok …" and "FAIL …" lines, and a table.
 
-usage: scenes.py [--home-made|--moco|--innodbcluster] [SCENE …]    (default: all; `--short`: those of every test run)
+usage: scenes.py [--home-made|--moco|--innodbcluster|--radondb] [SCENE …]    (default: all; `--short`: those of every test run)
   In place of the stand-in for mariadb-operator:
   --home-made: with an arbiter, and without labels for roles
   --moco: with MOCO itself, and MySQL; needs the images `mysql`, `moco` and `moco-agent`, too
   --innodbcluster: with the stand-in for Oracle's operator, and MySQL; needs the image `mysql`, too
+  --radondb: the same, for RadonDB's
 A scene fails for a statement's error that is not in doubt, an acknowledged row that is not there, a row that is there twice, pods whose
 rows differ. Times are printed, and fail nothing.
 """
@@ -18,12 +19,12 @@ import sys
 import tempfile
 import time
 
-from kinds import LEFT_OUT, HomeMade, InnoDbCluster, MariaDbOperator, Moco
+from kinds import LEFT_OUT, HomeMade, InnoDbCluster, MariaDbOperator, Moco, RadonDb
 from node import CLUSTER, PASSWORD, PROXY, ROOT, SPACE, apply, eventually, kubectl, pods, run
 
 # What the application's password becomes.
 OTHER_PASSWORD = "records"
-KINDS = {"--home-made": HomeMade, "--moco": Moco, "--innodbcluster": InnoDbCluster}
+KINDS = {"--home-made": HomeMade, "--moco": Moco, "--innodbcluster": InnoDbCluster, "--radondb": RadonDb}
 kind = next((made() for option, made in KINDS.items() if option in sys.argv), None) or MariaDbOperator()
 
 
