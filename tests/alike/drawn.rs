@@ -20,6 +20,8 @@ use tokio::time::{Instant, sleep};
 
 /// Steps of a session, at least.
 const LENGTH: usize = 80;
+/// After so many steps a run says how far it is.
+const PROGRESS: usize = 50_000;
 
 const WORDS: [&str; 6] = ["found", "ignore_space", "track", "deprecate", "local", "compress"];
 
@@ -330,7 +332,10 @@ async fn lane(run: Arc<Run>, mut sides: Sides) {
     while run.goes_on() {
         let seed = run.next.fetch_add(1, Relaxed);
         let case = run.case(seed);
-        run.steps.fetch_add(case.steps.len(), Relaxed);
+        let before = run.steps.fetch_add(case.steps.len(), Relaxed);
+        if before / PROGRESS != (before + case.steps.len()) / PROGRESS {
+            eprintln!("{}: {} steps, at seed {seed}", run.kind.name(), before + case.steps.len());
+        }
         let found = difference(&mut sides, &case).await;
         run.note_accusations(&case).await;
         let Some(found) = found else { continue };

@@ -236,7 +236,7 @@ impl Side {
             Kind::MySql => ("SELECT @@gtid_executed", "WAIT_FOR_EXECUTED_GTID_SET"),
         };
         let position: Option<String> = self.primary.query_first(position).await.expect("a position");
-        let wait = format!("SELECT {wait}('{}', 20)", position.unwrap_or_default().replace('\n', ""));
+        let wait = format!("SELECT {wait}('{}', 120)", position.unwrap_or_default().replace('\n', ""));
         let done: Option<i64> = self.replica.query_first(wait).await.expect("a wait");
         if done != Some(0) {
             let status = match self.kind {
