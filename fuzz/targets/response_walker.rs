@@ -3,7 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use pointsman::wire::{Call, Edits, Legs, PacketHeader, ResponseShape, ResponseWalker, StatusFlags, Walked};
+use pointsman::wire::{
+    Call, Edits, InFront, Legs, PacketHeader, ResponseShape, ResponseWalker, StatusFlags, Walked,
+};
 
 const SHAPES: [ResponseShape; 7] = [
     ResponseShape::Ok,
@@ -16,6 +18,8 @@ const SHAPES: [ResponseShape; 7] = [
 ];
 
 const CALLS: [Call; 3] = [Call::No, Call::OfMariaDb, Call::OfMySql];
+const IN_FRONT: [InFront; 5] =
+    [InFront::AsBehind, InFront::AsBefore, InFront::NoTransaction, InFront::OwnTransaction, InFront::NoPlan];
 
 fuzz_target!(|input: (u8, u8, &[u8], &[u8])| {
     let (flags, shape, cuts, bytes) = input;
@@ -24,6 +28,7 @@ fuzz_target!(|input: (u8, u8, &[u8], &[u8])| {
         server_deprecate_eof: flag(0),
         server_session_track: flag(1),
         call: CALLS[usize::from(shape) / SHAPES.len() % CALLS.len()],
+        in_front: IN_FRONT[usize::from(shape) / (SHAPES.len() * CALLS.len()) % IN_FRONT.len()],
         server_compresses: flag(5),
         client_deprecate_eof: flag(2),
         client_session_track: flag(3),

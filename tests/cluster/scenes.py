@@ -326,10 +326,13 @@ def play(name):
     clients = books.closed()
     eventually(240, "three pods with their roles", kind.all_ready)
     try:
-        eventually(30, "replicas that have everything", settled)
+        # One that was rebuilt gets all of it again.
+        eventually(90, "replicas that have everything", settled)
         differ = 0
     except RuntimeError:
         differ = 1
+        for pod in range(3):
+            print(f"   {kind.pod(pod)}:", kind.replication(pod))
     writers = [c for c in clients if c["name"][0] in "wv"]
     readers = [c for c in clients if c["name"].startswith("r")]
     direct = [c for c in clients if c["name"].startswith("d")]
