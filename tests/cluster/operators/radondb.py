@@ -89,7 +89,8 @@ class Xenon:
                     applies = server.value("SELECT service_state FROM performance_schema.replication_applier_status WHERE channel_name = ''")
                     if source == self.host(self.leader) and applies == "ON":
                         continue
-                    own = server.value(f"SELECT GTID_SUBTRACT(@@gtid_executed, '{executed}')")
+                    error = server.value("SELECT MAX(last_error_message) FROM performance_schema.replication_applier_status_by_worker")
+                    own = error or server.value(f"SELECT GTID_SUBTRACT(@@gtid_executed, '{executed}')")
                     if own:
                         self.rebuild(number, own)
                     else:
@@ -99,7 +100,7 @@ class Xenon:
                 say(f"{number}:", error)
 
     def rebuild(self, number, own):
-        say(f"{number} is INVALID, it alone has {own}: it gets new data")
+        say(f"{number} is INVALID: it gets new data: {own}")
         shutil.rmtree(f"/data/shop-mysql-{number}/data", ignore_errors=True)
         self.api.call("DELETE", f"{CORE}/pods/shop-mysql-{number}", {"gracePeriodSeconds": 0})
         time.sleep(3)
