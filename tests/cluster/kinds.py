@@ -61,6 +61,11 @@ class Kind:
     def set_semi_sync(self, on):
         raise NotImplementedError
 
+    def replace_all(self, mark):
+        """Rolls the StatefulSet of the pods."""
+        template = {"metadata": {"annotations": {"rolled": mark}}}
+        kubectl("patch", "statefulset", self.prefix.removesuffix("-"), "--type=merge", "--patch", json.dumps({"spec": {"template": template}}))
+
     def switch_over(self):
         new = (self.primary() + 1) % 3
         self.move_to(new)
@@ -209,10 +214,6 @@ class HomeMade(Kind):
         if on:
             raise RuntimeError("a home-made cluster replicates without semi-sync")
 
-    def replace_all(self, mark):
-        template = {"metadata": {"annotations": {"rolled": mark}}}
-        kubectl("patch", "statefulset", "shop", "--type=merge", "--patch", json.dumps({"spec": {"template": template}}))
-
 
 class Moco(Kind):
     """MOCO itself, with MySQL 9.7. Its servers always replicate semi-synchronously."""
@@ -345,8 +346,6 @@ class InnoDbCluster(Kind):
     def set_semi_sync(self, on):
         """A group has its own."""
 
-    replace_all = HomeMade.replace_all
-
 
 class RadonDb(Kind):
     """The stand-in for RadonDB: MySQL 9.7 with semi-synchronous replication, Xenon's elections, labels by a poll."""
@@ -380,7 +379,3 @@ class RadonDb(Kind):
 
     def set_semi_sync(self, on):
         """It is always on."""
-
-    def replace_all(self, mark):
-        template = {"metadata": {"annotations": {"rolled": mark}}}
-        kubectl("patch", "statefulset", "shop-mysql", "--type=merge", "--patch", json.dumps({"spec": {"template": template}}))
