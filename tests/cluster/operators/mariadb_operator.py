@@ -9,6 +9,7 @@ replica that has received the most. When the pods' template changes, replicas ar
 import base64
 import os
 import secrets
+import subprocess
 import sys
 import time
 
@@ -191,8 +192,30 @@ class Cluster:
                         self.follow(server, self.primary, self.whole_log(server.value("SELECT @@gtid_current_pos")))
                     elif int(status["Last_IO_Errno"] or 0) == 1236:
                         say(f"{self.name}-{number}: {status['Last_IO_Error']}")
+                    elif int(status["Last_SQL_Errno"] or 0) != 0 and self.primary in pods:
+                        say(f"{self.name}-{number} is recovered from a backup: {status['Last_SQL_Error']}")
+                        self.recover(server, pods[number], pods[self.primary])
             except pymysql.MySQLError:
                 continue
+
+    def recover(self, server, pod, source):
+        """A lost primary that came back may have rows that nobody received. What the new primary writes meets them, and replication ends.
+        With `replica.recovery` the operator gives such a replica the data of a backup."""
+        def program(name, pod):
+            return [name, "--no-defaults", "--skip-ssl", f"-h{pod['status']['podIP']}", "-uroot", f"-p{self.passwords['root']}"]
+
+        def output(command, data=None):
+            done = subprocess.run(command, input=data, capture_output=True, check=False, timeout=60)
+            if done.returncode != 0:
+                raise RuntimeError(f"{command[0]}: {done.stderr.decode(errors='replace')[-300:]}")
+            return done.stdout
+
+        # A replica keeps its position in the table that is left out.
+        backup = output([*program("mariadb-dump", source), "--all-databases", "--single-transaction", "--gtid", "--master-data=1",
+                         "--ignore-table=mysql.gtid_slave_pos"])
+        server.run("STOP SLAVE", "RESET MASTER")
+        output([*program("mariadb", pod), "--init-command=SET sql_log_bin = 0"], backup)
+        self.follow(server, self.primary)
 
     def switch_over(self, pods, new):
         old = self.primary
