@@ -43,6 +43,8 @@ class Kind:
     replaces_killed = True
     # Scenes that there is nothing of here.
     leaves_out = ()
+    # Scenes in which the servers themselves may lose acknowledged rows.
+    may_lose = ()
     # Scenes that take longer here, and how many seconds.
     longer = {}
 
@@ -159,6 +161,9 @@ class MariaDbOperator(Kind):
     # The stand-in does not make any.
     leaves_out = ("replica cluster beside it",)
     preset = "mariadb-operator"
+    # A killed primary starts again and is writable until the operator has seen its loss. Without semi-sync no replica need have received what
+    # it took, and without log_slave_updates one replica does not get from the other what it lacks.
+    may_lose = ("primary's server killed", "primary's pod deleted by force", "primary lost, operator away for 8 s")
     values = ("preset=mariadb-operator", "cluster=shop")
 
     def objects(self):

@@ -8,7 +8,8 @@ usage: scenes.py [--home-made|--moco|--innodbcluster|--radondb] [SCENE …]    (
   --innodbcluster: with the stand-in for Oracle's operator, and MySQL; needs the image `mysql`, too
   --radondb: the same, for RadonDB's
 A scene fails for a statement's error that is not in doubt, an acknowledged row that is not there, a row that is there twice, pods whose
-rows differ. Times are printed, and fail nothing.
+rows differ. Times are printed, and fail nothing; nor do lost rows and rows that differ where the servers themselves may lose what they
+acknowledged (`may_lose`).
 """
 
 import json
@@ -313,8 +314,8 @@ def servers_own(direct, silence):
     return max((gap for gap in gaps(direct) if gap[2] > began and gap[1] < ended), default=(0, began, began))
 
 
-def rows_of(pod):
-    return kind.sql(pod, "SELECT token FROM books.log ORDER BY token").split()
+def rows_of(pod, table="log"):
+    return kind.sql(pod, f"SELECT token FROM books.{table} ORDER BY token").split()
 
 
 def settled():
@@ -351,6 +352,8 @@ def play(name):
     codes = sorted(e[0] for c in writers + readers for e in c["errors"])
     silence = max(gaps([t for c in writers for t in c["times"]]), default=(0, 0, 0))
     own = servers_own([t for c in direct for t in c["times"]], silence)
+    kept = set(rows_of(kind.primary(), "direct"))
+    own_lost = sum(token not in kept for c in direct for token in c["acknowledged"])
     result = {
         "acknowledged": len(told), "reads": sum(len(c["acknowledged"]) for c in readers),
         "errors": len(codes) - len(doubt), "in doubt": len(doubt),
@@ -368,6 +371,9 @@ def play(name):
     for client, began, login, took in slow[:8]:
         print(f"      {client} waited for {took:.2f} s, {login:.2f} s of it for its connection, {began - silence[1]:+.2f} s from the silence's begin")
     bad = {k: result[k] for k in ("errors", "lost", "twice", "rows differ") if result[k]}
+    if name in kind.may_lose and (own_lost or "lost" in bad or "rows differ" in bad):
+        print(f"   {name}: the servers are asynchronous, and {own_lost} acknowledged rows of clients past the proxy are lost, too")
+        bad = {k: bad[k] for k in bad if k not in ("lost", "rows differ")}
     print(f"FAIL {name}: {bad}" if bad else f"ok {name}", flush=True)
     return result, bool(bad)
 
