@@ -163,7 +163,7 @@ class MariaDbOperator(Kind):
     preset = "mariadb-operator"
     # A killed primary starts again and is writable until the operator has seen its loss. Without semi-sync no replica need have received what
     # it took, and without log_slave_updates one replica does not get from the other what it lacks.
-    may_lose = ("primary's server killed", "primary's pod deleted by force", "primary lost, operator away for 8 s")
+    may_lose = ("primary's server killed",)
     values = ("preset=mariadb-operator", "cluster=shop")
 
     def objects(self):
