@@ -67,6 +67,22 @@ count() { # log, exit code
   note counts "$ok $bad $skip"
 }
 
+# The first errors of a failed stage, for the run's last lines: of each failed Rust test from its panic on, else the lines
+# that begin with FAIL, else the log's end.
+first_errors() { # name
+  local log=$report/${1// /-}.log
+  [ -e "$log" ] || return 0
+  echo "== $1"
+  awk '
+    /^---- .* stdout ----$/ { name = $2; shown = 0; panicked = 0; next }
+    /^failures:$/ || /^test result: / { name = "" }
+    name != "" && !panicked && / panicked at / { panicked = 1; print name ":"; any = 1 }
+    name != "" && panicked && NF && !/^note: run with/ && shown++ < 40 { print "  " substr($0, 1, 400) }
+    /^FAIL / && fails++ < 20 { print substr($0, 1, 400); any = 1 }
+    { last[NR % 15] = $0 }
+    END { if (!any) for (i = NR - 14; i <= NR; i++) if (i > 0) print substr(last[i % 15], 1, 400) }' "$log"
+}
+
 summary() {
   local passes=0 failures=0 skips=0 ok bad skip line
   while read -r ok bad skip; do
@@ -78,6 +94,10 @@ summary() {
     while read -r line; do note not_run "${line#SKIPPED: }"; done <"$report/skipped"
   fi
   echo
+  if [ -e "$report/failed.list" ]; then
+    while read -r line; do first_errors "$line"; done <"$report/failed.list"
+    echo
+  fi
   echo "ran: $(list ran)"
   [ ! -e "$report/not_run.list" ] || echo "did not run: $(list not_run)"
   [ ! -e "$report/failed.list" ] || echo "failed: $(list failed); logs in $report"

@@ -270,10 +270,10 @@ impl Run {
             all += super::accusations(http).await;
         }
         if all > self.accused.fetch_max(all, Relaxed) && self.is_new("accusation", 0) {
-            eprintln!(
-                "{}# a replica was accused of false reports, by this session or one beside it\n",
-                case.text()
-            );
+            let text =
+                format!("{}# a replica was accused of false reports, by this session or one beside it\n", case.text());
+            eprintln!("{text}");
+            self.findings.lock().expect("no panic").insert("accusation".to_owned(), text);
         }
     }
 
@@ -438,7 +438,7 @@ async fn packets_are_alike(cluster: Cluster) {
     run.over.store(true, Relaxed);
     while others.join_next().await.is_some() {}
     let (steps, again) = (run.steps.load(Relaxed), run.again.load(Relaxed));
-    let findings: Vec<String> = run.findings.lock().expect("no panic").keys().cloned().collect();
+    let findings: Vec<String> = run.findings.lock().expect("no panic").values().cloned().collect();
     let (kind, found) = (kind.name(), findings.len());
     eprintln!(
         "{kind}: seed {seed}: {steps} steps on each of 3 sides in {time:.1?}: {found} findings, {again} more like them"
@@ -446,7 +446,7 @@ async fn packets_are_alike(cluster: Cluster) {
     for (known, count) in KNOWN.iter().zip(&run.known) {
         eprintln!("{kind}: {} sessions differed in a known way: {}", count.load(Relaxed), known.why);
     }
-    assert!(findings.is_empty(), "{kind}: seed {seed}: {found} findings (see above): {findings:#?}");
+    assert!(findings.is_empty(), "{kind}: seed {seed}: {found} findings:\n{}", findings.join("\n"));
 }
 
 /// True if steps that begin so are among these, in this order.
