@@ -270,8 +270,10 @@ impl Run {
             all += super::accusations(http).await;
         }
         if all > self.accused.fetch_max(all, Relaxed) && self.is_new("accusation", 0) {
-            let text =
-                format!("{}# a replica was accused of false reports, by this session or one beside it\n", case.text());
+            let text = format!(
+                "{}# a replica was accused of false reports, by this session or one beside it\n",
+                case.text()
+            );
             eprintln!("{text}");
             self.findings.lock().expect("no panic").insert("accusation".to_owned(), text);
         }

@@ -5,6 +5,7 @@ use super::peer::{self, Peer};
 use crate::support::{Cluster, Kind, Node};
 use mysql_async::prelude::Queryable;
 use mysql_async::{Conn, OptsBuilder};
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::time::Duration;
 use tokio::time::sleep;
@@ -37,14 +38,43 @@ const MADE: &[&str] = &[
     "CREATE PROCEDURE alike_reads() SELECT COUNT(*), MAX(v) FROM alike",
 ];
 
+const CLEARED: &str = "BEGIN; DELETE FROM alike_child; DELETE FROM alike; DELETE FROM alike_2; DELETE FROM alike_3; \
+     DELETE FROM alike_log; DELETE FROM test_2.alike; COMMIT; \
+     ALTER TABLE alike AUTO_INCREMENT = 1; ALTER TABLE alike_2 AUTO_INCREMENT = 1; BEGIN";
+
 const ROWS: &[&str] = &[
     "INSERT INTO alike (v, s) VALUES (1, 'one'), (2, NULL), (3, 'three')",
     "INSERT INTO alike_3 (id, d, f, dt, b, e, c, u, t, y, bits, j) VALUES \
      (1, 12.25, 0.5, '2020-02-29 12:34:56.789', X'00ff80', 'a', 'caf\u{e9}', 18446744073709551615, '-12:30:00', 1999, 5, '{\"a\": 1}'), \
      (2, -0.001, -1e100, '1999-12-31', '', 'c', '', 0, '800:00:01', 2070, 31, '[]'), \
      (3, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL)",
-    "INSERT INTO alike_child VALUES (1, 1)",
+    "INSERT INTO alike_child VALUES (1, 1); COMMIT",
 ];
+
+/// The type and the name of what a statement of `MADE` makes.
+fn made(statement: &str) -> (&str, &str) {
+    let mut words = statement.split([' ', '(']).skip(1);
+    (words.next().unwrap_or_default(), words.next().unwrap_or_default())
+}
+
+/// What of `MADE` belongs to this name. `DROP TABLE` takes a table's triggers along.
+fn belongs_to(statement: &str, name: &str) -> bool {
+    match made(statement) {
+        ("TRIGGER", _) => statement.contains(&format!(" ON {name} ")),
+        (_, own) => own == name,
+    }
+}
+
+/// What a session may have left otherwise than `MADE` says.
+#[derive(Debug, PartialEq)]
+enum Spoilt {
+    All,
+    These {
+        names: BTreeSet<&'static str>,
+        /// The second schema, too.
+        second: bool,
+    },
+}
 
 /// What sessions make.
 const DROPPED: &str = "DROP TABLE IF EXISTS made_a, made_o, made_r, made_s, made_t, made_u; DROP VIEW IF EXISTS made_v; \
@@ -53,6 +83,8 @@ const DROPPED: &str = "DROP TABLE IF EXISTS made_a, made_o, made_r, made_s, made
 
 /// The schemas of a side; sessions begin in the first one. Everything of them is dropped and made again.
 const SCHEMAS: [&str; 2] = ["test", "test_2"];
+const SECOND_MADE: &str = "CREATE DATABASE test_2 CHARACTER SET utf8mb4; \
+     CREATE TABLE test_2.alike (id INT AUTO_INCREMENT PRIMARY KEY, other VARCHAR(9))";
 /// What a session may make besides.
 const MORE_SCHEMA: &str = "test_3";
 
@@ -86,20 +118,34 @@ impl Case {
         self.steps.iter().any(|step| step.contains(words))
     }
 
-    /// True if the tables, views and routines of `MADE` may be others behind it.
-    fn spoils(&self) -> bool {
-        self.steps.iter().map(|step| step.to_ascii_lowercase()).any(|step| {
+    /// The tables, views and routines of `MADE` that may be others behind it.
+    fn spoilt(&self) -> Spoilt {
+        let mut names = BTreeSet::new();
+        for step in self.steps.iter().map(|step| step.to_ascii_lowercase()) {
             let has = |word: &&str| step.contains(*word);
-            SPOILING.iter().any(has) || DEFINING.iter().any(has) && !HARMLESS.iter().any(has)
-        })
+            let defines = DEFINING.iter().any(has) && !HARMLESS.iter().any(has);
+            if step.starts_with("show ") || !defines && !SPOILING.iter().any(has) {
+                continue;
+            }
+            let words: Vec<_> = step.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+            let named = MADE.iter().map(|statement| made(statement).1).filter(|name| words.contains(name));
+            let named: Vec<_> = named.collect();
+            if named.is_empty() || words.contains(&"database") {
+                return Spoilt::All;
+            }
+            names.extend(named);
+        }
+        let second = !names.is_empty() && self.has(SCHEMAS[1]);
+        Spoilt::These { names, second }
     }
 }
 
 /// Words of statements that make or change something.
 const DEFINING: [&str; 4] = ["create ", "drop ", "alter ", "rename "];
 /// Words with which they leave `MADE` alone: names that nothing of it has.
-const HARMLESS: [&str; 7] = [
+const HARMLESS: [&str; 8] = [
     " temporary ",
+    "drop prepare ",
     "database mysql",
     "made_",
     "no_such",
@@ -120,8 +166,8 @@ pub struct Side {
     kind: Kind,
     primary: Conn,
     replica: Conn,
-    /// Everything must be made again.
-    stale: bool,
+    /// What must be made again.
+    spoilt: Spoilt,
     /// Something whose name begins with `made_`, and schemas, must be dropped.
     more: bool,
 }
@@ -142,8 +188,16 @@ impl Side {
             node.sql("SET GLOBAL log_bin_trust_function_creators = 1").await;
         }
         let replica = administrator(cluster.replica(0)).await;
-        let mut side =
-            Side { name, port, schema, kind: cluster.kind(), primary, replica, stale: true, more: false };
+        let mut side = Side {
+            name,
+            port,
+            schema,
+            kind: cluster.kind(),
+            primary,
+            replica,
+            spoilt: Spoilt::All,
+            more: false,
+        };
         side.grant().await;
         side
     }
@@ -194,39 +248,55 @@ impl Side {
     /// Makes everything as it was at the beginning.
     async fn restore(&mut self) {
         if self.more && !self.drops(MORE_SCHEMA).await {
-            self.stale = true;
+            self.spoilt = Spoilt::All;
         }
-        if self.stale {
-            for schema in SCHEMAS {
-                // Under another name there is nothing yet.
-                if !self.drops(schema).await {
-                    break;
+        match std::mem::replace(&mut self.spoilt, Spoilt::All) {
+            Spoilt::These { names, second } => {
+                if self.more {
+                    self.must(DROPPED).await;
+                }
+                if second && !self.drops(SCHEMAS[1]).await {
+                    self.make_all().await;
+                } else {
+                    if second {
+                        self.must(SECOND_MADE).await;
+                    }
+                    for name in names {
+                        self.make_again(name).await;
+                    }
+                    self.must(CLEARED).await;
                 }
             }
-            for schema in SCHEMAS {
-                self.must(&format!("CREATE DATABASE {schema} CHARACTER SET utf8mb4; USE {schema}")).await;
-                self.must("CREATE TABLE alike (id INT AUTO_INCREMENT PRIMARY KEY, other VARCHAR(9))").await;
-            }
-            self.must("USE test; DROP TABLE alike").await;
-            for statement in MADE {
-                self.must(statement).await;
-            }
-        } else {
-            if self.more {
-                self.must(DROPPED).await;
-            }
-            self.must(
-                "DELETE FROM alike_child; DELETE FROM alike; DELETE FROM alike_2; DELETE FROM alike_3; DELETE FROM alike_log; \
-                 DELETE FROM test_2.alike",
-            )
-            .await;
-            self.must("ALTER TABLE alike AUTO_INCREMENT = 1; ALTER TABLE alike_2 AUTO_INCREMENT = 1").await;
+            Spoilt::All => self.make_all().await,
         }
         for statement in ROWS {
             self.must(statement).await;
         }
-        self.stale = false;
         self.caught_up().await;
+    }
+
+    /// Drops both schemas, and makes them.
+    async fn make_all(&mut self) {
+        for schema in SCHEMAS {
+            // Under another name there is nothing yet.
+            if !self.drops(schema).await {
+                break;
+            }
+        }
+        self.must(SECOND_MADE).await;
+        self.must("CREATE DATABASE test CHARACTER SET utf8mb4; USE test").await;
+        for statement in MADE {
+            self.must(statement).await;
+        }
+    }
+
+    async fn make_again(&mut self, name: &str) {
+        let own = || MADE.iter().filter(|statement| belongs_to(statement, name));
+        let kind = own().map(|statement| made(statement).0).next().expect("a name of MADE");
+        self.must(&format!("DROP {kind} IF EXISTS {name}")).await;
+        for statement in own() {
+            self.must(statement).await;
+        }
     }
 
     /// Waits until the replica has what the primary has now.
@@ -268,7 +338,7 @@ impl Side {
             };
             answers.push(format!("{step}\n      {}", self.here(&answer)));
         }
-        self.stale = case.spoils();
+        self.spoilt = case.spoilt();
         self.more = case.has("made_") || case.has(MORE_SCHEMA);
         answers
     }
