@@ -334,11 +334,13 @@ async fn lane(run: Arc<Run>, mut sides: Sides) {
     while run.goes_on() {
         let seed = run.next.fetch_add(1, Relaxed);
         let case = run.case(seed);
-        let before = run.steps.fetch_add(case.steps.len(), Relaxed);
-        if before / PROGRESS != (before + case.steps.len()) / PROGRESS {
-            eprintln!("{}: {} steps, at seed {seed}", run.kind.name(), before + case.steps.len());
-        }
         let found = difference(&mut sides, &case).await;
+        // Behind a difference nothing is compared.
+        let compared = found.as_ref().map_or(case.steps.len(), |found| found.at);
+        let before = run.steps.fetch_add(compared, Relaxed);
+        if before / PROGRESS != (before + compared) / PROGRESS {
+            eprintln!("{}: {} steps, at seed {seed}", run.kind.name(), before + compared);
+        }
         run.note_accusations(&case).await;
         let Some(found) = found else { continue };
         if run.is_known(&case, &found) {

@@ -120,28 +120,30 @@ impl Case {
 
     /// The tables, views and routines of `MADE` that may be others behind it.
     fn spoilt(&self) -> Spoilt {
-        let mut names = BTreeSet::new();
+        let (mut names, mut second) = (BTreeSet::new(), false);
         for step in self.steps.iter().map(|step| step.to_ascii_lowercase()) {
             let has = |word: &&str| step.contains(*word);
-            let defines = DEFINING.iter().any(has) && !HARMLESS.iter().any(has);
+            let words: Vec<_> = step.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
+            let defines = words.iter().any(|word| DEFINING.contains(word)) && !HARMLESS.iter().any(has);
             if step.starts_with("show ") || !defines && !SPOILING.iter().any(has) {
                 continue;
             }
-            let words: Vec<_> = step.split(|c: char| !c.is_ascii_alphanumeric() && c != '_').collect();
             let named = MADE.iter().map(|statement| made(statement).1).filter(|name| words.contains(name));
             let named: Vec<_> = named.collect();
-            if named.is_empty() || words.contains(&"database") {
-                return Spoilt::All;
+            match (words.contains(&"database"), words.contains(&SCHEMAS[1])) {
+                (true, true) => second = true,
+                (true, false) => return Spoilt::All,
+                (false, _) if named.is_empty() => return Spoilt::All,
+                (false, _) => names.extend(named),
             }
-            names.extend(named);
         }
-        let second = !names.is_empty() && self.has(SCHEMAS[1]);
+        second |= !names.is_empty() && self.has(SCHEMAS[1]);
         Spoilt::These { names, second }
     }
 }
 
 /// Words of statements that make or change something.
-const DEFINING: [&str; 4] = ["create ", "drop ", "alter ", "rename "];
+const DEFINING: [&str; 4] = ["create", "drop", "alter", "rename"];
 /// Words with which they leave `MADE` alone: names that nothing of it has.
 const HARMLESS: [&str; 8] = [
     " temporary ",
