@@ -75,7 +75,7 @@ first_errors() { # name
   echo "== $1"
   awk '
     /^---- .* stdout ----$/ { name = $2; shown = 0; panicked = 0; next }
-    /^failures:$/ || /^test result: / { name = "" }
+    /^failures:$/ || /^test result: / || /^stack backtrace:$/ { name = "" }
     name != "" && !panicked && / panicked at / { panicked = 1; print name ":"; any = 1 }
     name != "" && panicked && NF && !/^note: run with/ && shown++ < 40 { print "  " substr($0, 1, 400) }
     /^FAIL / && fails++ < 20 { print substr($0, 1, 400); any = 1 }
