@@ -2,6 +2,7 @@
 //! Each packet must be the same, but for the numbers of prepared statements. `ALIKE=words` plays the cases whose names contain
 //! these words. `drawn` plays sessions by chance.
 
+mod commands;
 mod drawn;
 mod grammar;
 mod line;

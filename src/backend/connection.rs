@@ -22,6 +22,7 @@ use crate::telemetry::WorkerMetrics;
 use crate::topology::{Flavor, ServerId};
 use crate::wire::{Capabilities, StatusFlags, Tracked, frame_with};
 
+pub use diagnostics::RefusedCommand;
 use left::LoginRole;
 use schema::{RefusedSchema, frame_init_db};
 
@@ -126,6 +127,8 @@ enum Expect {
     Mark,
     /// An error that the statement raises.
     Raised,
+    /// An EOF packet.
+    End,
     /// A result set of one column. This packet of it is the next one.
     Rows(SentQuestion, u8),
 }
@@ -521,6 +524,13 @@ impl<S: Stream> Connection<S> {
     pub fn ping(&mut self, out: &mut Vec<u8>) {
         frame_with(out, 0, |out| out.push(0x0e));
         self.expecting.push_back(Expect::Set);
+    }
+
+    /// Appends COM_SET_OPTION, which permits (0) or forbids (1) several statements in a text, as the session has it already. An EOF
+    /// packet answers it, so that `ROW_COUNT()` is -1.
+    pub fn set_option(&mut self, several: bool, out: &mut Vec<u8>) {
+        frame_with(out, 0, |out| out.extend_from_slice(&[0x1b, u8::from(!several), 0]));
+        self.expecting.push_back(Expect::End);
     }
 
     /// Appends a query without rows, so that FOUND_ROWS() is 0, as in a new session. (MariaDB gives a new session the thread of

@@ -39,8 +39,8 @@ pub use ceilings::{Ceilings, Full, Permit, Renewals, WaitingMark};
 pub use collations::{DEFAULT_COLLATION, charset_of, client_collation, is_collation_of, is_known_charset};
 pub use connect::{ConnectError, Login, Target, connect};
 pub use connection::{
-    About, Class, Connection, Left, Mark, ServerThread, Settled, SwallowError, TextStatement, TextStatements,
-    read_mark,
+    About, Class, Connection, Left, Mark, RefusedCommand, ServerThread, Settled, SwallowError, TextStatement,
+    TextStatements, read_mark,
 };
 pub use credentials::{Credential, Credentials, Proven, Standing};
 pub use equal_states::EqualStates;

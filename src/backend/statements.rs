@@ -52,6 +52,11 @@ impl Statements {
         Some(statement)
     }
 
+    /// True if the server knows a statement by this id.
+    pub fn has_id(&self, id: u32) -> bool {
+        self.closing.contains(&id) || self.open.values().any(|statement| statement.id == id)
+    }
+
     /// Adds a statement that the server prepared. Closes the previous one of the same text, and the least
     /// recently used beyond `max`.
     pub fn insert(&mut self, text: u64, id: u32, max: usize) {

@@ -2,7 +2,7 @@
 
 use super::SessionState;
 use crate::sql::{Effects, StatementClass};
-use crate::terms::{Pin, Role};
+use crate::terms::{Pin, Role, StatementKind};
 use crate::wire::error_code::*;
 
 /// What an ERR packet says about its statement.
@@ -78,7 +78,9 @@ impl Answered {
             return false;
         }
         if self.results == 0 && self.code.is_some_and(|code| NEVER_RUN.binary_search(&code).is_ok()) {
-            return has(Effects::CALLS | Effects::EXECUTES);
+            // What an EXECUTE of a read returns is about its own text: a read executes no other one.
+            let is_read = class.kind == StatementKind::Read;
+            return has(Effects::CALLS) || (has(Effects::EXECUTES) && !is_read);
         }
         // What else fails, and the query in a SET, leave the value alone on MySQL.
         let unseen = Effects::CALLS | Effects::EXECUTES | Effects::LEAVES_UNKNOWN | Effects::SEVERAL;

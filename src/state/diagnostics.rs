@@ -4,7 +4,7 @@
 //! COM_INIT_DB, and on MariaDB statements that open no table. After such a statement they are still where they were.
 
 use super::{PinSet, SessionState};
-use crate::backend::{ServerError, ServerThread};
+use crate::backend::{RefusedCommand, ServerError, ServerThread};
 use crate::sql::{self, Effects, StatementClass, classify};
 use crate::terms::{Pin, Role};
 
@@ -19,6 +19,9 @@ enum DiagnosticsPlace {
     /// No server has them: the proxy itself answered the last statement with this error.
     Own(Box<ServerError>),
 }
+
+/// So many refused commands are remembered.
+const MOST_REFUSED: usize = 16;
 
 /// Where the diagnostics are. See the module.
 #[derive(Debug)]
@@ -101,6 +104,16 @@ impl Diagnostics {
 }
 
 impl SessionState {
+    /// Returns the number of warnings of the last statement, as MySQL repeats it in later OK packets, where an error is one,
+    /// too; 0 on MariaDB.
+    pub fn warnings_of_mysql(&self) -> u16 {
+        match self.answer {
+            _ if self.texts.of_mariadb => 0,
+            answer if answer.failed() => 1,
+            answer => answer.warnings,
+        }
+    }
+
     /// True if a statement of this class keeps the diagnostics of the statement before it, unless it leaves some itself.
     pub fn keeps_diagnostics(&self, class: &StatementClass) -> bool {
         class.effects.contains(Effects::KEEPS_DIAGNOSTICS)
@@ -131,11 +144,42 @@ impl SessionState {
         }
     }
 
-    /// Notes an error with which the proxy itself answered a statement.
-    pub fn answered_itself(&mut self, error: ServerError) {
+    /// Notes an error with which the proxy itself answered a statement, or a command (`refused`) that MySQL would have refused
+    /// with it.
+    pub fn answered_itself(&mut self, error: ServerError, refused: Option<RefusedCommand>) {
+        self.last.answered_itself(-1);
+        if let Some(refused) = refused.filter(|_| self.diagnostics.left && !self.texts.of_mariadb) {
+            let all = &mut self.objects.rare.get_or_insert_default().refused;
+            if all.len() < MOST_REFUSED {
+                all.push(refused);
+            }
+            return;
+        }
         self.forget_diagnostics(self.diagnostics.role);
         self.diagnostics.place = DiagnosticsPlace::Own(Box::new(error));
         self.diagnostics.left = true;
+    }
+
+    /// Notes that the proxy itself answered a SELECT without a table, which clears the diagnostics on MySQL.
+    pub fn answered_rows(&mut self) {
+        self.last.answered_itself(-1);
+        if !self.texts.of_mariadb {
+            self.forget_diagnostics(self.diagnostics.role);
+            (self.diagnostics.place, self.diagnostics.left) = (DiagnosticsPlace::Nowhere, false);
+        }
+    }
+
+    /// Takes the refused commands whose errors a connection must add to the diagnostics that it has or was brought, before a
+    /// statement asks for them. They are on this connection then.
+    pub fn take_refused(&mut self, role: Role, here: ServerThread) -> Vec<RefusedCommand> {
+        let refused =
+            self.objects.rare.as_mut().map_or_else(Vec::new, |rare| std::mem::take(&mut rare.refused));
+        if !refused.is_empty() {
+            self.diagnostics.are_on(here);
+            self.diagnostics.role = role;
+            self.pin(role, Pin::Warnings);
+        }
+        refused
     }
 
     /// Notes the error that the client gets in place of the server's, for the statement under way.
@@ -183,6 +227,9 @@ impl SessionState {
     /// Forgets the diagnostics of earlier statements, because a new statement replaced them. The connection on which it did not
     /// run still has the old ones: notes them as stale.
     fn forget_diagnostics(&mut self, role: Role) {
+        if let Some(rare) = &mut self.objects.rare {
+            rare.refused.clear();
+        }
         let other = if role == Role::Primary { Role::Replica } else { Role::Primary };
         if self.pins.on(other).has(Pin::Warnings) {
             self.diagnostics.stale = Some(other);

@@ -29,7 +29,7 @@ mod written;
 use std::collections::HashSet;
 use std::rc::Rc;
 
-use crate::backend::{Carried, InsertId, ServerThread};
+use crate::backend::{Carried, InsertId, RefusedCommand, ServerThread};
 use crate::routing::SessionFacts;
 use crate::sql;
 use crate::sql::{Effects, StatementClass};
@@ -50,6 +50,8 @@ struct Rare {
     named_locks: Vec<Vec<u8>>,
     /// Which session state changes the client gets, if it set session trackers itself.
     tracked: Option<Tracked>,
+    /// The commands that the proxy refused since the last statement, whose errors MySQL adds to the diagnostics.
+    refused: Vec<RefusedCommand>,
 }
 
 use answered::{TransactionDoubt, mentions};
@@ -58,7 +60,9 @@ use unreported_variables::Whose;
 pub use answered::{AnswerError, Answered, is_rollback, may_undo};
 pub use diagnostics::{Bring, Diagnostics};
 pub use journal::{Answer, Entry, Journal, Summary, Witness};
-pub use parts::{InsertIds, LastStatement, Objects, ReadingTransactions, Texts, Trackers, Transaction};
+pub use parts::{
+    BringCount, InsertIds, LastStatement, Objects, ReadingTransactions, Texts, Trackers, Transaction,
+};
 pub use pins::{PinSet, Pins};
 pub use prepared::{
     ClientStatements, MOST as MOST_STATEMENTS, PREPARED, Prepared, PreparedTexts, types_in, with_string,
@@ -244,12 +248,6 @@ impl SessionState {
         hard.or(unreported).map(Pin::words).or_else(|| self.held_by_doubt(role))
     }
 
-    /// Returns the number of warnings of the last statement, as MySQL repeats it in later OK packets; 0 on
-    /// MariaDB.
-    pub fn warnings_of_mysql(&self) -> u16 {
-        if self.texts.of_mariadb { 0 } else { self.answer.warnings }
-    }
-
     /// Pins the session to the connection for this role.
     pub fn pin(&mut self, role: Role, pin: Pin) {
         self.pins.set(role, pin);
@@ -410,9 +408,13 @@ impl SessionState {
         self.pins.on(role).without(before)
     }
 
-    /// Notes on which connection the statement ran that is done.
-    pub fn ran_on(&mut self, connection: ServerThread) {
+    /// Notes on which connection the statement or command ran that is done, and whether its answer ended with an EOF packet
+    /// without having had rows.
+    pub fn ran_on(&mut self, connection: ServerThread, ends_with_eof: bool) {
         self.last.connection = Some(connection);
+        if ends_with_eof {
+            self.last.row_count = -1;
+        }
         if self.answer.counted {
             self.last.query.connection = Some(connection);
         }

@@ -7,7 +7,7 @@ use super::reading::ReadingState;
 use super::unexplained::Reports;
 use super::unreported_variables::UnreportedVariables;
 use crate::backend::{InsertIdCell, ServerThread, TextStatements};
-use crate::sql::{self, Effects};
+use crate::sql;
 use crate::terms::Role;
 use crate::wire::StatusFlags;
 
@@ -87,7 +87,7 @@ pub struct Texts {
 }
 
 /// The last statement, about which the client may ask.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct LastStatement {
     /// True if there is none: no statement was executed yet.
     pub is_new: bool,
@@ -107,7 +107,7 @@ pub struct LastStatement {
 }
 
 /// Where `FOUND_ROWS()` has this session's value.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct LastQuery {
     /// True if there is none: the value is that of a new session.
     pub is_new: bool,
@@ -117,14 +117,40 @@ pub struct LastQuery {
     pub connection: Option<ServerThread>,
 }
 
+/// How a connection comes to return from `ROW_COUNT()` what the session must get. On both servers it is the number of rows
+/// that an OK packet announced, and -1 behind every other answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum BringCount {
+    /// It returns it already.
+    Nothing,
+    /// By a command that an OK packet answers: it must return 0.
+    Zero,
+    /// By a command that an EOF packet answers: it must return -1.
+    MinusOne,
+    /// Nothing makes a connection return another number.
+    Lost,
+}
+
 impl LastStatement {
-    /// True if a statement with these effects asks for a count that this connection does not have. `has_past`: another session
-    /// used it in the meantime.
-    pub fn is_lost(&self, effects: Effects, here: ServerThread, has_past: bool) -> bool {
-        let elsewhere = |place, is_new: bool| (has_past || place != Some(here)) && !is_new;
-        let (rows, query) = (elsewhere(self.connection, self.is_new), &self.query);
-        (effects.contains(Effects::READS_ROW_COUNT) && rows)
-            || (effects.contains(Effects::READS_FOUND_ROWS) && elsewhere(query.connection, query.is_new))
+    /// Returns how this connection comes to return the session's `ROW_COUNT()`. `has_past`: another session used the connection
+    /// in the meantime.
+    pub fn bring_count(&self, here: ServerThread, has_past: bool) -> BringCount {
+        match self.row_count {
+            _ if self.is_new || (!has_past && self.connection == Some(here)) => BringCount::Nothing,
+            0 => BringCount::Zero,
+            -1 => BringCount::MinusOne,
+            _ => BringCount::Lost,
+        }
+    }
+
+    /// True if this connection does not have the session's `FOUND_ROWS()`. `has_past`: as above.
+    pub fn is_query_lost(&self, here: ServerThread, has_past: bool) -> bool {
+        (has_past || self.query.connection != Some(here)) && !self.query.is_new
+    }
+
+    /// Notes that the proxy itself answered a command, behind which `ROW_COUNT()` is this.
+    pub fn answered_itself(&mut self, row_count: i64) {
+        (self.is_new, self.connection, self.row_count, self.counted) = (false, None, row_count, false);
     }
 
     /// Notes that a statement of the proxy's own ran on this connection, which nobody can ask about a statement of the client

@@ -8,7 +8,7 @@ use crate::client::refusals::{ends_connection, is_ending};
 use crate::client::{Failure, StatementError};
 use crate::net::{Buf, Runtime, Stream};
 use crate::sql::Effects;
-use crate::state::{Bring, SessionState};
+use crate::state::{Bring, BringCount, SessionState};
 use crate::terms::{Pin, Role};
 use crate::topology::Flavor;
 
@@ -36,6 +36,8 @@ pub struct SetUp {
     pub named: Option<Rc<[u8]>>,
     /// True if the statement is `SELECT ROW_COUNT()`, which the session can answer itself.
     pub asks_row_count: bool,
+    /// True if the session may send several statements in a text.
+    pub several: bool,
     /// True if the statement can go to the primary when a replica refuses the session's state.
     pub may_leave: bool,
 }
@@ -84,22 +86,29 @@ impl<R: Runtime> Upstream<R> {
         state: &mut SessionState,
         statement: &SetUp,
     ) -> Result<Restored, StatementError> {
-        let SetUp { effects, named, asks_row_count, may_leave } = statement;
+        let SetUp { effects, named, asks_row_count, several, may_leave } = statement;
         let (effects, named) = (*effects, named.as_ref());
         self.await_insert_id(state, effects).await?;
         let insert_id = self.insert_id_for(state, effects);
         let Some(connection) = &mut self.connection else { return Ok(Restored::Broken) };
         let counts = Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
+        let asks_query = effects.contains(Effects::READS_FOUND_ROWS);
         let here = connection.about.thread();
         let asks_diagnostics = effects.contains(Effects::READS_DIAGNOSTICS);
         let has_past = connection.has_past;
         let may_have = connection.stale_diagnostics || connection.leaves_diagnostics;
         let bring = state.diagnostics.bring(here, has_past, may_have);
-        let lost = state.last.is_lost(effects, here, has_past) || (asks_diagnostics && bring == Bring::Lost);
+        let bring_count = match effects.contains(Effects::READS_ROW_COUNT) {
+            true => state.last.bring_count(here, has_past),
+            false => BringCount::Nothing,
+        };
+        if *asks_row_count && bring_count != BringCount::Nothing {
+            return Err(StatementError::RowCount);
+        }
+        let lost = bring_count == BringCount::Lost
+            || (asks_query && state.last.is_query_lost(here, has_past))
+            || (asks_diagnostics && bring == Bring::Lost);
         if lost {
-            if *asks_row_count {
-                return Err(StatementError::RowCount);
-            }
             return Err(StatementError::Tell(Failure::Forgotten));
         }
         connection.has_past = false;
@@ -131,6 +140,11 @@ impl<R: Runtime> Upstream<R> {
             // A statement that keeps counts and diagnostics must not make those of the other session its own.
             state.another_used(here);
         }
+        if asks_diagnostics {
+            for refused in state.take_refused(self.role, here) {
+                connection.refuse(refused, &mut self.prelude);
+            }
+        }
         if effects.contains(Effects::READS_TRACKERS) && !effects.intersects(MAY_CHANGE_STATE) {
             connection.show_trackers(state.tracked(), &mut self.prelude);
         }
@@ -143,6 +157,9 @@ impl<R: Runtime> Upstream<R> {
         }
         if effects.intersects(Effects::PREPARES | Effects::EXECUTES | Effects::DEALLOCATES) {
             sure &= self.restore_text_statements(state, effects, named);
+        }
+        if !asks_diagnostics {
+            self.bring_count(bring_count, *several);
         }
         let executes = effects.contains(Effects::EXECUTES);
         sure &= !unsure;
@@ -160,6 +177,16 @@ impl<R: Runtime> Upstream<R> {
             // EXECUTE would return this error, too, if the statement had been prepared here earlier.
             Some(error) => Err(StatementError::Tell(Failure::Server(error))),
             None => Ok(brought),
+        }
+    }
+
+    /// Appends a command behind which `ROW_COUNT()` is what the session must get. `several`: see `SetUp`.
+    fn bring_count(&mut self, bring: BringCount, several: bool) {
+        let Some(connection) = &mut self.connection else { return };
+        match bring {
+            BringCount::Nothing | BringCount::Lost => {}
+            BringCount::Zero => connection.ping(&mut self.prelude),
+            BringCount::MinusOne => connection.set_option(several, &mut self.prelude),
         }
     }
 

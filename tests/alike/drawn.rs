@@ -45,9 +45,6 @@ const MARIADB: &[Kind] = &[Kind::MariaDb];
 /// A statement that compares a number with `abc` has four warnings where it was executed with a number before, else five.
 const WARNINGS_BY_TYPES: &str = "MySQL's number of warnings depends on the types of an earlier execute of the statement on the connection";
 
-const UNKNOWN_AND_RESIGNAL: &str = "servers collect the errors of a command about an unknown prepared statement and of a RESIGNAL behind it, the \
-                                    proxy shows the last";
-
 const UNKNOWN_AND_SCHEMA: &str = "servers collect the errors of a command about an unknown prepared statement and of a refused COM_INIT_DB behind it, the \
                                   proxy shows the last";
 
@@ -55,7 +52,7 @@ const REFUSED_DEFINITION: &str = "a refused definition ends a transaction, which
                                   of the proxy's own questions";
 
 /// They are counted, and printed at the end. The rest of such a session is not compared.
-const KNOWN: [Known; 26] = [
+const KNOWN: [Known; 22] = [
     Known {
         kinds: BOTH,
         step: "SELECT",
@@ -74,42 +71,14 @@ const KNOWN: [Known; 26] = [
         kinds: MYSQL,
         step: "!bytes 1b",
         behind: &[],
-        parts: [r"\xfe", r"\xfe\x00\x00"],
-        why: "MySQL counts the warnings of the last statement in the answer to COM_SET_OPTION",
-    },
-    Known {
-        kinds: BOTH,
-        step: "SHOW",
-        behind: &[],
-        parts: ["Unknown prepared statement handler", ""],
-        why: "servers collect the errors of commands about unknown prepared statements, the proxy shows the last",
-    },
-    Known {
-        kinds: MARIADB,
-        step: "SHOW",
-        behind: &["!bytes 1b"],
-        parts: ["Unknown command", "RESIGNAL when handler not active"],
-        why: "servers collect the errors of a refused COM_SET_OPTION and of a RESIGNAL behind it, the proxy shows the last",
-    },
-    Known {
-        kinds: MARIADB,
-        step: "SELECT @@error_count",
-        behind: &["!fetch", "RESIGNAL"],
-        parts: [r"\x012", r"\x011"],
-        why: UNKNOWN_AND_RESIGNAL,
-    },
-    Known {
-        kinds: MARIADB,
-        step: "SELECT @",
-        behind: &["!fetch", "RESIGNAL", "GET DIAGNOSTICS"],
-        parts: ["Unknown prepared statement handler", "RESIGNAL when handler not active"],
-        why: UNKNOWN_AND_RESIGNAL,
+        parts: [r"\xfe", r"\xfe"],
+        why: "MySQL counts the warnings of the connection's last statement in the answer to COM_SET_OPTION",
     },
     Known {
         kinds: MYSQL,
         step: "",
-        behind: &["!use", "!prepare", "!use", "!execute"],
-        parts: [r"@\x00\x00\x00\x07\x01\x05\x04test", r"\x00\x00\x00\x02\x00\x00\x00"],
+        behind: &["!use", "!prepare", "!use"],
+        parts: [r"\x07\x01\x05\x04test", r"\x00\x00\x00"],
         why: "MySQL's next OK packet says that an execute changed the schema and changed it back, on another server",
     },
     Known {
@@ -153,13 +122,6 @@ const KNOWN: [Known; 26] = [
         behind: &[],
         parts: [r"\xfe\x00\x00", r"\xfe\x00\x00"],
         why: "no error packet says whether the refused statement began or ended a transaction (autocommit = 0)",
-    },
-    Known {
-        kinds: MARIADB,
-        step: "SELECT ROW_COUNT()",
-        behind: &[],
-        parts: [r"\x010", r"\x02-1"],
-        why: "MariaDB's COM_PING is a statement for ROW_COUNT()",
     },
     Known {
         kinds: MARIADB,
@@ -230,6 +192,13 @@ const KNOWN: [Known; 26] = [
         behind: &["DROP"],
         parts: [r"\x00\x00\x00\x02@\x00\x00\x00\x0b\x05", r"\x00\x00\x00\x02\x00"],
         why: REFUSED_DEFINITION,
+    },
+    Known {
+        kinds: MARIADB,
+        step: "SELECT FOUND_ROWS()",
+        behind: &[],
+        parts: [r"\x01", r"\x010"],
+        why: "MariaDB gives a new session the FOUND_ROWS() of the thread's session before",
     },
     Known {
         kinds: MYSQL,

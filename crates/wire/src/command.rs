@@ -111,6 +111,18 @@ impl Command {
         }
     }
 
+    /// True for the commands whose answer, if it is no ERR packet, is or ends with an EOF packet without rows in front of it.
+    pub const fn ends_with_eof(self) -> bool {
+        use Command::*;
+        match self {
+            FieldList | Shutdown | Debug | SetOption => true,
+            Quit | InitDb | Query | CreateDb | DropDb | Refresh | Statistics | ProcessInfo | ProcessKill
+            | Ping | ChangeUser | BinlogDump | RegisterSlave | StmtPrepare | StmtExecute
+            | StmtSendLongData | StmtClose | StmtReset | StmtFetch | BinlogDumpGtid | ResetConnection
+            | StmtBulkExecute | Unknown(_) => false,
+        }
+    }
+
     /// True for the commands that execute a prepared statement.
     pub const fn executes(self) -> bool {
         use Command::*;

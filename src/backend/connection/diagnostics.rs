@@ -4,9 +4,20 @@ use super::{Connection, Expect};
 use crate::backend::ServerError;
 use crate::net::Stream;
 use crate::topology::Flavor;
+use crate::wire::frame_with;
 
 /// The longest text of a condition on MySQL, in characters. MariaDB cuts off a longer one itself.
 const MAX_MESSAGE: usize = 128;
+
+/// A command that a server refuses as one that it does not know, or for a prepared statement that it does not know. MySQL adds
+/// the error to the diagnostics of the statement before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusedCommand {
+    /// An unknown command, or an unknown option of COM_SET_OPTION.
+    Unknown,
+    /// The statement id of the client.
+    Statement(u32),
+}
 
 /// Returns the SQLSTATE with which a SIGNAL raises an error that has this one. It may be a server's, and so any bytes: only digits
 /// and capitals get into the text. Those of the classes 00, 01 and 02 are no errors.
@@ -34,6 +45,21 @@ impl<S: Stream> Connection<S> {
         };
         self.query_in_front(text, Expect::Set, out);
         (self.stale_diagnostics, self.leaves_diagnostics) = (false, false);
+    }
+
+    /// Appends a command that the server refuses in the same way. If the id is one of a statement of this connection, there is
+    /// no such command.
+    pub fn refuse(&mut self, refused: RefusedCommand, out: &mut Vec<u8>) {
+        match refused {
+            RefusedCommand::Unknown => frame_with(out, 0, |out| out.extend_from_slice(&[0x1b, 0xff, 0xff])),
+            RefusedCommand::Statement(id) if self.statements.has_id(id) => return,
+            RefusedCommand::Statement(id) => frame_with(out, 0, |out| {
+                out.push(0x1a);
+                out.extend_from_slice(&id.to_le_bytes());
+            }),
+        }
+        self.expecting.push_back(Expect::Raised);
+        self.leaves_diagnostics = true;
     }
 
     /// Appends a statement that fails with this error, so that the diagnostics show it.

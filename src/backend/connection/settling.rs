@@ -78,7 +78,7 @@ impl<S: Stream> Connection<S> {
                         Expect::Set if self.of_client && WAITING.contains(&err.code) => {
                             (self.applied, self.insert_id) = (None, None);
                         }
-                        Expect::Reset | Expect::Set | Expect::Rows(..) => {
+                        Expect::Reset | Expect::Set | Expect::End | Expect::Rows(..) => {
                             return Err(SwallowError::State(err));
                         }
                     }
@@ -87,6 +87,7 @@ impl<S: Stream> Connection<S> {
                     let track = self.about.capabilities.contains(Capabilities::SESSION_TRACK);
                     self.status = OkPacket::parse(payload, track)?.status;
                 }
+                Some(0xfe) if expect == Expect::End => {}
                 byte => {
                     let byte = byte.copied().unwrap_or_default();
                     return Err(ProtocolError::Unexpected { expected: "an OK packet", byte }.into());

@@ -355,7 +355,12 @@ fn class_of(command: Command) -> StatementClass {
         }
         // On MariaDB it leaves the diagnostics alone, as a statement without a table does.
         Command::FieldList => {
-            class(StatementKind::Read, Effects::REPEATABLE | Effects::OPENS_NO_TABLE, Why::Definitions)
+            let effects = Effects::REPEATABLE | Effects::OPENS_NO_TABLE | Effects::KEEPS_FOUND_ROWS;
+            class(StatementKind::Read, effects, Why::Definitions)
+        }
+        Command::SetOption => {
+            let effects = Effects::EXPLAINED | Effects::KEEPS_FOUND_ROWS | Effects::KEEPS_DIAGNOSTICS;
+            class(StatementKind::Admin, effects, Why::Administration)
         }
         Command::CreateDb | Command::DropDb => {
             class(StatementKind::Ddl, Effects::COMMITS_IMPLICITLY, Why::Definition)
@@ -377,7 +382,6 @@ fn class_of(command: Command) -> StatementClass {
         | Command::StmtSendLongData
         | Command::StmtClose
         | Command::StmtReset
-        | Command::SetOption
         | Command::StmtFetch
         | Command::BinlogDumpGtid
         | Command::ResetConnection

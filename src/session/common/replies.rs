@@ -1,6 +1,6 @@
 //! Answers that the proxy itself sends to the client.
 
-use crate::backend::ServerError;
+use crate::backend::{RefusedCommand, ServerError};
 use crate::client::{Failure, Request, StatementError};
 use crate::net::Runtime;
 use crate::session::Session;
@@ -29,6 +29,7 @@ impl<R: Runtime> Session<R> {
     pub(in crate::session) async fn send_ok_with(&mut self, seq: u8, info: &[u8]) -> Result<(), Close> {
         let status = self.shown_status();
         let track = self.legs_track();
+        self.state.last.answered_itself(0);
         self.state.answer.next_seq = Some(seq.wrapping_add(1));
         self.client
             .send(seq, |out| OkPacket { status, info, ..OkPacket::default() }.encode(out, 0, track))
@@ -41,6 +42,7 @@ impl<R: Runtime> Session<R> {
         let status = self.shown_status();
         let track = self.legs_track();
         let deprecate_eof = self.client.capabilities.contains(Capabilities::DEPRECATE_EOF);
+        self.state.last.answered_itself(-1);
         self.client
             .send(seq, |out| match deprecate_eof {
                 true => OkPacket { status, ..OkPacket::default() }.encode(out, 0xfe, track),
@@ -53,6 +55,7 @@ impl<R: Runtime> Session<R> {
     pub(in crate::session) async fn send_pong(&mut self, seq: u8) -> Result<(), Close> {
         let status = self.state.transaction.status & StatusFlags::OF_THE_SESSION;
         let warnings = self.state.warnings_of_mysql();
+        self.state.last.answered_itself(0);
         let track = self.legs_track();
         self.client
             .send(seq, |out| OkPacket { status, warnings, ..OkPacket::default() }.encode(out, 0, track))
@@ -94,7 +97,13 @@ impl<R: Runtime> Session<R> {
     /// Sends an ERR packet of the proxy itself. The session goes on, and its diagnostics show the error.
     pub(in crate::session) async fn send_failure(&mut self, seq: u8, failure: &Failure) -> Result<(), Close> {
         let (code, sqlstate, text) = failure.parts();
-        self.state.answered_itself(ServerError { code, sqlstate, message: text.as_bytes().to_vec() });
+        let refused = match failure {
+            Failure::UnknownCommand => Some(RefusedCommand::Unknown),
+            Failure::NoStatement(id, _) => Some(RefusedCommand::Statement(*id)),
+            _ => None,
+        };
+        self.state
+            .answered_itself(ServerError { code, sqlstate, message: text.as_bytes().to_vec() }, refused);
         self.client.send_failure(seq, failure).await
     }
 
@@ -127,7 +136,6 @@ impl<R: Runtime> Session<R> {
     pub(in crate::session) async fn answer_row_count(&mut self, seq: u8) -> Result<(), Close> {
         let column = Column { name: "ROW_COUNT()", kind: LONGLONG, collation: BINARY, length: 21 };
         let count = self.state.last.row_count.to_string();
-        self.state.last.row_count = -1;
         self.send_row(seq, &[column], &[Some(count)]).await
     }
 
@@ -143,6 +151,7 @@ impl<R: Runtime> Session<R> {
         let track = self.client.capabilities.contains(Capabilities::SESSION_TRACK);
         let metadata_ext = self.client.capabilities.contains(Capabilities::MARIADB_EXTENDED_METADATA);
         let status = self.shown_status();
+        self.state.answered_rows();
         out.replace_with(|out| {
             let mut packet = |write: &mut dyn FnMut(&mut Vec<u8>)| {
                 frame_with(out, seq, |out| write(out));

@@ -214,6 +214,12 @@ impl<R: Runtime> Session<R> {
     /// Updates the session's state, and the record of the connection's state, after a complete answer.
     #[inline]
     pub(in crate::session) fn answered(&mut self, request: &Request) {
+        if request.command == Command::Statistics {
+            return self.statistics_answered();
+        }
+        // What a session may ask about its last statement is not about a COM_STMT_PREPARE, unless that fails.
+        let keeps_last = request.command == Command::StmtPrepare && !self.state.answer.failed();
+        let last = keeps_last.then_some(self.state.last);
         let plain = Effects::OF_ALL | Effects::READS_USER_VARIABLES | Effects::LOCKS_ROWS | Effects::OPAQUE;
         let looks = !plain.contains(request.class.effects)
             || request.class.reason == Why::NamedLock
@@ -247,7 +253,10 @@ impl<R: Runtime> Session<R> {
         super::unexplained::ran(connection, by, &self.context.metrics);
         self.client.handle.servers.unexplained.of(self.upstream.role).set(connection.unexplained());
         let here = connection.about.thread();
-        self.state.ran_on(here);
+        match last {
+            Some(last) => self.state.last = last,
+            None => self.state.ran_on(here, request.command.ends_with_eof()),
+        }
         if !self.state.diagnostics.kept {
             // MariaDB: diagnostics that were left on this connection are those of an earlier statement.
             connection.stale_diagnostics |= connection.leaves_diagnostics
@@ -295,6 +304,14 @@ impl<R: Runtime> Session<R> {
         if request.class.effects.intersects(Effects::PREPARES | Effects::DEALLOCATES) {
             connection.now_has_text_statements(&self.state.objects.text_statements, named.as_deref());
         }
+    }
+
+    /// Updates everything after the answer to COM_STATISTICS: a text, behind which all that a session may ask is as before.
+    fn statistics_answered(&mut self) {
+        let Some(connection) = &mut self.upstream.connection else { return };
+        self.context.commits.answered(connection);
+        connection.end_exchange();
+        self.state.answer = Answered::default();
     }
 
     /// Returns how to continue after an ERR packet that the client does not get. The server executed nothing, except

@@ -53,6 +53,7 @@ impl<R: Runtime> Session<R> {
             effects,
             named: self.statement_name(request),
             asks_row_count: asks,
+            several: self.client.capabilities.contains(Capabilities::MULTI_STATEMENTS),
             may_leave: self.may_leave(),
         };
         self.upstream.restore_session(&mut self.state, &statement).await

@@ -33,7 +33,9 @@ pub(super) fn session(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
                 Effects::READS_DIAGNOSTICS | Effects::KEEPS_DIAGNOSTICS | Effects::SETS_USER_VARIABLES;
             Found::of(StatementKind::Session, Why::LooksBack, effects)
         }
-        () if first.is_any(&["SIGNAL", "RESIGNAL"]) => of_session(Effects::empty()),
+        () if first.is("SIGNAL") => of_session(Effects::empty()),
+        // It adds its error to the diagnostics.
+        () if first.is("RESIGNAL") => of_session(Effects::READS_DIAGNOSTICS | Effects::OPENS_NO_TABLE),
         () => Found::unknown(Why::NotUnderstood),
     }
 }
