@@ -79,6 +79,11 @@ impl Diagnostics {
         self.place = DiagnosticsPlace::On(connection);
     }
 
+    /// True if they are an error with which the proxy itself answered.
+    pub fn are_own(&self) -> bool {
+        matches!(self.place, DiagnosticsPlace::Own(_))
+    }
+
     /// True if a connection has warnings, or an error, that the client may ask for.
     pub fn are_left(&self) -> bool {
         self.left && !matches!(self.place, DiagnosticsPlace::Own(_))

@@ -45,14 +45,13 @@ const MARIADB: &[Kind] = &[Kind::MariaDb];
 /// A statement that compares a number with `abc` has four warnings where it was executed with a number before, else five.
 const WARNINGS_BY_TYPES: &str = "MySQL's number of warnings depends on the types of an earlier execute of the statement on the connection";
 
-const UNKNOWN_AND_SCHEMA: &str = "servers collect the errors of a command about an unknown prepared statement and of a refused COM_INIT_DB behind it, the \
-                                  proxy shows the last";
+const REFUSED_AND_ADDED: &str = "MySQL adds the errors of COM_INIT_DB and COM_FIELD_LIST to those of refused commands, which the proxy answered";
 
 const REFUSED_DEFINITION: &str = "a refused definition ends a transaction, which no error packet says: MySQL's next OK packet does, and that is one \
                                   of the proxy's own questions";
 
 /// They are counted, and printed at the end. The rest of such a session is not compared.
-const KNOWN: [Known; 22] = [
+const KNOWN: [Known; 28] = [
     Known {
         kinds: BOTH,
         step: "SELECT",
@@ -159,20 +158,6 @@ const KNOWN: [Known; 22] = [
         why: REFUSED_DEFINITION,
     },
     Known {
-        kinds: BOTH,
-        step: "S",
-        behind: &["!fetch", "!use"],
-        parts: [r"\x012", r"\x011"],
-        why: UNKNOWN_AND_SCHEMA,
-    },
-    Known {
-        kinds: BOTH,
-        step: "S",
-        behind: &["!bytes 17", "!use"],
-        parts: [r"\x012", r"\x011"],
-        why: UNKNOWN_AND_SCHEMA,
-    },
-    Known {
         kinds: MARIADB,
         step: "",
         behind: &[],
@@ -199,6 +184,62 @@ const KNOWN: [Known; 22] = [
         behind: &[],
         parts: [r"\x01", r"\x010"],
         why: "MariaDB gives a new session the FOUND_ROWS() of the thread's session before",
+    },
+    Known {
+        kinds: MYSQL,
+        step: "S",
+        behind: &["!fetch", "!use"],
+        parts: ["Unknown", ""],
+        why: REFUSED_AND_ADDED,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "S",
+        behind: &["!fetch", "!use"],
+        parts: [r"\x012", r"\x011"],
+        why: REFUSED_AND_ADDED,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "S",
+        behind: &["!fetch", "!fields"],
+        parts: ["Unknown", ""],
+        why: REFUSED_AND_ADDED,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "S",
+        behind: &["!fetch", "!fields"],
+        parts: [r"\x012", r"\x011"],
+        why: REFUSED_AND_ADDED,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "S",
+        behind: &["!bytes", "!use"],
+        parts: ["Unknown", ""],
+        why: REFUSED_AND_ADDED,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "S",
+        behind: &["!bytes", "!use"],
+        parts: [r"\x012", r"\x011"],
+        why: REFUSED_AND_ADDED,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "S",
+        behind: &["!bytes", "!fields"],
+        parts: ["Unknown", ""],
+        why: REFUSED_AND_ADDED,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "S",
+        behind: &["!bytes", "!fields"],
+        parts: [r"\x012", r"\x011"],
+        why: REFUSED_AND_ADDED,
     },
     Known {
         kinds: MYSQL,

@@ -70,6 +70,9 @@ impl<R: Runtime> Session<R> {
         {
             return Ok(Restored::Broken);
         }
+        if self.adds_to_own_diagnostics(request.command) {
+            request.class.effects |= Effects::READS_DIAGNOSTICS;
+        }
         if request.command == Command::SetOption {
             Box::pin(self.option_leaves_class()).await;
         }
@@ -82,6 +85,13 @@ impl<R: Runtime> Session<R> {
             return Ok(Restored::Ready);
         }
         self.bring_statement(request).await
+    }
+
+    /// True if a server would add the error of this command to the error with which the proxy itself answered the one before.
+    fn adds_to_own_diagnostics(&self, command: Command) -> bool {
+        // MySQL adds it to an error that a refused command left, and not to one that a statement raised.
+        let adds = command == Command::InitDb && self.state.texts.of_mariadb;
+        adds && self.state.diagnostics.are_own()
     }
 
     /// Notes that COM_SET_OPTION changes a connection that logged in with the other setting, which no reset restores: nobody
