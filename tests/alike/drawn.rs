@@ -51,7 +51,7 @@ const REFUSED_DEFINITION: &str = "a refused definition ends a transaction, which
                                   of the proxy's own questions";
 
 /// They are counted, and printed at the end. The rest of such a session is not compared.
-const KNOWN: [Known; 28] = [
+const KNOWN: [Known; 29] = [
     Known {
         kinds: BOTH,
         step: "SELECT",
@@ -154,6 +154,13 @@ const KNOWN: [Known; 28] = [
         kinds: MYSQL,
         step: "ROLLBACK",
         behind: &["CREATE"],
+        parts: [r"\x00\x00\x00\x03\x00", r"\x00\x00\x00\x03@\x00\x00\x00\x0b\x05"],
+        why: REFUSED_DEFINITION,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "ROLLBACK",
+        behind: &["DROP"],
         parts: [r"\x00\x00\x00\x03\x00", r"\x00\x00\x00\x03@\x00\x00\x00\x0b\x05"],
         why: REFUSED_DEFINITION,
     },

@@ -79,7 +79,7 @@ impl<R: Runtime> Session<R> {
             return;
         }
         // These commands do nothing in the transaction, so they need no entry.
-        if [Command::StmtPrepare, Command::StmtReset, Command::Statistics].contains(&request.command)
+        if [Command::StmtPrepare, Command::StmtReset].contains(&request.command)
             || self.record(&mut journal, request).is_some()
         {
             self.state.transaction.journal = Some(journal);

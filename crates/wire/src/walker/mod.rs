@@ -395,7 +395,10 @@ impl ResponseWalker {
         if matches!(err.code, 0 | PROGRESS) || payload.get(3) != Some(&b'#') {
             return Err(ProtocolError::Unsupported("the form of errors"));
         }
-        self.columns_eof(None, edits);
+        // A server that opens a cursor runs the statement between the columns and their EOF packet, except for a CALL.
+        if !self.cursor || self.legs.call != Call::No {
+            self.columns_eof(None, edits);
+        }
         let decision = observer.err(&err, !self.begun);
         self.phase = Phase::Done;
         match decision {

@@ -209,6 +209,8 @@ fn a_cursor_ends_after_the_columns() {
     let p = [raw(&[1]), raw(b"\x03defx"), P::End(AUTO | CURSOR)];
     check(&p, ResponseShape::Cursor);
     check(&[P::Ok(AUTO, b"")], ResponseShape::Cursor);
+    // The statement failed before its cursor was open: no EOF packet stands behind the columns.
+    check(&[raw(&[1]), raw(b"\x03defx"), P::Err], ResponseShape::Cursor);
     check(&result_set(&[b"\x00\x00r"], AUTO), ResponseShape::Cursor);
     check(&[raw(b"\x00\x00r"), P::End(AUTO | 0x80)], ResponseShape::Rows);
     check(&[P::End(AUTO | 0x80)], ResponseShape::Rows);
