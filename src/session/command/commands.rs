@@ -358,10 +358,6 @@ fn class_of(command: Command) -> StatementClass {
             let effects = Effects::REPEATABLE | Effects::OPENS_NO_TABLE | Effects::KEEPS_FOUND_ROWS;
             class(StatementKind::Read, effects, Why::Definitions)
         }
-        Command::SetOption => {
-            let effects = Effects::EXPLAINED | Effects::KEEPS_FOUND_ROWS | Effects::KEEPS_DIAGNOSTICS;
-            class(StatementKind::Admin, effects, Why::Administration)
-        }
         Command::CreateDb | Command::DropDb => {
             class(StatementKind::Ddl, Effects::COMMITS_IMPLICITLY, Why::Definition)
         }
@@ -382,6 +378,7 @@ fn class_of(command: Command) -> StatementClass {
         | Command::StmtSendLongData
         | Command::StmtClose
         | Command::StmtReset
+        | Command::SetOption
         | Command::StmtFetch
         | Command::BinlogDumpGtid
         | Command::ResetConnection
