@@ -202,6 +202,8 @@ pub struct Connection<S> {
     /// True if something was sent that COM_RESET_CONNECTION does not undo: no other session may get the
     /// connection.
     pub closes_after_session: bool,
+    /// True if the server permits several statements in a text.
+    pub several: bool,
     /// True if the client has sent nothing behind the command under way, as far as the session has read.
     pub is_last: bool,
     /// True if the client ended behind the command under way, and so did the proxy here: the server may end the statement.
@@ -271,6 +273,7 @@ impl<S: Stream> Connection<S> {
             leaves_diagnostics: false,
             in_transaction: false,
             closes_after_session: false,
+            several: about.class.capabilities.contains(Capabilities::MULTI_STATEMENTS),
             is_last: false,
             is_shut: false,
             of_client: false,
@@ -524,13 +527,6 @@ impl<S: Stream> Connection<S> {
     pub fn ping(&mut self, out: &mut Vec<u8>) {
         frame_with(out, 0, |out| out.push(0x0e));
         self.expecting.push_back(Expect::Set);
-    }
-
-    /// Appends COM_SET_OPTION, which permits (0) or forbids (1) several statements in a text, as the session has it already. An EOF
-    /// packet answers it, so that `ROW_COUNT()` is -1.
-    pub fn set_option(&mut self, several: bool, out: &mut Vec<u8>) {
-        frame_with(out, 0, |out| out.extend_from_slice(&[0x1b, u8::from(!several), 0]));
-        self.expecting.push_back(Expect::End);
     }
 
     /// Appends a query without rows, so that FOUND_ROWS() is 0, as in a new session. (MariaDB gives a new session the thread of

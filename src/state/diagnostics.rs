@@ -20,7 +20,7 @@ enum DiagnosticsPlace {
     Own(Box<ServerError>),
 }
 
-/// So many refused commands are remembered.
+/// So many refused commands are remembered. The errors of later ones are missing in the list.
 const MOST_REFUSED: usize = 16;
 
 /// Where the diagnostics are. See the module.

@@ -7,7 +7,7 @@ use super::reading::ReadingState;
 use super::unexplained::Reports;
 use super::unreported_variables::UnreportedVariables;
 use crate::backend::{InsertIdCell, ServerThread, TextStatements};
-use crate::sql;
+use crate::sql::{self, Effects};
 use crate::terms::Role;
 use crate::wire::StatusFlags;
 
@@ -132,10 +132,11 @@ pub enum BringCount {
 }
 
 impl LastStatement {
-    /// Returns how this connection comes to return the session's `ROW_COUNT()`. `has_past`: another session used the connection
-    /// in the meantime.
-    pub fn bring_count(&self, here: ServerThread, has_past: bool) -> BringCount {
+    /// Returns how this connection comes to return the session's `ROW_COUNT()` to a statement with these effects. `has_past`:
+    /// another session used the connection in the meantime.
+    pub fn bring_count(&self, effects: Effects, here: ServerThread, has_past: bool) -> BringCount {
         match self.row_count {
+            _ if !effects.contains(Effects::READS_ROW_COUNT) => BringCount::Nothing,
             _ if self.is_new || (!has_past && self.connection == Some(here)) => BringCount::Nothing,
             0 => BringCount::Zero,
             -1 => BringCount::MinusOne,

@@ -36,7 +36,7 @@ pub struct SetUp {
     pub named: Option<Rc<[u8]>>,
     /// True if the statement is `SELECT ROW_COUNT()`, which the session can answer itself.
     pub asks_row_count: bool,
-    /// True if the session may send several statements in a text.
+    /// True if the server permits several statements in a text, as the session's client wants it.
     pub several: bool,
     /// True if the statement can go to the primary when a replica refuses the session's state.
     pub may_leave: bool,
@@ -45,7 +45,7 @@ pub struct SetUp {
 impl<R: Runtime> Upstream<R> {
     /// True if the connection in use needs no prelude before this statement.
     #[inline]
-    pub fn is_in_line(&self, state: &SessionState, effects: Effects) -> bool {
+    pub fn is_in_line(&self, state: &SessionState, effects: Effects, several: bool) -> bool {
         const RARE: Effects = Effects::PREPARES
             .union(Effects::EXECUTES)
             .union(Effects::DEALLOCATES)
@@ -57,6 +57,7 @@ impl<R: Runtime> Upstream<R> {
             .union(Effects::OPAQUE);
         let Some(connection) = &self.connection else { return false };
         if connection.is_taken_over
+            || connection.several != several
             || connection.unsure.get()
             || (connection.has_text_statements() && effects.contains(Effects::LEAVES_UNKNOWN))
         {
@@ -98,10 +99,7 @@ impl<R: Runtime> Upstream<R> {
         let has_past = connection.has_past;
         let may_have = connection.stale_diagnostics || connection.leaves_diagnostics;
         let bring = state.diagnostics.bring(here, has_past, may_have);
-        let bring_count = match effects.contains(Effects::READS_ROW_COUNT) {
-            true => state.last.bring_count(here, has_past),
-            false => BringCount::Nothing,
-        };
+        let bring_count = state.last.bring_count(effects, here, has_past);
         if *asks_row_count && bring_count != BringCount::Nothing {
             return Err(StatementError::RowCount);
         }
@@ -120,6 +118,9 @@ impl<R: Runtime> Upstream<R> {
             connection.ping(&mut self.prelude);
         }
         connection.close_statements(&mut self.prelude);
+        if connection.several != *several {
+            connection.set_option(*several, &mut self.prelude);
+        }
         if effects.contains(Effects::OPAQUE) {
             connection.lock_for_opaque();
         }
@@ -186,6 +187,7 @@ impl<R: Runtime> Upstream<R> {
         match bring {
             BringCount::Nothing | BringCount::Lost => {}
             BringCount::Zero => connection.ping(&mut self.prelude),
+            // An EOF packet answers it; it changes nothing.
             BringCount::MinusOne => connection.set_option(several, &mut self.prelude),
         }
     }

@@ -4,7 +4,7 @@ use super::{Connection, Expect, SentQuestion};
 use crate::backend::ServerError;
 use crate::net::Stream;
 use crate::terms::Unexplained;
-use crate::wire::{Capabilities, ErrPacket, ProtocolError};
+use crate::wire::{Capabilities, ErrPacket, ProtocolError, frame_with};
 
 use super::settling::SwallowError;
 
@@ -34,6 +34,21 @@ pub(super) enum LoginRole {
 }
 
 impl<S: Stream> Connection<S> {
+    /// Notes whether the server permits several statements in a text from now on. No reset undoes that: if it is not what the
+    /// connection logged in with, no other session gets the connection.
+    pub fn permits(&mut self, several: bool) {
+        self.several = several;
+        self.closes_after_session |=
+            several != self.about.class.capabilities.contains(Capabilities::MULTI_STATEMENTS);
+    }
+
+    /// Appends COM_SET_OPTION, which permits (0) or forbids (1) several statements in a text. An EOF packet answers it.
+    pub fn set_option(&mut self, several: bool, out: &mut Vec<u8>) {
+        self.permits(several);
+        frame_with(out, 0, |out| out.extend_from_slice(&[0x1b, u8::from(!several), 0]));
+        self.expecting.push_back(Expect::End);
+    }
+
     /// Returns what statements left on the connection since it was opened or last reset.
     pub fn left(&self) -> Left {
         self.left

@@ -130,7 +130,9 @@ impl<R: Runtime> Session<R> {
     #[inline]
     fn is_ready(&mut self, request: &mut Request) -> bool {
         let changes_class = request.command == Command::SetOption;
-        if changes_class || !self.upstream.is_in_line(&self.state, request.class.effects) {
+        if changes_class
+            || !self.upstream.is_in_line(&self.state, request.class.effects, self.permits_several())
+        {
             return false;
         }
         let attributes = self.client.has_attributes();

@@ -53,7 +53,7 @@ impl<R: Runtime> Session<R> {
             effects,
             named: self.statement_name(request),
             asks_row_count: asks,
-            several: self.client.capabilities.contains(Capabilities::MULTI_STATEMENTS),
+            several: self.permits_several(),
             may_leave: self.may_leave(),
         };
         self.upstream.restore_session(&mut self.state, &statement).await
@@ -73,10 +73,10 @@ impl<R: Runtime> Session<R> {
         if self.adds_to_own_diagnostics(request.command) {
             request.class.effects |= Effects::READS_DIAGNOSTICS;
         }
-        if request.command == Command::SetOption {
-            Box::pin(self.option_leaves_class()).await;
+        if self.option_differs() {
+            Box::pin(self.option_leaves_class(request.command)).await;
         }
-        if !self.upstream.is_in_line(&self.state, request.class.effects)
+        if !self.upstream.is_in_line(&self.state, request.class.effects, self.permits_several())
             && let Restored::Broken = self.restore_session(request).await?
         {
             return Ok(Restored::Broken);
@@ -94,17 +94,28 @@ impl<R: Runtime> Session<R> {
         adds && self.state.diagnostics.are_own()
     }
 
-    /// Notes that COM_SET_OPTION changes a connection that logged in with the other setting, which no reset restores: nobody
-    /// else gets it. The session's insert id is learned first, since the connection is closed once nothing pins it.
-    async fn option_leaves_class(&mut self) {
-        let option = Capabilities::MULTI_STATEMENTS;
-        let wanted = self.client.capabilities & option;
-        let Some(connection) = &mut self.upstream.connection else { return };
-        if connection.about.class.capabilities & option == wanted {
-            return;
-        }
-        connection.closes_after_session = true;
+    /// True if the servers permit this session several statements in a text.
+    pub(in crate::session) fn permits_several(&self) -> bool {
+        let class = self.client.class(self.upstream.role);
+        class.capabilities.contains(Capabilities::MULTI_STATEMENTS)
+    }
+
+    /// True if the connection in use permits several statements where the session's client forbade them, or the other way round.
+    fn option_differs(&self) -> bool {
+        let connection = self.upstream.connection.as_ref();
+        connection.is_some_and(|connection| connection.several != self.permits_several())
+    }
+
+    /// Prepares for a connection that logged in with another setting of COM_SET_OPTION than the session has now: it is closed
+    /// once nothing pins it, so the session's insert id is learned first. The session's connections to both servers are told
+    /// of the setting in front of their next statement (`SetUp::several`), that of the command itself by the command.
+    async fn option_leaves_class(&mut self, command: Command) {
         self.learn_insert_id().await;
+        let several = self.permits_several();
+        if let Some(connection) = self.upstream.connection.as_mut().filter(|_| command == Command::SetOption)
+        {
+            connection.permits(several);
+        }
     }
 
     /// True if the connection in use, to the primary, is closed behind the statement.

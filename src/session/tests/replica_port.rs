@@ -66,6 +66,26 @@ fn reads_go_to_a_replica_in_a_read_only_session() {
 }
 
 #[test]
+fn no_server_is_told_to_permit_several_statements() {
+    play(async {
+        let world = world(Settings::default());
+        let db1 = world.server("db-1");
+        let mut client = world.login(&login()).await;
+        client.query("select a from t");
+        let mut db = db1.accept().await;
+        db.expect_read_only_set("").await;
+        db.answer_one("select a from t").await;
+        client.expect(&one()).await;
+        // The client permits itself several statements, and the proxy answers.
+        client.send(vec![0x1b, 0, 0]);
+        assert_eq!(client.peer.packet().await.1.first(), Some(&0xfe));
+        // What makes ROW_COUNT() -1 on the connection leaves it as it logged in.
+        client.query("select row_count(), 1");
+        assert_eq!(db.peer.next_payload().await, [0x1b, 1, 0]);
+    });
+}
+
+#[test]
 fn a_read_that_a_member_without_its_group_refuses_runs_elsewhere() {
     play(async {
         let world = world(Settings::default());
