@@ -358,11 +358,6 @@ fn class_of(command: Command) -> StatementClass {
             let effects = Effects::REPEATABLE | Effects::OPENS_NO_TABLE | Effects::KEEPS_FOUND_ROWS;
             class(StatementKind::Read, effects, Why::Definitions)
         }
-        Command::SetOption => class(
-            StatementKind::Admin,
-            Effects::EXPLAINED | Effects::KEEPS_FOUND_ROWS | Effects::KEEPS_DIAGNOSTICS,
-            Why::Administration,
-        ),
         Command::CreateDb | Command::DropDb => {
             class(StatementKind::Ddl, Effects::COMMITS_IMPLICITLY, Why::Definition)
         }
@@ -383,6 +378,7 @@ fn class_of(command: Command) -> StatementClass {
         | Command::StmtSendLongData
         | Command::StmtClose
         | Command::StmtReset
+        | Command::SetOption
         | Command::StmtFetch
         | Command::BinlogDumpGtid
         | Command::ResetConnection
