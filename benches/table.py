@@ -1,4 +1,5 @@
 """The results as Markdown, on standard output and between the markers in docs/benchmarks.md."""
+import math
 import os
 import platform
 import re
@@ -33,8 +34,21 @@ def relative(rounds, name, base, key):
     """The median over rounds of a target's figure by another's in the same round."""
     if name not in rounds or base not in rounds:
         return None
-    pairs = zip(rounds[name], rounds[base])
-    return median([a[key] / b[key] for a, b in pairs if b[key]])
+    return median(ratios(rounds[name], rounds[base], key))
+
+
+def ratios(figures, bases, key):
+    return [a[key] / b[key] for a, b in zip(figures, bases) if b[key]]
+
+
+def interval(values):
+    """Between which values the median is, with a confidence of at least 95 %, whatever the values' distribution: so many
+    of them are below the median as a fair coin shows heads. None for fewer than six values, which cannot say it."""
+    values, below = sorted(values), -1
+    tail = 0.0
+    while (tail := tail + math.comb(len(values), below + 1) / 2 ** len(values)) <= 0.025:
+        below += 1
+    return None if below < 0 else (values[below], values[-1 - below])
 
 
 def workload_table(results, s):
@@ -196,11 +210,13 @@ def former_table(results, s):
     to_direct = lambda rounds, key: (number(relative(rounds, name, "direct", key)) for name in ("former", "this"))
     lines = []
     for kind, parts in results.items():
-        lines += [row(KINDS[kind], "former", "this", "this to former"), row("---", *["---:"] * 3)]
+        lines += [row(KINDS[kind], "former", "this", "this to former", "… 95 % interval"), row("---", *["---:"] * 4)]
 
         def line(text, rounds, key, digits):
             plain = [number(median(r[key] for r in rounds[name]), digits) for name in ("former", "this")]
-            lines.append(row(text, *plain, number(relative(rounds, "this", "former", key), 3)))
+            between = interval(ratios(rounds["this"], rounds["former"], key))
+            lines.append(row(text, *plain, number(relative(rounds, "this", "former", key), 3),
+                             " to ".join(number(end, 3) for end in between or [None])))
 
         for workload in parts.get("workloads", []):
             line(f"{workload['name']}: CPU per query, µs", workload["rounds"], "cpu", 1)
@@ -209,9 +225,9 @@ def former_table(results, s):
             line(f"{s['clients']:,} clients over {s['pool']} connections: QPS", parts["crowd"], "qps", 0)
         if "logins" in parts:
             line("connect, `SELECT 1`, close: seconds", parts["logins"], "seconds", 2)
-            lines.append(row("… to a direct connection", *to_direct(parts["logins"], "seconds"), "–"))
+            lines.append(row("… to a direct connection", *to_direct(parts["logins"], "seconds"), "–", "–"))
             line("… p99 of a login, ms", parts["logins"], "login", 2)
-            lines.append(row("… to a direct connection", *to_direct(parts["logins"], "login"), "–"))
+            lines.append(row("… to a direct connection", *to_direct(parts["logins"], "login"), "–", "–"))
         lines.append("")
     return lines[:-1]
 
