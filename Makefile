@@ -9,12 +9,12 @@ demo:
 demo-failover:
 	@KILL=$(KILL) deploy/demo/failover.sh
 
-# A real Kubernetes node on this machine, in namespaces of its own. Needs root. tests/cluster/cluster.sh kubectl … asks it.
+# A real Kubernetes node on this machine, in namespaces of its own. Needs root. tests/suites/cluster/cluster.sh kubectl … asks it.
 cluster:
-	@tests/cluster/cluster.sh up
+	@tests/suites/cluster/cluster.sh up
 
 cluster-down:
-	@tests/cluster/cluster.sh down
+	@tests/suites/cluster/cluster.sh down
 
 # On such a node: an operator, a MariaDB of three pods, Pointsman from its chart, an application and a live table. In another
 # terminal: DO=switchover, kill, drain, roll, password or certificate.
@@ -47,4 +47,4 @@ dist:
 
 # Installs each artefact of dist/ in a fresh root, and runs its main job.
 dist-test:
-	@tests/release/run.sh
+	@tests/suites/release/run.sh

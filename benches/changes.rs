@@ -4,7 +4,7 @@
 #![allow(clippy::print_stdout)]
 
 // The tests use all of both.
-#[path = "../tests/dialogue/mod.rs"]
+#[path = "../tests/support/dialogue/mod.rs"]
 #[allow(dead_code)]
 mod dialogue;
 #[path = "../tests/support/mod.rs"]

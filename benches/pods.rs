@@ -3,10 +3,10 @@
 #![allow(clippy::print_stdout)]
 
 // The tests use all of them.
-#[path = "../tests/dialogue/mod.rs"]
+#[path = "../tests/support/dialogue/mod.rs"]
 #[allow(dead_code)]
 mod dialogue;
-#[path = "../tests/kubernetes/scene.rs"]
+#[path = "../tests/it/kubernetes/scene.rs"]
 #[allow(dead_code)]
 mod scene;
 #[path = "../tests/support/mod.rs"]

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Runs the fault tests (tests/faults.rs) through Pointsman and, with equal seeds, through an HAProxy that follows
-# read_only (tests/faults/haproxy.sh). Prints the tables of both.
+# Runs the fault tests (tests/it/faults.rs) through Pointsman and, with equal seeds, through an HAProxy that follows
+# read_only (tests/it/faults/haproxy.sh). Prints the tables of both.
 # usage: rival.sh    19 runs of each proxy, one for each kind of fault: about 8 minutes
 # env: FAULTS=19  POINTSMAN_SEED=1  KIND=mysql
 set -euo pipefail
@@ -25,5 +25,5 @@ runs() { # in front of whom
 
 runs Pointsman
 POINTSMAN_TARGET=127.0.0.1:$(free_port)
-export POINTSMAN_TARGET RIVAL="tests/faults/haproxy.sh"
+export POINTSMAN_TARGET RIVAL="tests/it/faults/haproxy.sh"
 runs HAProxy

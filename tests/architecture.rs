@@ -170,17 +170,35 @@ fn files_stay_readable() {
 fn every_test_file_is_a_part_of_some_test() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let read = |path: &str| fs::read_to_string(root.join(path)).expect(path);
-    let (programs, topics) = (read("Cargo.toml"), read("tests/it.rs"));
-    for entry in fs::read_dir(root.join("tests")).expect("tests") {
-        let path = entry.expect("an entry of tests").path();
-        let name = path.file_stem().and_then(|name| name.to_str()).expect("a name");
-        let named = programs.contains(&format!("[[test]]\nname = \"{name}\"\n"))
-            || topics.lines().any(|line| line == format!("mod {name};"));
-        assert!(
-            named || path.extension().is_none_or(|kind| kind != "rs"),
-            "tests/it.rs does not name {name}"
-        );
-    }
+    let (programs, topics) = (read("Cargo.toml"), read("tests/it/main.rs"));
+    let is_program = |name: &str| programs.contains(&format!("[[test]]\nname = \"{name}\"\n"));
+    let is_topic = |name: &str| name == "main" || topics.lines().any(|line| line == format!("mod {name};"));
+    let unnamed: Vec<String> = (names_in(&root.join("tests"), Some("rs")).into_iter())
+        .filter(|name| !is_program(name))
+        .chain(names_in(&root.join("tests/it"), Some("rs")).into_iter().filter(|name| !is_topic(name)))
+        .collect();
+    assert!(unnamed.is_empty(), "neither Cargo.toml nor tests/it/main.rs names {unnamed:?}");
+}
+
+#[test]
+fn every_suite_is_in_the_table_of_tests() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let table = fs::read_to_string(root.join("tests/README.md")).expect("tests/README.md");
+    let suites = names_in(&root.join("tests/suites"), None);
+    assert!(suites.len() > 5, "is the reader blind?");
+    let missing: Vec<_> =
+        suites.iter().filter(|suite| !table.contains(&format!("`tests/suites/{suite}`"))).collect();
+    assert!(missing.is_empty(), "tests/README.md does not say how to run {missing:?}");
+}
+
+/// The names in a folder without their endings: those of files with this ending, or those of folders.
+fn names_in(folder: &Path, ending: Option<&str>) -> Vec<String> {
+    let entries = fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path());
+    let wanted = entries.filter(|path| match ending {
+        Some(ending) => path.extension().is_some_and(|is| is == ending),
+        None => path.is_dir(),
+    });
+    wanted.filter_map(|path| Some(path.file_stem()?.to_str()?.to_owned())).collect()
 }
 
 #[test]

@@ -298,7 +298,7 @@ mod self_test {
         let text = "[a](nowhere.md) [b](kill.md#no-such-heading) [c](kill.md#kill)\n```\n[d](code.md)\n```\n";
         assert_eq!(broken_links(&page, text).len(), 2, "{:?}", broken_links(&page, text));
         assert!(is_path("src/nothing.rs") && !exists("src/nothing.rs") && exists("session/mod.rs"));
-        assert!(is_path("tests/attacks") && exists("tests/attacks") && !is_path("and/or"));
+        assert!(is_path("tests/it/attacks") && exists("tests/it/attacks") && !is_path("and/or"));
         let keys = config_keys();
         assert!(
             unknown_key("failover.holds = \"1s\"", &keys) && !unknown_key("failover.hold = \"1s\"", &keys)

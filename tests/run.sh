@@ -99,15 +99,15 @@ setup() {
   # What dumps through the read-only port; a test says if it is missing.
   [ "$1" = lint ] || background mydumper tests/setup/deps.sh packages mydumper:mydumper
   [ "$1" = lint ] || background kubernetes tests/setup/kubernetes-build.sh
-  [ ! -x tests/clients/run.sh ] || [ "$1" = lint ] || background clients-install tests/clients/run.sh --install
-  [ "$1" = lint ] || background page-install tests/page/setup.sh
+  [ ! -x tests/suites/clients/run.sh ] || [ "$1" = lint ] || background clients-install tests/suites/clients/run.sh --install
+  [ "$1" = lint ] || background page-install tests/suites/page/setup.sh
   [ "$1" = lint ] || background collector tests/setup/collector.sh
   case $1 in
     e2e)
-      background apps-install tests/apps/run.sh --install
-      background logins-install tests/clients/run.sh matrix --install
+      background apps-install tests/suites/apps/run.sh --install
+      background logins-install tests/suites/clients/run.sh matrix --install
       ;;
-    all) background apps-install tests/apps/run.sh --install --only "$some_apps" ;;
+    all) background apps-install tests/suites/apps/run.sh --install --only "$some_apps" ;;
   esac
 }
 
@@ -129,7 +129,7 @@ lint() {
   stage format cargo fmt --check
   if command -v shellcheck >/dev/null; then
     # shellcheck disable=SC2046  # one argument a file
-    stage shellcheck shellcheck -x -S warning $(git ls-files '*.sh' .ci/run | grep -v '^tests/clients/')
+    stage shellcheck shellcheck -x -S warning $(git ls-files '*.sh' .ci/run | grep -v '^tests/suites/clients/')
   else
     skip_stage shellcheck "not installed"
   fi
@@ -202,14 +202,14 @@ faults() { # kind, runs, variable=value …
 # Every client through the proxy, in front of one kind of server.
 clients() { # kind
   local kind=$1
-  if [ ! -x tests/clients/run.sh ]; then skip_stage "clients on $kind" "no tests/clients/run.sh"; return; fi
+  if [ ! -x tests/suites/clients/run.sh ]; then skip_stage "clients on $kind" "no tests/suites/clients/run.sh"; return; fi
   finished clients-install || say "some clients could not be installed, see $report/clients-install.log"
   if [ "$kind" = mysql ] && ! finished mysql97; then skip_stage "clients on mysql" "no MySQL 9.7"; return; fi
   built
   if start_proxied "$kind"; then
     # One kind in the clear, the other one encrypted.
     local channel=(); [ "$kind" = mariadb ] || channel=(--tls)
-    unsteady_stage "clients on $kind${channel:+, over TLS}" tests/clients/run.sh --port "$rw" --flavor "$kind" "${channel[@]}"
+    unsteady_stage "clients on $kind${channel:+, over TLS}" tests/suites/clients/run.sh --port "$rw" --flavor "$kind" "${channel[@]}"
     no_leak "$kind"
   else
     fail_stage "clients on $kind" "the proxy did not become ready, see $report/proxy-$kind.log"
@@ -218,24 +218,24 @@ clients() { # kind
   stop_proxied "$kind"
 }
 
-# Every driver logs in, directly and through the proxy: see tests/clients/matrix/README.md.
+# Every driver logs in, directly and through the proxy: see tests/suites/clients/matrix/README.md.
 logins() { # kind [--short]
   local kind=$1 line
-  if [ ! -x tests/clients/run.sh ]; then skip_stage "logins on $kind" "no tests/clients/run.sh"; return; fi
+  if [ ! -x tests/suites/clients/run.sh ]; then skip_stage "logins on $kind" "no tests/suites/clients/run.sh"; return; fi
   finished clients-install || true
   finished logins-install || true
   if [ "$kind" = mysql ] && ! finished mysql97; then skip_stage "logins on mysql" "no MySQL 9.7"; return; fi
   built
-  unsteady_stage "logins on $kind" tests/clients/run.sh matrix --binary "$POINTSMAN" --flavor "$kind" --log "$report/proxy-logins-$kind.log" "${@:2}"
+  unsteady_stage "logins on $kind" tests/suites/clients/run.sh matrix --binary "$POINTSMAN" --flavor "$kind" --log "$report/proxy-logins-$kind.log" "${@:2}"
   while read -r line; do note not_run "logins on $kind: ${line#SKIPPED }"; done < <(grep '^SKIPPED ' "$report/logins-on-$kind.log")
 }
 
-# A server that somebody else wrote, see tests/clients/README.md.
+# A server that somebody else wrote, see tests/suites/clients/README.md.
 opensrv() {
-  if [ ! -x tests/clients/run.sh ]; then skip_stage opensrv "no tests/clients/run.sh"; return; fi
+  if [ ! -x tests/suites/clients/run.sh ]; then skip_stage opensrv "no tests/suites/clients/run.sh"; return; fi
   finished clients-install || true
   built
-  stage opensrv tests/clients/run.sh opensrv --binary "$POINTSMAN" --log "$report/proxy-opensrv.log"
+  stage opensrv tests/suites/clients/run.sh opensrv --binary "$POINTSMAN" --log "$report/proxy-opensrv.log"
 }
 
 # A stage with programs that its set-up gets or builds, where they can be had.
@@ -250,22 +250,22 @@ with_programs() { # stage, set-up, script
   esac
 }
 # Logins that only the client can do, with a KDC.
-gssapi() { with_programs gssapi tests/setup/gssapi.sh tests/gssapi/run.sh; }
+gssapi() { with_programs gssapi tests/setup/gssapi.sh tests/suites/gssapi/run.sh; }
 # The alert rules and the dashboard, with a Prometheus.
-alerts() { with_programs alerts tests/setup/prometheus.sh tests/alerts/run.sh; }
+alerts() { with_programs alerts tests/setup/prometheus.sh tests/suites/alerts/run.sh; }
 
 # Instrumented clients, and a collector of OpenTelemetry.
 traces() {
   finished collector || true
-  with_programs traces tests/setup/collector.sh tests/traces/run.sh
+  with_programs traces tests/setup/collector.sh tests/suites/traces/run.sh
 }
 
-# The page in a real browser: see tests/page/run.sh.
+# The page in a real browser: see tests/suites/page/run.sh.
 page() {
   local rc=0
   built
   finished page-install || rc=$?
-  if [ "$rc" = 0 ]; then unsteady_stage page tests/page/run.sh --binary "$POINTSMAN"
+  if [ "$rc" = 0 ]; then unsteady_stage page tests/suites/page/run.sh --binary "$POINTSMAN"
   elif grep -q SKIPPED "$report/page-install.log" 2>/dev/null; then skip_stage page "$(sed -n 's/^SKIPPED: page: //p' "$report/page-install.log")"
   else fail_stage page "its programs could not be installed, see $report/page-install.log"; fi
 }
@@ -280,7 +280,7 @@ apps() { # kind [--only app,…]
   built
   if start_proxied "$kind" split; then
     for replica in 1 2; do replicas+=(--replica "$(tests/setup/cluster.sh port "$scratch/$kind" "$replica")"); done
-    unsteady_stage "applications on $kind" tests/apps/run.sh --rw "$rw" --ro "$ro" --flavor "$kind" \
+    unsteady_stage "applications on $kind" tests/suites/apps/run.sh --rw "$rw" --ro "$ro" --flavor "$kind" \
       --direct-primary "$(tests/setup/cluster.sh port "$scratch/$kind" 0)" "${replicas[@]}" "$@"
   else
     fail_stage "applications on $kind" "the proxy did not become ready, see $report/proxy-$kind.log"
@@ -288,14 +288,14 @@ apps() { # kind [--only app,…]
   stop_proxied "$kind"
 }
 
-# Two proxies behind one address, restarted under pools of connections: see tests/clients/README.md.
+# Two proxies behind one address, restarted under pools of connections: see tests/suites/clients/README.md.
 rolling() { # [--form full]
   local servers=$scratch/rolling
-  if [ ! -x tests/clients/run.sh ]; then skip_stage "rolling restart" "no tests/clients/run.sh"; return; fi
+  if [ ! -x tests/suites/clients/run.sh ]; then skip_stage "rolling restart" "no tests/suites/clients/run.sh"; return; fi
   finished clients-install || true
   built
   if tests/setup/cluster.sh start "$servers" mariadb 1; then
-    unsteady_stage "rolling restart" tests/clients/run.sh rolling --binary "$POINTSMAN" --cluster "$servers" \
+    unsteady_stage "rolling restart" tests/suites/clients/run.sh rolling --binary "$POINTSMAN" --cluster "$servers" \
       --log "$report/proxy-rolling.log" "$@"
   else
     fail_stage "rolling restart" "the servers did not start"
@@ -303,16 +303,16 @@ rolling() { # [--form full]
   [ ! -e "$servers/kind" ] || tests/setup/cluster.sh stop "$servers"
 }
 
-# The corpus on a server and through the proxy in front of servers like it: see tests/equality/README.md. The session on
+# The corpus on a server and through the proxy in front of servers like it: see tests/suites/equality/README.md. The session on
 # the server is not encrypted, and some answers tell (Ssl_cipher), so the proxy's are not either.
 equality() { # kind
   local kind=$1 servers=$scratch/$1 direct=$scratch/$1-direct
-  if [ ! -x tests/clients/run.sh ]; then skip_stage "equality on $kind" "no tests/clients/run.sh"; return; fi
+  if [ ! -x tests/suites/clients/run.sh ]; then skip_stage "equality on $kind" "no tests/suites/clients/run.sh"; return; fi
   finished clients-install || true
   if [ "$kind" = mysql ] && ! finished mysql97; then skip_stage "equality on mysql" "no MySQL 9.7"; return; fi
   built
   if tests/setup/cluster.sh start "$direct" "$kind" 0 && start_proxied "$kind" split '\n[servers_tls]\nmode = "disabled"\n'; then
-    stage "equality on $kind" tests/clients/run.sh equality --flavor "$kind" --corpus tests/equality --settle 1100 --pauses 14 \
+    stage "equality on $kind" tests/suites/clients/run.sh equality --flavor "$kind" --corpus tests/suites/equality --settle 1100 --pauses 14 \
       --direct "$(tests/setup/cluster.sh port "$direct")" --proxy "$rw" --primary "$(tests/setup/cluster.sh port "$servers")" \
       --replicas "$(tests/setup/cluster.sh port "$servers" 1),$(tests/setup/cluster.sh port "$servers" 2)"
   else
@@ -365,8 +365,8 @@ no_leak() { # kind
   sed -i '0,/mode = .*/s//mode = "split"/' "$scratch/$1.toml"
   printf '\n[limits]\nmax_server_connections = 8\n' >>"$scratch/$1.toml"
   if start_proxy "$1"; then
-    stage "no leak on $1" tests/clients/run.sh noleak "${options[@]}" "${leak_options[@]}"
-    stage "sabotage on $1" tests/clients/run.sh noleak "${options[@]}" --statements 20000 --sabotage 200 --must-fail
+    stage "no leak on $1" tests/suites/clients/run.sh noleak "${options[@]}" "${leak_options[@]}"
+    stage "sabotage on $1" tests/suites/clients/run.sh noleak "${options[@]}" --statements 20000 --sabotage 200 --must-fail
   else
     fail_stage "no leak on $1" "the proxy did not become ready, see $report/proxy-$1.log"
   fi
@@ -380,7 +380,7 @@ stop_proxied() { # kind
 # The chart and the overlays against a real API server.
 manifests() {
   built
-  if finished kubernetes; then unsteady_stage manifests tests/kubernetes/manifests.sh
+  if finished kubernetes; then unsteady_stage manifests tests/suites/kubernetes/manifests.sh
   else skip_stage manifests "no Kubernetes API server"; fi
 }
 
@@ -388,24 +388,24 @@ manifests() {
 installed() {
   built
   if ! finished kubernetes; then skip_stage install "no Kubernetes API server"
-  elif ! quiet tests/kubernetes/install.sh --may; then skip_stage install "namespaces need root"
-  else unsteady_stage install tests/kubernetes/install.sh; fi
+  elif ! quiet tests/suites/kubernetes/install.sh --may; then skip_stage install "namespaces need root"
+  else unsteady_stage install tests/suites/kubernetes/install.sh; fi
 }
 
-# A real node, an operator, the chart, clients that keep books: see tests/cluster/run.sh.
+# A real node, an operator, the chart, clients that keep books: see tests/suites/cluster/run.sh.
 node() { # [--built] [SCENE …|--short]
   local why
   built
   if ! finished kubernetes; then skip_stage cluster "no Kubernetes API server"
-  elif ! why=$(tests/cluster/cluster.sh may 2>&1); then skip_stage cluster "${why#== }"
+  elif ! why=$(tests/suites/cluster/cluster.sh may 2>&1); then skip_stage cluster "${why#== }"
   elif [ "${1:-}" = --built ] && ! quiet tests/setup/node-build.sh --there; then
     skip_stage cluster "the node's programs are not built here, which takes five minutes: tests/setup/node-build.sh"
   else
-    unsteady_stage cluster tests/cluster/run.sh "$@"
-    [ $# != 0 ] || unsteady_stage "cluster without an operator" tests/cluster/run.sh --home-made
-    [ $# != 0 ] || unsteady_stage "cluster with MOCO" tests/cluster/run.sh --moco
-    [ $# != 0 ] || unsteady_stage "cluster with an InnoDBCluster" tests/cluster/run.sh --innodbcluster
-    [ $# != 0 ] || unsteady_stage "cluster with RadonDB" tests/cluster/run.sh --radondb
+    unsteady_stage cluster tests/suites/cluster/run.sh "$@"
+    [ $# != 0 ] || unsteady_stage "cluster without an operator" tests/suites/cluster/run.sh --home-made
+    [ $# != 0 ] || unsteady_stage "cluster with MOCO" tests/suites/cluster/run.sh --moco
+    [ $# != 0 ] || unsteady_stage "cluster with an InnoDBCluster" tests/suites/cluster/run.sh --innodbcluster
+    [ $# != 0 ] || unsteady_stage "cluster with RadonDB" tests/suites/cluster/run.sh --radondb
   fi
 }
 
@@ -418,13 +418,13 @@ fuzz() {
 # Compiles everything once more, optimized, which takes ten minutes.
 cost() {
   tests/setup/deps.sh packages valgrind:valgrind
-  stage cost tests/cost/run.py
+  stage cost tests/suites/cost/run.py
 }
 
 # Allocations and clock reads, with the program of the unit tests.
 cost_short() {
   tests/setup/deps.sh packages valgrind:valgrind
-  stage "cost, short" tests/cost/run.py --short
+  stage "cost, short" tests/suites/cost/run.py --short
 }
 
 # Four for a statement.
@@ -432,19 +432,19 @@ system_calls() {
   tests/setup/deps.sh packages strace:strace
   if ! quiet strace -o /dev/null true; then skip_stage "system calls" "processes may not be traced here"; return; fi
   built
-  unsteady_stage "system calls" tests/cost/system_calls.sh --binary "$POINTSMAN"
+  unsteady_stage "system calls" tests/suites/cost/system_calls.sh --binary "$POINTSMAN"
 }
 
 # The library is apt's own.
 seccomp() {
   built
-  stage "seccomp profile" tests/seccomp/run.sh --binary "$POINTSMAN"
+  stage "seccomp profile" tests/suites/seccomp/run.sh --binary "$POINTSMAN"
 }
 
 # Everything of a release but its builds, which take half an hour: `make dist` and `make dist-test`.
 release() {
   built
-  unsteady_stage release tests/release/short.sh
+  unsteady_stage release tests/suites/release/short.sh
 }
 
 deny_tool() { PATH=$CACHE/tools/bin:$PATH command -v cargo-deny; }
@@ -540,7 +540,7 @@ case ${1:-all} in
     lane alerts alerts
     join_lanes
     node
-    stage "tests of MariaDB" tests/clients/run.sh own --binary "$POINTSMAN" --log "$report/proxy-own.log"
+    stage "tests of MariaDB" tests/suites/clients/run.sh own --binary "$POINTSMAN" --log "$report/proxy-own.log"
     cost
     system_calls
     ;;

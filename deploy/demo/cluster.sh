@@ -13,8 +13,8 @@ cd "$(dirname "$0")/../.."
 # shellcheck source-path=SCRIPTDIR source=../../tests/setup/lib.sh
 . tests/setup/lib.sh
 here=$PWD/deploy/demo
-cluster=tests/cluster/cluster.sh
-operators=$PWD/tests/cluster/operators
+cluster=tests/suites/cluster/cluster.sh
+operators=$PWD/tests/suites/cluster/operators
 space=databases
 # No command prompts, or a missing answer would stop the demo.
 exec </dev/null
@@ -45,7 +45,7 @@ certificate() {
 }
 
 operator() {
-  quiet "$cluster" kubectl apply --filename "$PWD/tests/kubernetes/mariadb-crd.yaml"
+  quiet "$cluster" kubectl apply --filename "$PWD/tests/suites/kubernetes/mariadb-crd.yaml"
   quiet kubectl create configmap mariadb-operator --from-file="$operators/mariadb_operator.py" --from-file="$operators/kubernetes.py" \
     --from-file="$operators/servers.py" --from-file="$operators/server.sh" --from-file="$operators/ready.sh" --from-file="$operators/alive.sh"
   quiet kubectl apply --filename "$operators/mariadb-operator.yaml"

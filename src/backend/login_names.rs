@@ -1,6 +1,6 @@
 //! Names of users and schemas in a login, which a client sends in the character set of its collation id. A server reads them
 //! in that character set and goes on in UTF-8, and so does the proxy. The tables are those of both servers, which
-//! `tests/character_sets.rs` compares.
+//! `tests/it/character_sets.rs` compares.
 
 use std::borrow::Cow;
 

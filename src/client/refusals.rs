@@ -173,7 +173,7 @@ pub fn is_cut_off(err: &ErrPacket<'_>) -> bool {
 
 /// True for Galera's 1180 for a commit that the node could not replicate. The error says that the commit failed. But if
 /// the other nodes had received the transaction before the cluster split, it is committed there (see
-/// `tests/groups.rs`).
+/// `tests/it/groups.rs`).
 pub fn may_be_committed(err: &ErrPacket<'_>) -> bool {
     const WHY: &[u8] = b"provider status";
     err.code == ER_ERROR_DURING_COMMIT && err.message.windows(WHY.len()).any(|words| words == WHY)

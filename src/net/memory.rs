@@ -177,7 +177,7 @@ impl Stream for MemoryStream {
             return Ok(pipe.closed.then_some(0));
         }
         let n = pipe.bytes.len().min(self.chunk).min(buf.room_mut().len());
-        // Copies slices, as a system does: tests/cost/run.py counts the instructions of this copy.
+        // Copies slices, as a system does: tests/suites/cost/run.py counts the instructions of this copy.
         let taken = io::Read::read(&mut pipe.bytes, buf.room_mut().get_mut(..n).unwrap_or_default())?;
         let rest = io::Read::read(&mut pipe.bytes, buf.room_mut().get_mut(taken..n).unwrap_or_default())?;
         debug_assert_eq!(taken + rest, n, "a ring of bytes has two parts");
@@ -336,7 +336,7 @@ impl Runtime for MemoryRuntime {
     }
 }
 
-/// Polls a task of the proxy. tests/cost/run.py counts what runs within this function, which it finds by its name.
+/// Polls a task of the proxy. tests/suites/cost/run.py counts what runs within this function, which it finds by its name.
 #[inline(never)]
 fn poll_of_the_proxy(task: Pin<&mut dyn Future<Output = ()>>, cx: &mut Context<'_>) -> Poll<()> {
     task.poll(cx)

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
-# Builds a collector of OpenTelemetry from its Go modules, at the versions of tests/traces/go.mod, and installs the
-# instrumented clients of tests/traces/requirements.txt.
+# Builds a collector of OpenTelemetry from its Go modules, at the versions of tests/suites/traces/go.mod, and installs the
+# instrumented clients of tests/suites/traces/requirements.txt.
 # usage: collector.sh    takes minutes the first time only; prints the folder with the programs `collector` and `python`
 # Exits 77 with a line "SKIPPED: Collector: why" if they are not available here.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 title=Collector
-module=$(cd "$(dirname "$0")/../traces" && pwd)
+module=$(cd "$(dirname "$0")/../suites/traces" && pwd)
 # shellcheck source-path=SCRIPTDIR source=go.sh
 . "$(dirname "$0")/go.sh"
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds etcd, kube-apiserver, kubectl and helm from their Go modules, at the versions of tests/kubernetes/go.mod.
+# Builds etcd, kube-apiserver, kubectl and helm from their Go modules, at the versions of tests/suites/kubernetes/go.mod.
 # usage: kubernetes-build.sh           takes minutes the first time only; prints the folder with the four programs, which
 #                                      also has the folder crds: the Prometheus operator's resource definitions
 #        kubernetes-build.sh --there   prints the folder without building anything
@@ -8,7 +8,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 title=Kubernetes
-module=$(cd "$(dirname "$0")/../kubernetes" && pwd)
+module=$(cd "$(dirname "$0")/../suites/kubernetes" && pwd)
 # shellcheck source-path=SCRIPTDIR source=go.sh
 . "$(dirname "$0")/go.sh"
 

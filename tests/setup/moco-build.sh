@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds MOCO, an operator for MySQL, and the agent that it runs beside each server, from their Go modules at the versions of
-# tests/cluster/moco/go.mod.
+# tests/suites/cluster/moco/go.mod.
 # usage: moco-build.sh           takes some four minutes the first time only; prints the folder: the programs, and the chart
 #        moco-build.sh --there   prints the folder without building anything
 # Exits 77 with a line "SKIPPED: MOCO: why" if the modules are not available here.
@@ -8,7 +8,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 title=MOCO
-module=$(cd "$(dirname "$0")/../cluster/moco" && pwd)
+module=$(cd "$(dirname "$0")/../suites/cluster/moco" && pwd)
 # shellcheck source-path=SCRIPTDIR source=go.sh
 . "$(dirname "$0")/go.sh"
 

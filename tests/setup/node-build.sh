@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Builds what stands on a Kubernetes node beside the API server (kubelet, kube-proxy, scheduler, controller manager, CoreDNS) from
-# Go modules, at the versions of tests/cluster/node/go.mod.
+# Go modules, at the versions of tests/suites/cluster/node/go.mod.
 # usage: node-build.sh           takes some five minutes the first time only; prints the folder with the programs
 #        node-build.sh --there   prints the folder without building anything
 # Exits 77 with a line "SKIPPED: Node: why" if the programs are not available here.
@@ -8,7 +8,7 @@ set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 title=Node
-module=$(cd "$(dirname "$0")/../cluster/node" && pwd)
+module=$(cd "$(dirname "$0")/../suites/cluster/node" && pwd)
 # shellcheck source-path=SCRIPTDIR source=go.sh
 . "$(dirname "$0")/go.sh"
 

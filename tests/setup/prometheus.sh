@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
-# Builds prometheus and promtool from their Go module, at the version of tests/alerts/go.mod.
+# Builds prometheus and promtool from their Go module, at the version of tests/suites/alerts/go.mod.
 # usage: prometheus.sh    takes minutes the first time only; prints the folder with the two programs
 # Exits 77 with a line "SKIPPED: Prometheus: why" if they are not available here.
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
 title=Prometheus
-module=$(cd "$(dirname "$0")/../alerts" && pwd)
+module=$(cd "$(dirname "$0")/../suites/alerts" && pwd)
 # shellcheck source-path=SCRIPTDIR source=go.sh
 . "$(dirname "$0")/go.sh"
 

@@ -1,5 +1,5 @@
 //! How servers read the bytes of a text, by the name of its `character_set_client`. The lexer reads
-//! bytes; this says for which texts a server finds the same tokens. `tests/classify/charsets.rs`
+//! bytes; this says for which texts a server finds the same tokens. `tests/it/classify/charsets.rs`
 //! checks each name and each byte on real servers.
 
 /// The kind of a `character_set_client`.

@@ -13,7 +13,7 @@ const WHAT: &str = "the query attributes";
 ///
 /// `ProtocolError::Truncated` may mean that the payload is not complete yet; any other error is the client's fault.
 ///
-/// Source: "COM_QUERY" in MySQL's internals, and MySQL 9.7 itself (`tests/attacks/attributes.rs`).
+/// Source: "COM_QUERY" in MySQL's internals, and MySQL 9.7 itself (`tests/it/attacks/attributes.rs`).
 #[inline]
 pub fn query_text(payload: &[u8], attributes: bool) -> Result<&[u8], ProtocolError> {
     if !attributes {

@@ -1,4 +1,4 @@
-//! The collations of both servers, as their `information_schema` lists them. `tests/character_sets.rs` compares the tables
+//! The collations of both servers, as their `information_schema` lists them. `tests/it/character_sets.rs` compares the tables
 //! with the servers.
 
 /// A collation of a server.

@@ -1,4 +1,4 @@
-//! Logins to scripted servers. TLS handshakes that succeed are in `tests/tls.rs`.
+//! Logins to scripted servers. TLS handshakes that succeed are in `tests/it/tls.rs`.
 
 use super::super::own_class;
 use super::*;

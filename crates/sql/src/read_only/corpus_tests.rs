@@ -1,7 +1,7 @@
-//! The guard lets pass what real tools send, and a wide range of queries (`tests/replica_port/tools`).
+//! The guard lets pass what real tools send, and a wide range of queries (`tests/it/replica_port/tools`).
 
 #[allow(dead_code, reason = "tests with servers use the rest")]
-#[path = "../../../../tests/replica_port/corpus.rs"]
+#[path = "../../../../tests/it/replica_port/corpus.rs"]
 mod corpus;
 
 use super::*;

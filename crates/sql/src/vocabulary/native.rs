@@ -118,7 +118,7 @@ const fn function(name: &'static str, mariadb: Range, mysql: Range) -> Versioned
 }
 
 /// Functions of some servers or versions, sorted by name. Functions that a later version added stand with the
-/// version of the release notes; `tests/attacks/functions.rs` compares the rest with real servers.
+/// version of the release notes; `tests/it/attacks/functions.rs` compares the rest with real servers.
 #[rustfmt::skip]
 static VERSIONED: [VersionedFunction; 212] = [
     function("add_months", ALWAYS, NEVER),

@@ -1,0 +1,499 @@
+//! Differential fuzzing at the level of packets: sessions by chance on a direct connection, and through a default and a tight
+//! proxy, at the same time. Each packet must be the same. A finding is made small, and printed as a case for `cases.txt`.
+//!
+//! `ALIKE_STEPS` steps (6,000 without it) are played on each side, from `POINTSMAN_SEED` on: each session has a seed of its own,
+//! and a run with that seed begins with that session. `FINDINGS` ends the run after so many; `LANES` sessions run side by side;
+//! `GRAMMAR` is another file of rules.
+#![allow(clippy::disallowed_types, reason = "the lanes share what they found")]
+
+use super::grammar::Grammar;
+use super::shrink::{Difference, Sides, difference, shrink};
+use super::world::{Case, Side};
+use crate::dialogue::raw::Raw;
+use crate::support::{Chance, Cluster, Kind, number};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep};
+
+/// Steps of a session, at least.
+const LENGTH: usize = 80;
+/// After so many steps a run says how far it is.
+const PROGRESS: usize = 50_000;
+
+const WORDS: [&str; 6] = ["found", "ignore_space", "track", "deprecate", "local", "compress"];
+
+/// A difference that is known and not yet mended.
+struct Known {
+    /// The kinds of servers that show it.
+    kinds: &'static [Kind],
+    /// How the step begins.
+    step: &'static str,
+    /// How steps in front of it begin, in this order; others may stand between them.
+    behind: &'static [&'static str],
+    /// Parts of the first packets that differ: of the direct answer, and of the one through the proxy.
+    parts: [&'static str; 2],
+    why: &'static str,
+}
+
+const BOTH: &[Kind] = &[Kind::MariaDb, Kind::MySql];
+const MYSQL: &[Kind] = &[Kind::MySql];
+const MARIADB: &[Kind] = &[Kind::MariaDb];
+
+/// A statement that compares a number with `abc` has four warnings where it was executed with a number before, else five.
+const WARNINGS_BY_TYPES: &str = "MySQL's number of warnings depends on the types of an earlier execute of the statement on the connection";
+
+const REFUSED_AND_ADDED: &str = "MySQL adds the errors of COM_INIT_DB and COM_FIELD_LIST to those of refused commands, which the proxy answered";
+
+const REFUSED_DEFINITION: &str = "a refused definition ends a transaction, which no error packet says: MySQL's next OK packet does, and that is one \
+                                  of the proxy's own questions";
+
+/// They are counted, and printed at the end. The rest of such a session is not compared.
+const KNOWN: [Known; 29] = [
+    Known {
+        kinds: BOTH,
+        step: "SELECT",
+        behind: &[],
+        parts: ["", "what the last statement did is not known any more"],
+        why: "another session had the connection since the session's last query, before its first FOUND_ROWS()",
+    },
+    Known {
+        kinds: MYSQL,
+        step: "!bytes 0e",
+        behind: &[],
+        parts: [r"\x00\x00\x00", r"\x00\x00\x00"],
+        why: "MySQL counts the warnings of the last statement in the answer to COM_PING",
+    },
+    Known {
+        kinds: MYSQL,
+        step: "!bytes 1b",
+        behind: &[],
+        parts: [r"\xfe", r"\xfe"],
+        why: "MySQL counts the warnings of the connection's last statement in the answer to COM_SET_OPTION",
+    },
+    Known {
+        kinds: MYSQL,
+        step: "",
+        behind: &["!use", "!prepare", "!use"],
+        parts: [r"\x07\x01\x05\x04test", r"\x00\x00\x00"],
+        why: "MySQL's next OK packet says that an execute changed the schema and changed it back, on another server",
+    },
+    Known {
+        kinds: MYSQL,
+        step: "SELECT @@warning_count",
+        behind: &["!fields"],
+        parts: [r"\x013", r"\x012"],
+        why: "MySQL counts the error of a refused COM_FIELD_LIST with those of the statement before it, on another server",
+    },
+    Known {
+        kinds: MYSQL,
+        step: "SELECT FOUND_ROWS()",
+        behind: &["!cursor", "!change"],
+        parts: ["", r"\x010"],
+        why: "MySQL does not forget the rows of a cursor that COM_CHANGE_USER closes",
+    },
+    Known {
+        kinds: MARIADB,
+        step: "!",
+        behind: &[],
+        parts: [r"\xfe\x00\x00\x02@", r"\xfe\x00\x00\x02\x00"],
+        why: "MariaDB's EOF packets say that an execute changed the schema and changed it back",
+    },
+    Known {
+        kinds: MYSQL,
+        step: "!execute",
+        behind: &[],
+        parts: [r"\x00\x01?\x00\x0c", r"\x00\x01?\x00\x0c"],
+        why: "MySQL gives the column of a parameter the type of an earlier execute on the connection",
+    },
+    Known {
+        kinds: MYSQL,
+        step: "!execute",
+        behind: &["!execute"],
+        parts: [r"\xfe", r"\xfe"],
+        why: WARNINGS_BY_TYPES,
+    },
+    Known {
+        kinds: BOTH,
+        step: "!prepare",
+        behind: &[],
+        parts: [r"\xfe\x00\x00", r"\xfe\x00\x00"],
+        why: "no error packet says whether the refused statement began or ended a transaction (autocommit = 0)",
+    },
+    Known {
+        kinds: MARIADB,
+        step: "CALL",
+        behind: &[],
+        parts: ["at row 0", "at row 1"],
+        why: "MariaDB counts the rows of the statement before it in an error about a parameter",
+    },
+    Known {
+        kinds: MARIADB,
+        step: "",
+        behind: &[],
+        parts: [r"login: \x00\x00\x00\x02\x00\x01\x00", r"login: \x00\x00\x00\x02\x00\x00\x00"],
+        why: "MariaDB sometimes counts a warning at a login",
+    },
+    Known {
+        kinds: MYSQL,
+        step: "!forget",
+        behind: &[],
+        parts: [r"\x00\x00\x00", r"\x00\x00\x00"],
+        why: "MySQL counts the warnings of the last statement in the answer to COM_STMT_RESET",
+    },
+    Known {
+        kinds: MYSQL,
+        step: "!execute",
+        behind: &["!prepare SELECT alike_sets(?), @f", "!execute"],
+        parts: [r"@f\x00\x0c", r"@f\x00\x0c"],
+        why: "MySQL gives the column of a user variable the type that it had when the connection prepared the statement",
+    },
+    Known {
+        kinds: MYSQL,
+        step: "ROLLBACK",
+        behind: &["CREATE"],
+        parts: [r"\x00\x00\x00\x03\x00", r"\x00\x00\x00\x03@\x00\x00\x00\x0b\x05"],
+        why: REFUSED_DEFINITION,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "ROLLBACK",
+        behind: &["DROP"],
+        parts: [r"\x00\x00\x00\x03\x00", r"\x00\x00\x00\x03@\x00\x00\x00\x0b\x05"],
+        why: REFUSED_DEFINITION,
+    },
+    Known {
+        kinds: MARIADB,
+        step: "",
+        behind: &[],
+        parts: [r"login: \x00\x00\x00\x02@\x01\x00", r"login: \x00\x00\x00\x02@\x00\x00"],
+        why: "MariaDB sometimes counts a warning at a login",
+    },
+    Known {
+        kinds: MYSQL,
+        step: "",
+        behind: &["CREATE"],
+        parts: [r"\x00\x00\x00\x02@\x00\x00\x00\x0b\x05", r"\x00\x00\x00\x02\x00"],
+        why: REFUSED_DEFINITION,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "",
+        behind: &["DROP"],
+        parts: [r"\x00\x00\x00\x02@\x00\x00\x00\x0b\x05", r"\x00\x00\x00\x02\x00"],
+        why: REFUSED_DEFINITION,
+    },
+    Known {
+        kinds: MARIADB,
+        step: "SELECT FOUND_ROWS()",
+        behind: &[],
+        parts: [r"\x01", r"\x010"],
+        why: "MariaDB gives a new session the FOUND_ROWS() of the thread's session before",
+    },
+    Known {
+        kinds: MYSQL,
+        step: "S",
+        behind: &["!fetch", "!use"],
+        parts: ["Unknown", ""],
+        why: REFUSED_AND_ADDED,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "S",
+        behind: &["!fetch", "!use"],
+        parts: [r"\x012", r"\x011"],
+        why: REFUSED_AND_ADDED,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "S",
+        behind: &["!fetch", "!fields"],
+        parts: ["Unknown", ""],
+        why: REFUSED_AND_ADDED,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "S",
+        behind: &["!fetch", "!fields"],
+        parts: [r"\x012", r"\x011"],
+        why: REFUSED_AND_ADDED,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "S",
+        behind: &["!bytes", "!use"],
+        parts: ["Unknown", ""],
+        why: REFUSED_AND_ADDED,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "S",
+        behind: &["!bytes", "!use"],
+        parts: [r"\x012", r"\x011"],
+        why: REFUSED_AND_ADDED,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "S",
+        behind: &["!bytes", "!fields"],
+        parts: ["Unknown", ""],
+        why: REFUSED_AND_ADDED,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "S",
+        behind: &["!bytes", "!fields"],
+        parts: [r"\x012", r"\x011"],
+        why: REFUSED_AND_ADDED,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "!again",
+        behind: &[],
+        parts: [r"\x00\x00\x00", "silence"],
+        why: "MySQL answers an execute behind one with a cursor with columns and no rows, and drivers wait, too",
+    },
+];
+
+/// What lanes share.
+struct Run {
+    kind: Kind,
+    grammar: Grammar,
+    /// The seed of the next session.
+    next: AtomicUsize,
+    steps: AtomicUsize,
+    wanted: usize,
+    most: usize,
+    /// By their shapes.
+    findings: Mutex<BTreeMap<String, String>>,
+    /// Sessions that differed in a step of a shape that was found before.
+    again: AtomicUsize,
+    /// Sessions that differed in a way of `KNOWN`.
+    known: [AtomicUsize; KNOWN.len()],
+    over: AtomicBool,
+    /// The HTTP ports of the proxies.
+    proxies: [u16; 2],
+    /// How often a proxy has refused what a replica reported.
+    accused: AtomicUsize,
+}
+
+impl Run {
+    /// Notes a session during which a replica was accused. The lanes beside it may be the reason: with LANES=1 it is this one.
+    async fn note_accusations(&self, case: &Case) {
+        let mut all = 0;
+        for http in self.proxies {
+            all += super::accusations(http).await;
+        }
+        if all > self.accused.fetch_max(all, Relaxed) && self.is_new("accusation", 0) {
+            let text = format!(
+                "{}# a replica was accused of false reports, by this session or one beside it\n",
+                case.text()
+            );
+            eprintln!("{text}");
+            self.findings.lock().expect("no panic").insert("accusation".to_owned(), text);
+        }
+    }
+
+    fn goes_on(&self) -> bool {
+        self.steps.load(Relaxed) < self.wanted && self.findings.lock().expect("no panic").len() < self.most
+    }
+
+    fn case(&self, seed: usize) -> Case {
+        let mut chance = Chance::new(seed as u64);
+        let steps = self.grammar.steps(&mut chance, LENGTH);
+        let mut words: Vec<String> =
+            WORDS.into_iter().filter(|_| chance.below(3) == 0).map(str::to_owned).collect();
+        // MariaDB forgets IGNORE_SPACE then; the proxy does not yet.
+        let resets = steps.iter().any(|step| step.starts_with("!reset") || step.starts_with("!change"));
+        words.retain(|word| word != "ignore_space" || !resets || self.kind == Kind::MySql);
+        Case { name: format!("seed {seed}"), kinds: vec![self.kind], words, steps }
+    }
+
+    /// True if the difference is one of `KNOWN`, which counts it.
+    fn is_known(&self, case: &Case, found: &Difference) -> bool {
+        let step = case.steps[..found.at].last().map_or("", String::as_str);
+        let shown = found.shown();
+        let before = &case.steps[..found.at.saturating_sub(1)];
+        let is_it = |known: &Known| {
+            known.kinds.contains(&self.kind)
+                && (known.why != WARNINGS_BY_TYPES || differ_in_warnings(&shown))
+                && stand_in(before, known.behind)
+                && step.starts_with(known.step)
+                && known.parts.iter().zip(&shown).all(|(part, shown)| shown.contains(part))
+        };
+        let Some(at) = KNOWN.iter().position(is_it) else { return false };
+        self.known[at].fetch_add(1, Relaxed);
+        true
+    }
+
+    /// True for the first finding of its shape.
+    fn is_new(&self, shape: &str, seed: usize) -> bool {
+        let mut findings = self.findings.lock().expect("no panic");
+        if findings.contains_key(shape) {
+            self.again.fetch_add(1, Relaxed);
+            return false;
+        }
+        findings.insert(shape.to_owned(), format!("seed {seed}"));
+        true
+    }
+}
+
+/// What makes findings alike: the first words of the step, without numbers.
+fn shape(case: &Case, found: &Difference) -> String {
+    let step = case.steps[..found.at].last().map_or("login", String::as_str);
+    let words = step.split_whitespace().take(3).map(|word| word.replace(|c: char| c.is_ascii_digit(), ""));
+    words.collect::<Vec<_>>().join(" ")
+}
+
+async fn lane(run: Arc<Run>, mut sides: Sides) {
+    while run.goes_on() {
+        let seed = run.next.fetch_add(1, Relaxed);
+        let case = run.case(seed);
+        let found = difference(&mut sides, &case).await;
+        // Behind a difference nothing is compared.
+        let compared = found.as_ref().map_or(case.steps.len(), |found| found.at);
+        let before = run.steps.fetch_add(compared, Relaxed);
+        if before / PROGRESS != (before + compared) / PROGRESS {
+            eprintln!("{}: {} steps, at seed {seed}", run.kind.name(), before + compared);
+        }
+        run.note_accusations(&case).await;
+        let Some(found) = found else { continue };
+        if run.is_known(&case, &found) {
+            continue;
+        }
+        let shape = shape(&case, &found);
+        if run.is_new(&shape, seed) {
+            let (case, found) = shrink(&mut sides, case, found).await;
+            // The whole session may have shown the same difference in other bytes.
+            if shape == self::shape(&case, &found) && run.is_known(&case, &found) {
+                run.findings.lock().expect("no panic").remove(&shape);
+                continue;
+            }
+            let text = format!("{}{found}", case.text());
+            eprintln!("{text}");
+            run.findings.lock().expect("no panic").insert(shape, text);
+        }
+    }
+}
+
+/// What the sessions say that take the tight proxy's connections away from others. None of it is looked at.
+const TAKING: [&str; 13] = [
+    "SELECT 1",
+    "DO 1",
+    "SELECT @@version",
+    "SET @mine = 1",
+    "SELECT @mine",
+    "UPDATE test.taken SET n = n + 1",
+    "SELECT n FROM test.taken",
+    "SET sql_mode = 'ANSI'",
+    "SET NAMES latin1",
+    "SELECT no_such_column",
+    "SHOW WARNINGS",
+    "INSERT INTO test.taken VALUES (1)",
+    "DELETE FROM test.taken",
+];
+
+async fn takes_connections(run: Arc<Run>, port: u16, number: u64) {
+    let mut chance = Chance::new(number);
+    while !run.over.load(Relaxed) {
+        let Ok(mut raw) = Raw::connect(port).await else { continue };
+        if raw.login("app", "app").await.is_err() {
+            continue;
+        }
+        for _ in 0..chance.below(40) {
+            let Ok(mut packet) = raw.query(TAKING[chance.below(TAKING.len())]).await else { break };
+            let mut ends = 0;
+            if !matches!(packet.first(), Some(0 | 0xff)) {
+                while ends < 2 && packet.first() != Some(&0xff) {
+                    let Ok((_, next)) = raw.read().await else { break };
+                    packet = next;
+                    ends += usize::from(packet.first() == Some(&0xfe) && packet.len() == 5);
+                }
+            }
+            sleep(Duration::from_millis(chance.below(4) as u64)).await;
+        }
+    }
+}
+
+async fn packets_are_alike(cluster: Cluster) {
+    let kind = cluster.kind();
+    let seed = number("POINTSMAN_SEED", 38);
+    // The catalogue sees everything, so that views and functions are read on replicas.
+    cluster.primary().sql("GRANT SELECT, SHOW VIEW, TRIGGER ON *.* TO monitor@'%'").await;
+    cluster.primary().sql("CREATE TABLE test.taken (n INT)").await;
+    let [(_, default), (_, tight)] = super::proxies(&cluster).await;
+    let own = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/alike/grammar.txt").to_owned();
+    let text = std::fs::read_to_string(std::env::var("GRAMMAR").unwrap_or(own)).expect("the grammar");
+    let run = Arc::new(Run {
+        kind,
+        grammar: Grammar::read(&text, kind),
+        next: seed.into(),
+        steps: 0.into(),
+        wanted: number("ALIKE_STEPS", 6000),
+        most: number("FINDINGS", 10),
+        findings: Mutex::default(),
+        again: 0.into(),
+        known: Default::default(),
+        over: false.into(),
+        proxies: [default.http, tight.http],
+        accused: 0.into(),
+    });
+    let mut lanes = JoinSet::new();
+    for number in 0..number("LANES", 3) {
+        let side = async |name, port, way| Side::new(&cluster, name, port, format!("tz{number}{way}")).await;
+        let direct = side("direct", cluster.primary().port(), 0).await;
+        let sides = [direct, side("default", default.rw, 1).await, side("tight", tight.rw, 2).await];
+        lanes.spawn(lane(run.clone(), sides));
+    }
+    let mut others = JoinSet::new();
+    for number in 0..2 {
+        others.spawn(takes_connections(run.clone(), tight.rw, number));
+    }
+    let started = Instant::now();
+    while let Some(done) = lanes.join_next().await {
+        done.expect("a lane");
+    }
+    let time = started.elapsed();
+    run.over.store(true, Relaxed);
+    while others.join_next().await.is_some() {}
+    let (steps, again) = (run.steps.load(Relaxed), run.again.load(Relaxed));
+    let findings: Vec<String> = run.findings.lock().expect("no panic").values().cloned().collect();
+    let (kind, found) = (kind.name(), findings.len());
+    eprintln!(
+        "{kind}: seed {seed}: {steps} steps on each of 3 sides in {time:.1?}: {found} findings, {again} more like them"
+    );
+    for (known, count) in KNOWN.iter().zip(&run.known) {
+        eprintln!("{kind}: {} sessions differed in a known way: {}", count.load(Relaxed), known.why);
+    }
+    assert!(findings.is_empty(), "{kind}: seed {seed}: {found} findings:\n{}", findings.join("\n"));
+}
+
+/// True if steps that begin so are among these, in this order.
+fn stand_in(steps: &[String], beginnings: &[&str]) -> bool {
+    let mut steps = steps.iter();
+    beginnings.iter().all(|beginning| steps.any(|step| step.starts_with(beginning)))
+}
+
+/// True for two EOF packets with the same flags.
+fn differ_in_warnings(shown: &[String; 2]) -> bool {
+    const EOF: usize = r"\xfe\x00\x00\x02\x00".len();
+    let flags = shown.each_ref().map(|packet| {
+        let is_eof = packet.len() == EOF && packet.starts_with(r"\xfe");
+        is_eof.then(|| packet.get(EOF - r"\x02\x00".len()..)).flatten()
+    });
+    flags[0].is_some() && flags[0] == flags[1]
+}
+
+#[tokio::test]
+async fn packets_are_alike_on_mariadb() {
+    packets_are_alike(Cluster::mariadb(1).await).await;
+}
+
+#[tokio::test]
+async fn packets_are_alike_on_mysql() {
+    if let Some(cluster) = Cluster::mysql(1).await {
+        packets_are_alike(cluster).await;
+    }
+}
