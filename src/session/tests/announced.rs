@@ -61,9 +61,7 @@ fn sessions_have_server_connections_of_their_own() {
             let mut other = accept(&server, shown).await;
             other.answer_ok(TEXT).await;
             next.expect_ok().await;
-            first.query(TEXT);
-            db.answer_ok(TEXT).await;
-            first.expect_ok().await;
+            first.runs_on(&mut db, TEXT).await;
             // It ends with its session.
             first.quit();
             db.peer.expect_end().await;
@@ -86,16 +84,10 @@ fn another_user_shares_as_ever_and_a_changed_user_begins_anew() {
         first.expect_ok().await;
         first.change_user(&Login { user: "other", ..Login::default() }).await.unwrap();
         db.peer.expect_end().await;
-        first.query(TEXT);
-        let mut db = server.accept().await;
-        db.expect_set("").await;
-        db.answer_ok(TEXT).await;
-        first.expect_ok().await;
+        let mut db = first.runs_first_on(&server, TEXT).await;
         first.quit();
         let mut next = world.login(&Login { user: "other", ..Login::default() }).await;
-        next.query(TEXT);
-        db.answer_ok(TEXT).await;
-        next.expect_ok().await;
+        next.runs_on(&mut db, TEXT).await;
         next.quit();
         world.expect_nothing_left(1).await;
     });
@@ -144,9 +136,7 @@ fn a_transaction_keeps_its_connection_while_others_wait() {
         first.expect(&[ok_with(1)]).await;
         next.query(TEXT);
         server.expect_nobody().await;
-        first.query("COMMIT");
-        db.answer_ok("COMMIT").await;
-        first.expect_ok().await;
+        first.runs_on(&mut db, "COMMIT").await;
         db.peer.expect_end().await;
         let mut db = accept(&server, Some("198.51.100.8:5000")).await;
         db.answer_ok(TEXT).await;

@@ -25,13 +25,8 @@ fn a_session_of_reading_transactions_that_says_read_write_gets_the_primary() {
         let mut s = story().await;
         let sql = "set session transaction read only";
         s.runs(sql, AUTOCOMMIT, &variable("transaction_read_only", "ON")).await;
-        s.client.query("begin");
-        s.db1.expect_query("begin").await;
-        s.db1.reply(&[ok_with(0x2003)]);
-        s.client.expect(&[ok_with(0x2003)]).await;
-        s.client.query("commit");
-        s.db1.answer_ok("commit").await;
-        s.client.expect_ok().await;
+        s.client.hears_from(&mut s.db1, "begin", &[ok_with(0x2003)]).await;
+        s.client.runs_on(&mut s.db1, "commit").await;
         s.runs("start transaction read write", IN_TRANS, &[]).await;
         s.runs(WRITE, IN_TRANS, &[]).await;
         s.runs("commit", AUTOCOMMIT, &[]).await;
@@ -192,13 +187,8 @@ fn a_transaction_with_savepoints_is_not_committed_on_a_replica_of_mariadb() {
         db1.answer_ok("ROLLBACK").await;
         client.expect_ok().await;
         // Without savepoints it is as the client says.
-        client.query("start transaction read only");
-        db1.expect_query("start transaction read only").await;
-        db1.reply(&[ok_with(READING)]);
-        client.expect(&[ok_with(READING)]).await;
-        client.query("commit");
-        db1.answer_ok("commit").await;
-        client.expect_ok().await;
+        client.hears_from(&mut db1, "start transaction read only", &[ok_with(READING)]).await;
+        client.runs_on(&mut db1, "commit").await;
     });
 }
 

@@ -179,9 +179,7 @@ fn a_query_without_a_table_asks_nothing() {
     play(async {
         let mut s = story().await;
         for sql in ["SELECT 1", "/* ping */ SELECT 1", "SELECT 'a' AS b"] {
-            s.client.query(sql);
-            s.db1.answer_one(sql).await;
-            s.client.expect(&one()).await;
+            s.client.reads_on(&mut s.db1, sql).await;
         }
         s.asked.peer.expect_silence().await;
         let sql = "SELECT 1 UNION SELECT a FROM t";

@@ -1,7 +1,8 @@
 //! A client: logs in as drivers do, then says and hears what the test wants.
 
 use super::peer::Peer;
-use super::{frames, query};
+use super::server::{Db, Server};
+use super::{frames, one, query};
 use crate::auth::{Channel, ClientExchange, ClientStep, Known, Nonce, Plugin};
 use crate::terms::Port;
 use crate::wire::{AuthSwitchRequest, Capabilities, Greeting, OkPacket, Writer};
@@ -195,6 +196,56 @@ impl Client {
 
     pub async fn expect_ok(&mut self) {
         self.expect(&[super::ok()]).await;
+    }
+
+    /// The query reaches `db` as it is, and the client gets what `db` replies.
+    pub async fn hears_from(&mut self, db: &mut Db, sql: &str, reply: &[Vec<u8>]) {
+        self.query(sql);
+        db.expect_query(sql).await;
+        db.reply(reply);
+        self.expect(reply).await;
+    }
+
+    /// The query reaches `db` as it is. The client gets OK.
+    pub async fn runs_on(&mut self, db: &mut Db, sql: &str) {
+        self.hears_from(db, sql, &[super::ok()]).await;
+    }
+
+    /// The query reaches `db` as it is. The client gets one row.
+    pub async fn reads_on(&mut self, db: &mut Db, sql: &str) {
+        self.hears_from(db, sql, &one()).await;
+    }
+
+    /// For the query, the proxy connects to this server and sets the session's state. The client gets OK.
+    pub async fn runs_first_on(&mut self, server: &Server, sql: &str) -> Db {
+        let mut db = self.opens(server, sql).await;
+        db.expect_set("").await;
+        db.answer_ok(sql).await;
+        self.expect_ok().await;
+        db
+    }
+
+    /// As `runs_first_on`. The client gets one row.
+    pub async fn reads_first_on(&mut self, server: &Server, sql: &str) -> Db {
+        let mut db = self.opens(server, sql).await;
+        db.expect_set("").await;
+        db.answer_one(sql).await;
+        self.expect(&one()).await;
+        db
+    }
+
+    /// As `reads_first_on`, on a connection that only reads.
+    pub async fn reads_first_on_read_only(&mut self, server: &Server, sql: &str) -> Db {
+        let mut db = self.opens(server, sql).await;
+        db.expect_read_only_set("").await;
+        db.answer_one(sql).await;
+        self.expect(&one()).await;
+        db
+    }
+
+    async fn opens(&mut self, server: &Server, sql: &str) -> Db {
+        self.query(sql);
+        server.accept().await
     }
 
     /// An ERR packet with this sequence id, code and SQLSTATE.

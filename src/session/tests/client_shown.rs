@@ -36,9 +36,7 @@ fn a_server_connection_has_the_attributes_of_its_first_session() {
         // The next session gets the same connection.
         let attributes = b"\x0cprogram_name\x05other";
         let mut next = world.login(&Login { capabilities, attributes, ..Login::default() }).await;
-        next.query(TEXT);
-        db.answer_ok(TEXT).await;
-        next.expect_ok().await;
+        next.runs_on(&mut db, TEXT).await;
         server.expect_nobody().await;
     });
 }
@@ -129,10 +127,6 @@ fn a_statement_names_its_client_in_an_attribute() {
         client.expect_ok().await;
         // A client that cannot send attributes gets a connection without them.
         let mut plain = world.client().await;
-        plain.query(TEXT);
-        let mut db = server.accept().await;
-        db.expect_set("").await;
-        db.answer_ok(TEXT).await;
-        plain.expect_ok().await;
+        let _db = plain.runs_first_on(&server, TEXT).await;
     });
 }

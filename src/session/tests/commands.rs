@@ -12,11 +12,7 @@ use crate::wire::Capabilities;
 pub async fn attached(world: &World, login: &Login) -> (Client, Server, Db) {
     let db0 = world.server("db-0");
     let mut client = world.login(login).await;
-    client.query("do 1");
-    let mut db = db0.accept().await;
-    db.expect_set("").await;
-    db.answer_ok("do 1").await;
-    client.expect_ok().await;
+    let db = client.runs_first_on(&db0, "do 1").await;
     (client, db0, db)
 }
 
@@ -113,9 +109,7 @@ fn statement_ids_are_the_sessions_own_and_some_commands_have_no_answer() {
         // The server's stays open, for whoever prepares the same.
         client.send(command(0x19, [1, 0, 0, 0]));
         client.peer.expect_silence().await;
-        client.query("select 1");
-        db.answer_one("select 1").await;
-        client.expect(&one()).await;
+        client.reads_on(&mut db, "select 1").await;
         for byte in [0x17, 0x1a, 0x1c] {
             client.send(command(byte, [1, 0, 0, 0, 0, 1, 0, 0, 0]));
             let text = client.expect_err(1243, "HY000").await;
@@ -241,9 +235,7 @@ async fn local_file(chunk: usize, style: Style, behind: bool) {
     db.peer.expect_bytes(&frames(at(MODERN), &file)).await;
     db.peer.say(&frames(at(MODERN) + 3, &[ok()]));
     client.peer.expect_bytes(&frames(at(style) + 3, &[ok()])).await;
-    client.query("do 1");
-    db.answer_ok("do 1").await;
-    client.expect_ok().await;
+    client.runs_on(&mut db, "do 1").await;
 }
 
 #[test]
@@ -252,9 +244,7 @@ fn change_user_answers_itself_and_gives_the_connection_back() {
         for plugin in ["mysql_native_password", "caching_sha2_password"] {
             let world = World::new();
             let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
-            client.query("set @x = 1 + 1");
-            db.answer_ok("set @x = 1 + 1").await;
-            client.expect_ok().await;
+            client.runs_on(&mut db, "set @x = 1 + 1").await;
             let other =
                 Login { user: "other", plugin, behind: frames(0, &[query("do 1")]), ..Login::default() };
             client.change_user(&other).await.unwrap();
@@ -319,9 +309,7 @@ fn reset_connection_answers_itself_and_forgets_the_state() {
         client.send(vec![0x1f]);
         client.expect_ok().await;
         db.expect_silence().await;
-        client.query("select 2");
-        db.answer_one("select 2").await;
-        client.expect(&one()).await;
+        client.reads_on(&mut db, "select 2").await;
         client.send(command(0x17, [1, 0, 0, 0, 0, 1, 0, 0, 0]));
         client.expect_err(1243, "HY000").await;
         db0.expect_nobody().await;

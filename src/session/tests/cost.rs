@@ -1,4 +1,4 @@
-//! What statements cost. As a test, each case only has to get the right answers. tests/cost/run.py plays the cases under
+//! What statements cost. As a test, each case only has to get the right answers. tests/suites/cost/run.py plays the cases under
 //! callgrind: each case runs its statements twice, and the second time counts.
 
 use std::cell::Cell;
@@ -167,13 +167,13 @@ impl Cluster {
     }
 }
 
-/// tests/cost/run.py has callgrind write its counts, and begin anew, whenever this is called.
+/// tests/suites/cost/run.py has callgrind write its counts, and begin anew, whenever this is called.
 #[inline(never)]
 fn mark(turn: usize) {
     std::hint::black_box(turn);
 }
 
-/// Waits until tests/cost/run.py has switched callgrind's counting on or off: it does so when the file `COST_GATE` is
+/// Waits until tests/suites/cost/run.py has switched callgrind's counting on or off: it does so when the file `COST_GATE` is
 /// there, and then removes the file. Without counting, the logins of many sessions take a tenth of the time. Does not
 /// sleep, since valgrind takes requests only while the program runs.
 fn switch_counting() {

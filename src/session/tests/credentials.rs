@@ -34,11 +34,7 @@ fn with_new_password() -> Login {
 
 /// Runs a statement on a connection that the proxy opens for it.
 async fn runs_on_a_new_one(client: &mut Client, db0: &Server) -> Db {
-    client.query("do 2");
-    let mut db = db0.accept().await;
-    db.expect_set("").await;
-    db.answer_ok("do 2").await;
-    client.expect_ok().await;
+    let db = client.runs_first_on(&db0, "do 2").await;
     db
 }
 
@@ -69,13 +65,9 @@ fn an_open_session_goes_on_with_its_own_connection_which_nobody_gets_after_it() 
         let mut next = world.login(&with_new_password()).await;
         let mut other = runs_on_a_new_one(&mut next, &db0).await;
         for _ in 0..2 {
-            client.query("do 1");
-            db.answer_ok("do 1").await;
-            client.expect_ok().await;
+            client.runs_on(&mut db, "do 1").await;
         }
-        next.query("do 3");
-        other.answer_ok("do 3").await;
-        next.expect_ok().await;
+        next.runs_on(&mut other, "do 3").await;
         // It is reset for nobody, with a pin or without one.
         begin(&mut client, &mut db).await;
         client.quit();
@@ -97,9 +89,7 @@ fn sessions_of_the_former_password_share_connections_with_each_other_only() {
         let (mut first, mut db0, mut db) = attached(&world, &Login::default()).await;
         let mut second = world.client().await;
         rotate(&world, Some("rotated"));
-        second.query("do 2");
-        db.answer_ok("do 2").await;
-        second.expect_ok().await;
+        second.runs_on(&mut db, "do 2").await;
         // The place is the new password's once nobody uses the connection, which is closed for it.
         db0.password = "rotated";
         let mut next = world.login(&with_new_password()).await;
@@ -127,11 +117,7 @@ fn a_session_of_a_removed_account_gets_no_connection_any_more() {
         let world = World::new();
         let (mut idle, db0, mut db) = attached(&world, &Login::default()).await;
         let mut busy = world.client().await;
-        busy.query("do 2");
-        let mut own = db0.accept().await;
-        own.expect_set("").await;
-        own.answer_ok("do 2").await;
-        busy.expect_ok().await;
+        let mut own = busy.runs_first_on(&db0, "do 2").await;
         begin(&mut busy, &mut own).await;
         rotate(&world, None);
         db.peer.expect_end().await;
@@ -141,9 +127,7 @@ fn a_session_of_a_removed_account_gets_no_connection_any_more() {
         assert!(text.contains("'app'") && text.contains("configuration"), "{text}");
         idle.peer.expect_end().await;
         // A transaction goes on to its end.
-        busy.query("commit");
-        own.answer_ok("commit").await;
-        busy.expect_ok().await;
+        busy.runs_on(&mut own, "commit").await;
         own.peer.expect_end().await;
         busy.query("do 3");
         busy.expect_err(1045, "28000").await;
@@ -164,9 +148,7 @@ fn an_account_that_comes_back_does_not_find_what_it_had() {
         comes_back(&world);
         let mut next = world.client().await;
         runs_on_a_new_one(&mut next, &db0).await;
-        client.query("commit");
-        db.answer_ok("commit").await;
-        client.expect_ok().await;
+        client.runs_on(&mut db, "commit").await;
         client.quit();
         db.peer.expect_end().await;
     });

@@ -96,11 +96,7 @@ fn where_nobody_is_let_in_nobody_waits_for_others() {
 /// A session whose only statement was a read on this server, and its connection there.
 async fn has_read(world: &World, server: &Server, login: &Login) -> (Client, Db) {
     let mut client = world.login(login).await;
-    client.query(READ);
-    let mut db = server.accept().await;
-    db.expect_read_only_set("").await;
-    db.answer_one(READ).await;
-    client.expect(&one()).await;
+    let db = client.reads_first_on_read_only(&server, READ).await;
     (client, db)
 }
 
@@ -120,15 +116,9 @@ fn a_new_primarys_connections_that_only_read_serve_its_writers() {
         db.expect_set("").await;
         db.answer_ok(SAFE).await;
         primary.expect_ok().await;
-        reader.query(SAFE);
-        let mut other = db1.accept().await;
-        other.expect_set("").await;
-        other.answer_ok(SAFE).await;
-        reader.expect_ok().await;
+        let mut other = reader.runs_first_on(&db1, SAFE).await;
         // It is the primary's now, as any other.
-        primary.query(SAFE);
-        db.answer_ok(SAFE).await;
-        primary.expect_ok().await;
+        primary.runs_on(&mut db, SAFE).await;
         db1.expect_nobody().await;
         // And fenced as any other.
         world.read_only("db-1");
@@ -150,11 +140,7 @@ fn one_that_only_read_and_died_is_not_offered_to_writers() {
         let (mut reader, db) = has_read(&world, &db1, &Login { port: Port::Split, ..Login::default() }).await;
         db.die();
         switch(&world);
-        reader.query(SAFE);
-        let mut db = db1.accept().await;
-        db.expect_set("").await;
-        db.answer_ok(SAFE).await;
-        reader.expect_ok().await;
+        let _db = reader.runs_first_on(&db1, SAFE).await;
         reader.quit();
         world.expect_nothing_left(1).await;
     });
@@ -189,13 +175,7 @@ fn who_reads_from_the_primary_for_want_of_replicas_keeps_its_connection() {
         let (mut reader, mut db) =
             has_read(&world, &db0, &Login { port: Port::Replica, ..Login::default() }).await;
         let mut primary = world.client().await;
-        primary.query(SAFE);
-        let mut other = db0.accept().await;
-        other.expect_set("").await;
-        other.answer_ok(SAFE).await;
-        primary.expect_ok().await;
-        reader.query(READ);
-        db.answer_one(READ).await;
-        reader.expect(&one()).await;
+        let _other = primary.runs_first_on(&db0, SAFE).await;
+        reader.reads_on(&mut db, READ).await;
     });
 }

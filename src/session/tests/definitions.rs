@@ -22,9 +22,7 @@ fn what_changes_a_definition_makes_the_catalogue_outdated() {
             ("INSERT INTO t VALUES (1)", false),
         ] {
             let (before, asked) = (moment(), world.outside.routines_changed.get());
-            client.query(sql);
-            db0.answer_ok(sql).await;
-            client.expect_ok().await;
+            client.runs_on(&mut db0, sql).await;
             assert_eq!(moment() != before, changes, "{sql}");
             assert_eq!(world.outside.routines_changed.get() - asked, u32::from(changes), "{sql}");
         }

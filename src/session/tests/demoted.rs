@@ -160,10 +160,7 @@ fn a_commit_that_the_read_only_server_would_take_is_not_sent_there() {
         let world = world();
         let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
         for sql in ["begin", WRITE] {
-            client.query(sql);
-            db.expect_query(sql).await;
-            db.reply(&[ok_with(IN_TRANS)]);
-            client.expect(&[ok_with(IN_TRANS)]).await;
+            client.hears_from(&mut db, sql, &[ok_with(IN_TRANS)]).await;
         }
         world.read_only("db-0");
         let mut killer = asks_grants(&db0, PASSING).await;

@@ -37,14 +37,10 @@ fn an_older_error_on_a_connection_does_not_come_back() {
             db0.reply(&duplicate);
             client.expect(&duplicate).await;
             // Without a table, this leaves the error there, too.
-            client.query("select 1");
-            db0.answer_one("select 1").await;
-            client.expect(&one()).await;
+            client.reads_on(&mut db0, "select 1").await;
             if read_between {
                 // It clears the error, and the next one is on the replica.
-                client.query(READ);
-                db0.answer_one(READ).await;
-                client.expect(&one()).await;
+                client.reads_on(&mut db0, READ).await;
                 client.query(READ);
                 let mut db1 = replica.accept().await;
                 db1.expect_role().await;
@@ -53,9 +49,7 @@ fn an_older_error_on_a_connection_does_not_come_back() {
                 db1.answer_one(READ).await;
                 client.expect(&one()).await;
             }
-            client.query("commit");
-            db0.answer_ok("commit").await;
-            client.expect_ok().await;
+            client.runs_on(&mut db0, "commit").await;
             client.query("show warnings");
             if read_between {
                 db0.answer_ok("DO (SELECT 1 FROM (SELECT 1) t)").await;

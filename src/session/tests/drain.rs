@@ -23,14 +23,10 @@ fn a_drain_begins_with_nobody_being_cut_off() {
         let (mut busy, _, mut db) = attached(&world, &Login::default()).await;
         drain(&world, Drain::Gentle);
         idle.peer.expect_silence().await;
-        busy.query("do 2");
-        db.answer_ok("do 2").await;
-        busy.expect_ok().await;
+        busy.runs_on(&mut db, "do 2").await;
         // A pool may lend it out again at once, unseen.
         busy.peer.expect_silence().await;
-        busy.query("do 3");
-        db.answer_ok("do 3").await;
-        busy.expect_ok().await;
+        busy.runs_on(&mut db, "do 3").await;
     });
 }
 
@@ -62,9 +58,7 @@ fn a_ping_in_the_middle_of_something_is_answered() {
         drain(&world, Drain::Gentle);
         client.send(vec![PING]);
         client.expect(&[ok_with(IN_TRANS)]).await;
-        client.query("commit");
-        db.answer_ok("commit").await;
-        client.expect_ok().await;
+        client.runs_on(&mut db, "commit").await;
         client.send(vec![PING]);
         client.expect_err(1053, "08S01").await;
         client.peer.expect_end().await;
@@ -99,9 +93,7 @@ fn silent_clients_end_unless_something_is_unfinished() {
         greeted.expect_end().await;
         idle.peer.expect_end().await;
         busy.peer.expect_silence().await;
-        busy.query("commit");
-        db.answer_ok("commit").await;
-        busy.expect_ok().await;
+        busy.runs_on(&mut db, "commit").await;
         // It was silent before this statement, and is not any more.
         busy.peer.expect_silence().await;
         tell(&world, Signals::LEAVE);
@@ -132,9 +124,7 @@ fn temporary_tables_and_locks_are_unfinished() {
         for sql in ["create temporary table x (v int)", "lock tables t read", "select get_lock('l', 1)"] {
             let world = World::new();
             let (mut client, _, mut db) = attached(&world, &Login::default()).await;
-            client.query(sql);
-            db.answer_ok(sql).await;
-            client.expect_ok().await;
+            client.runs_on(&mut db, sql).await;
             drain(&world, Drain::Pressed);
             tell(&world, Signals::LEAVE);
             client.peer.expect_silence().await;
@@ -152,9 +142,7 @@ fn when_time_is_short_sessions_end_behind_an_answer() {
         let world = World::new();
         let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
         drain(&world, Drain::Pressed);
-        client.query("insert into t values (1)");
-        db.answer_ok("insert into t values (1)").await;
-        client.expect_ok().await;
+        client.runs_on(&mut db, "insert into t values (1)").await;
         client.peer.expect_end().await;
         assert_eq!(world.closed(Close::Drained), 1);
         drop((db, db0));
@@ -168,13 +156,8 @@ fn a_transaction_goes_on_to_its_end_when_time_is_short() {
         let (mut client, _, mut db) = attached(&world, &Login::default()).await;
         drain(&world, Drain::Pressed);
         begin(&mut client, &mut db).await;
-        client.query("insert into t values (1)");
-        db.expect_query("insert into t values (1)").await;
-        db.reply(&[ok_with(IN_TRANS)]);
-        client.expect(&[ok_with(IN_TRANS)]).await;
-        client.query("commit");
-        db.answer_ok("commit").await;
-        client.expect_ok().await;
+        client.hears_from(&mut db, "insert into t values (1)", &[ok_with(IN_TRANS)]).await;
+        client.runs_on(&mut db, "commit").await;
         client.peer.expect_end().await;
     });
 }
@@ -186,9 +169,7 @@ fn what_only_prepares_a_statement_is_no_end() {
         let (mut client, _, mut db) = attached(&world, &Login::default()).await;
         drain(&world, Drain::Pressed);
         for sql in ["set @@sql_mode = ''", "set transaction isolation level serializable"] {
-            client.query(sql);
-            db.answer_ok(sql).await;
-            client.expect_ok().await;
+            client.runs_on(&mut db, sql).await;
             client.peer.expect_silence().await;
         }
         client.send(vec![2, b't']);
@@ -213,9 +194,7 @@ fn a_driver_that_looks_at_its_socket_is_not_given_time() {
         pinging.send(vec![PING]);
         pinging.expect_ok().await;
         pinging.peer.expect_end().await;
-        client.query("insert into t values (1)");
-        db.answer_ok("insert into t values (1)").await;
-        client.expect_ok().await;
+        client.runs_on(&mut db, "insert into t values (1)").await;
         client.peer.expect_end().await;
         assert_eq!(world.closed(Close::Drained), 2);
     });

@@ -23,9 +23,7 @@ fn a_connection_from_before_a_silence_is_asked_first() {
         let world = World::new();
         let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
         for alive in [true, false] {
-            client.query(SAFE);
-            db.answer_ok(SAFE).await;
-            client.expect_ok().await;
+            client.runs_on(&mut db, SAFE).await;
             world.silent("db-0");
             world.primary("db-0");
             client.query(SAFE);
@@ -100,9 +98,7 @@ fn user_variables_and_prepared_statements_move() {
         db.expect_query("set @x = 'it''s', @Y = 2").await;
         db.reply(&[ok_state(MODERN, AUTOCOMMIT, &something())]);
         client.peer.packet().await;
-        client.query("prepare s from 'select 1'");
-        db.answer_ok("prepare s from 'select 1'").await;
-        client.expect_ok().await;
+        client.runs_on(&mut db, "prepare s from 'select 1'").await;
         client.send(command(0x16, "update t set a = ?"));
         db.expect(command(0x16, "update t set a = ?")).await;
         db.reply(&prepared(MODERN, 4, 0..1, &[]));
@@ -135,10 +131,7 @@ fn autocommit_moves_but_an_insert_id_of_before_cannot_be_asked_for() {
             let world = World::new();
             let (mut client, _, mut db) = attached(&world, &Login::default()).await;
             let inserted = |id: u8| vec![0, 1, id, 0, 0, 0, 0];
-            client.query("insert into t values ()");
-            db.expect_query("insert into t values ()").await;
-            db.reply(&[inserted(77)]);
-            client.expect(&[inserted(77)]).await;
+            client.hears_from(&mut db, "insert into t values ()", &[inserted(77)]).await;
             let db1 = world.server("db-1");
             switch(&world);
             client.query(SAFE);
@@ -358,11 +351,7 @@ fn nobody_waits_for_a_member_that_was_cut_off_from_its_group() {
         world.galera("db-0", false);
         primary.expect_err(1105, "08007").await;
         db.peer.expect_end().await;
-        other.query(SAFE);
-        let mut db = db1.accept().await;
-        db.expect_set("").await;
-        db.answer_ok(SAFE).await;
-        other.expect_ok().await;
+        let _db = other.runs_first_on(&db1, SAFE).await;
     });
 }
 
@@ -465,11 +454,7 @@ fn a_commit_that_a_galera_server_could_not_confirm_may_be_there() {
         // It is over: nobody is told of a transaction that rolled back.
         let db1 = world.server("db-1");
         switch(&world);
-        client.query(SAFE);
-        let mut db = db1.accept().await;
-        db.expect_set("").await;
-        db.answer_ok(SAFE).await;
-        client.expect_ok().await;
+        let _db = client.runs_first_on(&db1, SAFE).await;
     });
 }
 

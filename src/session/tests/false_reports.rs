@@ -24,16 +24,10 @@ async fn is_refused(end: Vec<u8>, what: FalseReport) {
     db1.peer.expect_end().await;
     db0.answer_one(READ).await;
     client.expect(&one()).await;
-    client.query(WRITE);
-    db0.answer_ok(WRITE).await;
-    client.expect_ok().await;
+    client.runs_on(&mut db0, WRITE).await;
     assert_eq!(refused(&world, what), 1, "{what:?}");
     // The next read goes to a replica again, with nothing of the report.
-    client.query(READ);
-    let mut db1 = replica.accept().await;
-    db1.expect_read_only_set("").await;
-    db1.answer_one(READ).await;
-    client.expect(&one()).await;
+    let _db1 = client.reads_first_on_read_only(&replica, READ).await;
 }
 
 #[test]
@@ -78,17 +72,12 @@ fn another_schema() {
 fn a_false_report_behind_rows_that_the_client_has() {
     play(async {
         let Story { mut client, mut db0, mut db1, .. } = loose().await;
-        client.query(READ);
-        db1.expect_query(READ).await;
-        db1.reply(&head_and_rows(MODERN, &["a"], &[row(&["1"])]));
-        client.expect(&head_and_rows(MODERN, &["a"], &[row(&["1"])])).await;
+        client.hears_from(&mut db1, READ, &head_and_rows(MODERN, &["a"], &[row(&["1"])])).await;
         db1.peer.say(&frames(4, &[end_state(ESCAPES, &[])]));
         db1.peer.expect_end().await;
         let text = client.expect_err_at(4, 1105, "08S01").await;
         assert!(!text.is_empty());
-        client.query(WRITE);
-        db0.answer_ok(WRITE).await;
-        client.expect_ok().await;
+        client.runs_on(&mut db0, WRITE).await;
     });
 }
 
@@ -134,11 +123,7 @@ fn what_comes_behind_a_whole_answer() {
         client.expect(&one()).await;
         db1.peer.expect_end().await;
         assert_eq!(refused(&world, FalseReport::Unreadable), 1);
-        client.query(READ);
-        let mut db1 = replica.accept().await;
-        db1.expect_read_only_set("").await;
-        db1.answer_one(READ).await;
-        client.expect(&one()).await;
+        let _db1 = client.reads_first_on_read_only(&replica, READ).await;
         drop(db0);
     });
 }
@@ -159,8 +144,6 @@ fn a_transaction_that_was_lost_with_its_replica_does_not_begin_again() {
         client.query(SET);
         db1.die();
         client.expect_err(1213, "40001").await;
-        client.query(WRITE);
-        db0.answer_ok(WRITE).await;
-        client.expect_ok().await;
+        client.runs_on(&mut db0, WRITE).await;
     });
 }

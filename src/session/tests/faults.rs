@@ -26,10 +26,7 @@ fn a_clients_wrong_sequence_ids_within_a_long_command_or_a_file() {
     play(async {
         let world = World::new();
         let (mut client, _, mut db) = attached(&world, &Login::default()).await;
-        client.query("load data local infile 'f' into table t");
-        db.expect_query("load data local infile 'f' into table t").await;
-        db.reply(&[b"\xfbf".to_vec()]);
-        client.expect(&[b"\xfbf".to_vec()]).await;
+        client.hears_from(&mut db, "load data local infile 'f' into table t", &[b"\xfbf".to_vec()]).await;
         client.peer.say(&[frames(2, &[b"1,one\n".to_vec()]), frames(7, &[Vec::new()])].concat());
         client.expect_err_at(3, 1156, "08S01").await;
         client.peer.expect_end().await;
@@ -85,10 +82,7 @@ fn a_named_file_is_read_however_the_statement_is_written() {
         ] {
             let world = World::new();
             let (mut client, _, mut db) = attached(&world, &Login::default()).await;
-            client.query(sql);
-            db.expect_query(sql).await;
-            db.reply(&[b"\xfba'b".to_vec()]);
-            client.expect(&[b"\xfba'b".to_vec()]).await;
+            client.hears_from(&mut db, sql, &[b"\xfba'b".to_vec()]).await;
             client.peer.say(&frames(2, &[b"1\n".to_vec(), Vec::new()]));
             db.peer.expect_bytes(&frames(2, &[b"1\n".to_vec(), Vec::new()])).await;
             db.peer.say(&frames(4, &[ok()]));

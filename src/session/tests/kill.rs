@@ -68,9 +68,7 @@ fn kill_query_leaves_the_connection() {
         let interrupted = err(1317, "70100", "Query execution was interrupted");
         db.reply(std::slice::from_ref(&interrupted));
         victim.expect(&[interrupted]).await;
-        victim.query("select 1");
-        db.answer_one("select 1").await;
-        victim.expect(&one()).await;
+        victim.reads_on(&mut db, "select 1").await;
     });
 }
 
@@ -159,10 +157,9 @@ fn a_session_killed_in_the_middle_of_its_own_words_leaves_no_half_command_behind
             let world = World::new();
             let (mut victim, db0, mut db) = attached(&world, &Login::default()).await;
             let said = if half_of_a_file {
-                victim.query("load data local infile 'f' into table t");
-                db.expect_query("load data local infile 'f' into table t").await;
-                db.reply(&[b"\xfbf".to_vec()]);
-                victim.expect(&[b"\xfbf".to_vec()]).await;
+                victim
+                    .hears_from(&mut db, "load data local infile 'f' into table t", &[b"\xfbf".to_vec()])
+                    .await;
                 frames(2, &[vec![b'x'; 300_000]])
             } else {
                 frames(0, &[query(&"x".repeat(300_000))])
@@ -191,15 +188,9 @@ fn a_kill_without_an_answer_costs_the_connection_and_not_the_session() {
         victim.expect(&one()).await;
         // It may arrive yet: nobody else gets this connection.
         db.peer.expect_end().await;
-        victim.query("select 1");
-        let mut db = db0.accept().await;
-        db.expect_set("").await;
-        db.answer_one("select 1").await;
-        victim.expect(&one()).await;
+        let mut db = victim.reads_first_on(&db0, "select 1").await;
         // The next one is kept as ever.
-        victim.query("select 2");
-        db.answer_one("select 2").await;
-        victim.expect(&one()).await;
+        victim.reads_on(&mut db, "select 2").await;
     });
 }
 

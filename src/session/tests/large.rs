@@ -273,9 +273,7 @@ fn an_err_packet_about_the_size_ends_the_session_only_if_the_server_closed_the_c
             db.expect(command(0x0e, [])).await;
             db.reply_ok();
             client.peer.expect_bytes(&too_large(1)).await;
-            client.query("do 1");
-            db.answer_ok("do 1").await;
-            client.expect_ok().await;
+            client.runs_on(&mut db, "do 1").await;
         }
     });
 }

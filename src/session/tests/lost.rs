@@ -62,11 +62,7 @@ fn what_was_never_sent_goes_to_another_connection() {
         let world = World::new();
         let (mut client, db0, db) = attached(&world, &Login::default()).await;
         db.die();
-        client.query(WRITE);
-        let mut db = db0.accept().await;
-        db.expect_set("").await;
-        db.answer_ok(WRITE).await;
-        client.expect_ok().await;
+        let _db = client.runs_first_on(&db0, WRITE).await;
     });
 }
 
@@ -113,11 +109,7 @@ fn a_read_that_two_servers_were_lost_with_goes_to_no_third_one() {
         let text = client.expect_err(1105, "08S01").await;
         assert!(text.contains("two servers were lost"), "{text}");
         db2.expect_nobody().await;
-        client.query("select b from t");
-        let mut db = db2.accept().await;
-        db.expect_set("").await;
-        db.answer_one("select b from t").await;
-        client.expect(&one()).await;
+        let _db = client.reads_first_on(&db2, "select b from t").await;
     });
 }
 
@@ -169,11 +161,7 @@ fn a_read_outlives_what_sessions_left_on_a_server_that_died() {
         let mut before = Vec::new();
         for _ in 0..LEFT {
             let mut client = world.client().await;
-            client.query("do 1");
-            let mut db = db0.accept().await;
-            db.expect_set("").await;
-            db.answer_ok("do 1").await;
-            client.expect_ok().await;
+            let db = client.runs_first_on(&db0, "do 1").await;
             before.push((client, db));
         }
         let mut left = Vec::new();
@@ -314,9 +302,7 @@ fn a_lost_session_that_held_state_is_closed() {
     play(async {
         let world = World::new();
         let (mut client, _, mut db) = attached(&world, &Login::default()).await;
-        client.query("set @x = f()");
-        db.answer_ok("set @x = f()").await;
-        client.expect_ok().await;
+        client.runs_on(&mut db, "set @x = f()").await;
         client.query("select a from t");
         db.expect_query("select a from t").await;
         db.die();
@@ -376,10 +362,7 @@ fn with_autocommit_off_a_lost_server_means_a_lost_transaction() {
     play(async {
         let world = World::new();
         let (mut client, _, mut db) = attached(&world, &Login::default()).await;
-        client.query("set autocommit = 0");
-        db.expect_query("set autocommit = 0").await;
-        db.reply(&[ok_with(0)]);
-        client.expect(&[ok_with(0)]).await;
+        client.hears_from(&mut db, "set autocommit = 0", &[ok_with(0)]).await;
         client.query("select a from t");
         db.expect_query("select a from t").await;
         db.die();
@@ -414,9 +397,7 @@ fn a_commit_by_a_statement_that_failed_is_not_called_rolled_back() {
             begin_and_fail(&mut client, &mut db, "create table u (a int)", 1050).await;
             if told {
                 // The next answer says whether it is open.
-                client.query(WRITE);
-                db.answer_ok(WRITE).await;
-                client.expect_ok().await;
+                client.runs_on(&mut db, WRITE).await;
             }
             let db1 = world.server("db-1");
             super::failover::switch(&world);
@@ -445,16 +426,10 @@ fn a_doubt_ends_with_the_next_answer_and_leaves_no_pin() {
         db.expect_query("selct 1").await;
         db.reply(&[err(1064, "42000", "no")]);
         client.expect_err(1064, "42000").await;
-        client.query("rollback");
-        db.answer_ok("rollback").await;
-        client.expect_ok().await;
+        client.runs_on(&mut db, "rollback").await;
         let db1 = world.server("db-1");
         super::failover::switch(&world);
-        client.query("select 1");
-        let mut db = db1.accept().await;
-        db.expect_set("").await;
-        db.answer_one("select 1").await;
-        client.expect(&one()).await;
+        let _db = client.reads_first_on(&db1, "select 1").await;
     });
 }
 
@@ -565,11 +540,7 @@ fn what_cannot_commit_leaves_no_doubt() {
             db.expect_query(sql).await;
             db.die();
             client.expect_err(1213, "40001").await;
-            client.query("select 1");
-            let mut db = db0.accept().await;
-            db.expect_set("").await;
-            db.answer_one("select 1").await;
-            client.expect(&one()).await;
+            let _db = client.reads_first_on(&db0, "select 1").await;
         }
     });
 }

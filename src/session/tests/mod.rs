@@ -68,8 +68,5 @@ pub fn play(story: impl Future<Output = ()>) {
 
 /// Begins a transaction.
 pub async fn begin(client: &mut Client, db: &mut Db) {
-    client.query("begin");
-    db.expect_query("begin").await;
-    db.reply(&[ok_with(IN_TRANS)]);
-    client.expect(&[ok_with(IN_TRANS)]).await;
+    client.hears_from(db, "begin", &[ok_with(IN_TRANS)]).await;
 }

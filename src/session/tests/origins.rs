@@ -196,11 +196,7 @@ fn the_address_in_the_header_is_the_clients() {
                 let login = Login::default();
                 let mut client = login_behind(&world, &Arc::default(), &header, &login).await.unwrap();
                 assert_eq!(peers(&world), [peer], "chunk {chunk}");
-                client.query("select 1");
-                let mut db = db0.accept().await;
-                db.expect_set("").await;
-                db.answer_one("select 1").await;
-                client.expect(&one()).await;
+                let _db = client.reads_first_on(&db0, "select 1").await;
                 client.quit();
                 world.expect_nothing_left(1).await;
             }

@@ -124,9 +124,7 @@ async fn logged_in(world: &World, server: &Server) -> (Client, Db) {
 
 /// A statement runs on this connection.
 async fn runs(client: &mut Client, db: &mut Db, sql: &str) {
-    client.query(sql);
-    db.answer_ok(sql).await;
-    client.expect_ok().await;
+    client.runs_on(db, sql).await;
 }
 
 #[test]

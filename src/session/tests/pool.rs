@@ -17,9 +17,7 @@ fn the_next_session_gets_a_clean_connection_as_it_is() {
         db.expect_silence().await;
         world.expect_nothing_left(1).await;
         let mut next = world.client().await;
-        next.query("do 1");
-        db.answer_ok("do 1").await;
-        next.expect_ok().await;
+        next.runs_on(&mut db, "do 1").await;
         db0.expect_nobody().await;
         next.quit();
         db.expect_silence().await;
@@ -43,17 +41,10 @@ fn a_connection_with_a_pin_is_reset_for_the_next_session() {
         for (sql, answer) in pins {
             let world = World::new();
             let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
-            client.query(sql);
-            db.expect_query(sql).await;
-            db.reply(&answer);
-            client.expect(&answer).await;
+            client.hears_from(&mut db, sql, &answer).await;
             // Nobody gets it as long as its session lives.
             let mut other = world.client().await;
-            other.query("do 2");
-            let mut second = db0.accept().await;
-            second.expect_set("").await;
-            second.answer_ok("do 2").await;
-            other.expect_ok().await;
+            let second = other.runs_first_on(&db0, "do 2").await;
             client.quit();
             db.expect_reset().await;
             drop((other, second));
@@ -93,11 +84,7 @@ fn a_connection_with_what_a_reset_leaves_is_closed() {
                 client.peer.packet().await;
                 // As long as the session lives, the connection is its own.
                 let mut other = world.client().await;
-                other.query("do 2");
-                let mut second = db0.accept().await;
-                second.expect_set("").await;
-                second.answer_ok("do 2").await;
-                other.expect_ok().await;
+                let _second = other.runs_first_on(&db0, "do 2").await;
                 match ends {
                     "quit" => client.quit(),
                     "reset" => {
@@ -142,9 +129,7 @@ fn what_a_statement_did_is_not_asked_of_another_sessions_connection() {
             next.expect(&one()).await;
             // A session that ran something asks for that.
             for sql in ["select a from t", sql] {
-                next.query(sql);
-                db.answer_one(sql).await;
-                next.expect(&one()).await;
+                next.reads_on(&mut db, sql).await;
             }
             db0.expect_nobody().await;
         }
@@ -160,13 +145,8 @@ fn what_a_statement_of_ones_own_did_is_asked_without_a_reset_also_behind_a_schem
         let login = Login { schema: Some("shop"), ..Login::default() };
         let (mut next, ()) = tokio::join!(world.login(&login), db.expect_init_db("shop"));
         let warned = [0, 0, 0, 2, 0, 1, 0];
-        next.query("insert into t values ('too long')");
-        db.expect_query("insert into t values ('too long')").await;
-        db.reply(&[warned.to_vec()]);
-        next.expect(&[warned.to_vec()]).await;
-        next.query("show warnings");
-        db.answer_one("show warnings").await;
-        next.expect(&one()).await;
+        next.hears_from(&mut db, "insert into t values ('too long')", &[warned.to_vec()]).await;
+        next.reads_on(&mut db, "show warnings").await;
         db0.expect_nobody().await;
     });
 }
@@ -190,9 +170,7 @@ fn a_read_in_a_transaction_is_followed_by_a_reset_and_a_change_is_taken_back_by_
             }
             db.expect_silence().await;
             let mut last = world.client().await;
-            last.query("select a from t");
-            db.answer_one("select a from t").await;
-            last.expect(&one()).await;
+            last.reads_on(&mut db, "select a from t").await;
         }
     });
 }
@@ -327,9 +305,7 @@ fn a_login_with_the_schema_of_a_waiting_connection_brings_what_it_has_differentl
         client.quit();
         tokio::time::sleep(Duration::from_millis(10)).await;
         let (mut next, ()) = tokio::join!(world.login(&login), db.expect_init_db("shop"));
-        next.query("select 1");
-        db.answer_one("select 1").await;
-        next.expect(&one()).await;
+        next.reads_on(&mut db, "select 1").await;
         db0.expect_nobody().await;
     });
 }
@@ -363,11 +339,7 @@ fn a_connection_that_died_in_the_pool_is_not_used() {
         db.expect_silence().await;
         db.die();
         let mut next = world.client().await;
-        next.query("insert into t values (1)");
-        let mut db = db0.accept().await;
-        db.expect_set("").await;
-        db.answer_ok("insert into t values (1)").await;
-        next.expect_ok().await;
+        let _db = next.runs_first_on(&db0, "insert into t values (1)").await;
         next.quit();
         world.expect_nothing_left(1).await;
     });
@@ -409,11 +381,7 @@ fn who_waits_for_its_accounts_limit_holds_up_no_other_account() {
         waiting.query("insert into t values (1)");
         tokio::time::sleep(Duration::from_millis(10)).await;
         let mut other = world.login(&Login { user: "other", ..Login::default() }).await;
-        other.query("do 2");
-        let mut second = db0.accept().await;
-        second.expect_set("").await;
-        second.answer_ok("do 2").await;
-        other.expect_ok().await;
+        let _second = other.runs_first_on(&db0, "do 2").await;
         holder.quit();
         db.expect_reset().await;
         db.expect_set("").await;

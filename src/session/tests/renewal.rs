@@ -8,11 +8,7 @@ use super::*;
 /// Another session uses a connection of its own and leaves it to whoever comes.
 async fn idle(world: &World, db0: &Server) -> Db {
     let mut client = world.client().await;
-    client.query("do 7");
-    let mut db = db0.accept().await;
-    db.expect_set("").await;
-    db.answer_ok("do 7").await;
-    client.expect_ok().await;
+    let mut db = client.runs_first_on(&db0, "do 7").await;
     client.quit();
     db.expect_silence().await;
     db
@@ -43,9 +39,7 @@ fn new_sessions_get_connections_that_began_behind_the_change() {
             let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
             let mut unclaimed = idle(&world, &db0).await;
             let mut other = world.client().await;
-            other.query("do 2");
-            unclaimed.answer_ok("do 2").await;
-            other.expect_ok().await;
+            other.runs_on(&mut unclaimed, "do 2").await;
             let mut own = unclaimed;
             let mut left = idle(&world, &db0).await;
             client.query(sql);
@@ -55,20 +49,12 @@ fn new_sessions_get_connections_that_began_behind_the_change() {
             client.expect_ok().await;
             left.peer.expect_end().await;
             // Sessions that were there keep what they have.
-            other.query("do 3");
-            own.answer_ok("do 3").await;
-            other.expect_ok().await;
-            client.query("do 3");
-            db.answer_ok("do 3").await;
-            client.expect_ok().await;
+            other.runs_on(&mut own, "do 3").await;
+            client.runs_on(&mut db, "do 3").await;
             // Before that a login would ask a server how sessions begin now.
             tokio::time::sleep(Duration::from_secs(6)).await;
             let mut new = world.client().await;
-            new.query("do 4");
-            let mut fresh = db0.accept().await;
-            fresh.expect_set("").await;
-            fresh.answer_ok("do 4").await;
-            new.expect_ok().await;
+            let mut fresh = new.runs_first_on(&db0, "do 4").await;
             // And nobody gets it after them.
             other.quit();
             own.peer.expect_end().await;
@@ -100,15 +86,10 @@ fn what_was_refused_or_changes_a_session_closes_nothing() {
             let world = World::new();
             let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
             let mut left = idle(&world, &db0).await;
-            client.query(sql);
-            db.expect_query(sql).await;
-            db.reply(&answer);
-            client.expect(&answer).await;
+            client.hears_from(&mut db, sql, &answer).await;
             left.peer.expect_silence().await;
             let mut new = world.client().await;
-            new.query("do 4");
-            left.answer_ok("do 4").await;
-            new.expect_ok().await;
+            new.runs_on(&mut left, "do 4").await;
             db0.expect_nobody().await;
         }
     });
@@ -133,10 +114,7 @@ fn in_a_text_of_several_only_what_was_executed_counts() {
             let world = World::new();
             let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
             let mut left = idle(&world, &db0).await;
-            client.query(sql);
-            db.expect_query(sql).await;
-            db.reply(&first);
-            client.expect(&first).await;
+            client.hears_from(&mut db, sql, &first).await;
             if closed == Some(0) {
                 left.peer.expect_end().await;
             } else {
@@ -189,9 +167,7 @@ fn accounts_change_on_all_servers() {
             reader.quit();
             replica.expect_silence().await;
             let (mut client, _, mut db) = attached(&world, &Login::default()).await;
-            client.query(sql);
-            db.answer_ok(sql).await;
-            client.expect_ok().await;
+            client.runs_on(&mut db, sql).await;
             replica.peer.expect_end().await;
         }
     });
@@ -205,9 +181,7 @@ fn a_full_server_makes_room_for_a_connection_of_now() {
         };
         let world = World::with(Settings { change, ..Settings::default() });
         let (mut client, db0, mut db) = attached(&world, &Login::default()).await;
-        client.query("set global a = 1");
-        db.answer_ok("set global a = 1").await;
-        client.expect_ok().await;
+        client.runs_on(&mut db, "set global a = 1").await;
         tokio::time::sleep(Duration::from_secs(6)).await;
         let mut new = world.client().await;
         new.query("do 4");

@@ -33,9 +33,7 @@ impl OnReplica {
     /// So many reads run on the replica of before.
     async fn stays(&mut self, reads: usize) {
         for _ in 0..reads {
-            self.client.query(READ);
-            self.db.answer_one(READ).await;
-            self.client.expect(&one()).await;
+            self.client.reads_on(&mut self.db, READ).await;
         }
     }
 }

@@ -44,11 +44,7 @@ fn reads_go_to_a_replica_in_a_read_only_session() {
         let world = world(Settings::default());
         let db1 = world.server("db-1");
         let mut client = world.login(&login()).await;
-        client.query("select a from t");
-        let mut db = db1.accept().await;
-        db.expect_read_only_set("").await;
-        db.answer_one("select a from t").await;
-        client.expect(&one()).await;
+        let mut db = client.reads_first_on_read_only(&db1, "select a from t").await;
         // What writes all the same is found out by the server: its answer is what a read-only server says.
         client.query("select a from t for update");
         db.expect_query("select a from t for update").await;
@@ -71,11 +67,7 @@ fn no_server_is_told_to_permit_several_statements() {
         let world = world(Settings::default());
         let db1 = world.server("db-1");
         let mut client = world.login(&login()).await;
-        client.query("select a from t");
-        let mut db = db1.accept().await;
-        db.expect_read_only_set("").await;
-        db.answer_one("select a from t").await;
-        client.expect(&one()).await;
+        let mut db = client.reads_first_on_read_only(&db1, "select a from t").await;
         // The client permits itself several statements, and the proxy answers.
         client.send(vec![0x1b, 0, 0]);
         assert_eq!(client.peer.packet().await.1.first(), Some(&0xfe));
@@ -182,11 +174,7 @@ fn a_replica_that_refuses_connections_is_passed_over() {
         let db2 = world.server("db-2");
         for _ in 0..8 {
             let mut client = world.login(&login()).await;
-            client.query("select 1");
-            let mut db = db2.accept().await;
-            db.expect_read_only_set("").await;
-            db.answer_one("select 1").await;
-            client.expect(&one()).await;
+            let db = client.reads_first_on_read_only(&db2, "select 1").await;
             drop(db);
         }
         assert!(world.outside.kicks.borrow().contains(&world.id("db-1")));
@@ -215,11 +203,7 @@ fn a_transaction_on_a_replica_that_lost_its_role_ends_there_and_the_next_goes_el
                 world.replica_behind("db-1", std::time::Duration::from_secs(3600));
             }
         }
-        client.query("select 2");
-        let mut other = db2.accept().await;
-        other.expect_read_only_set("").await;
-        other.answer_one("select 2").await;
-        client.expect(&one()).await;
+        let _other = client.reads_first_on_read_only(&db2, "select 2").await;
         // The old one waits for the replica to be one again, for whoever comes then.
         db.peer.expect_silence().await;
         client.quit();
@@ -234,11 +218,7 @@ fn a_replica_session_survives_a_promotion_elsewhere() {
         world.down("db-1");
         let db2 = world.server("db-2");
         let mut client = world.login(&login()).await;
-        client.query("select 1");
-        let mut db = db2.accept().await;
-        db.expect_read_only_set("").await;
-        db.answer_one("select 1").await;
-        client.expect(&one()).await;
+        let mut db = client.reads_first_on_read_only(&db2, "select 1").await;
         world.down("db-0");
         world.primary("db-1");
         client.query("select 2");
@@ -304,11 +284,7 @@ fn a_killed_rollback_leaves_nothing_open() {
         db.reply(std::slice::from_ref(&killed));
         db.die();
         client.expect(&[killed]).await;
-        client.query("select a from t");
-        let mut db = db1.accept().await;
-        db.expect_read_only_set("").await;
-        db.answer_one("select a from t").await;
-        client.expect(&one()).await;
+        let _db = client.reads_first_on_read_only(&db1, "select a from t").await;
     });
 }
 

@@ -45,30 +45,18 @@ async fn story_with(settings: Settings) -> Story {
     let world = world(settings);
     let (primary, replica) = (world.server("db-0"), world.server("db-1"));
     let mut client = world.login(&login()).await;
-    client.query(WRITE);
-    let mut db0 = primary.accept().await;
-    db0.expect_set("").await;
-    db0.answer_ok(WRITE).await;
-    client.expect_ok().await;
-    client.query(READ);
-    let mut db1 = replica.accept().await;
-    db1.expect_read_only_set("").await;
-    db1.answer_one(READ).await;
-    client.expect(&one()).await;
+    let db0 = client.runs_first_on(&primary, WRITE).await;
+    let db1 = client.reads_first_on_read_only(&replica, READ).await;
     Story { world, primary, replica, client, db0, db1 }
 }
 
 impl Story {
     pub async fn reads(&mut self, sql: &str) {
-        self.client.query(sql);
-        self.db1.answer_one(sql).await;
-        self.client.expect(&one()).await;
+        self.client.reads_on(&mut self.db1, sql).await;
     }
 
     pub async fn reads_on_primary(&mut self, sql: &str) {
-        self.client.query(sql);
-        self.db0.answer_one(sql).await;
-        self.client.expect(&one()).await;
+        self.client.reads_on(&mut self.db0, sql).await;
     }
 
     /// On the primary, with this status and these session state changes.
@@ -190,10 +178,7 @@ fn a_transaction_that_only_reads_runs_on_the_replica() {
     play(async {
         let mut s = story().await;
         let status = 0x2003;
-        s.client.query("start transaction read only");
-        s.db1.expect_query("start transaction read only").await;
-        s.db1.reply(&[ok_with(status)]);
-        s.client.expect(&[ok_with(status)]).await;
+        s.client.hears_from(&mut s.db1, "start transaction read only", &[ok_with(status)]).await;
         // What writes gets the server's error, and never reaches the replica.
         s.client.query(WRITE);
         let refusal = err(1792, "25006", "Cannot execute statement in a READ ONLY transaction.");
@@ -203,9 +188,7 @@ fn a_transaction_that_only_reads_runs_on_the_replica() {
         let answer = result_set(MODERN, &["a"], &[row(&["1"])], status);
         s.db1.reply(&answer);
         s.client.expect(&answer).await;
-        s.client.query("commit");
-        s.db1.answer_ok("commit").await;
-        s.client.expect_ok().await;
+        s.client.runs_on(&mut s.db1, "commit").await;
         s.runs(WRITE, AUTOCOMMIT, &[]).await;
         s.ends(2).await;
     });
@@ -215,16 +198,10 @@ fn a_transaction_that_only_reads_runs_on_the_replica() {
 fn a_transaction_that_may_write_ends_one_that_only_reads() {
     play(async {
         let mut s = story().await;
-        s.client.query("start transaction read only");
-        s.db1.expect_query("start transaction read only").await;
-        s.db1.reply(&[ok_with(0x2003)]);
-        s.client.expect(&[ok_with(0x2003)]).await;
+        s.client.hears_from(&mut s.db1, "start transaction read only", &[ok_with(0x2003)]).await;
         // On MySQL it goes on as the one before, also with COMMIT AND CHAIN.
         for sql in ["begin", "commit and chain"] {
-            s.client.query(sql);
-            s.db1.expect_query(sql).await;
-            s.db1.reply(&[ok_with(0x2003)]);
-            s.client.expect(&[ok_with(0x2003)]).await;
+            s.client.hears_from(&mut s.db1, sql, &[ok_with(0x2003)]).await;
         }
         let sql = "start transaction read write";
         s.client.query(sql);
@@ -440,15 +417,11 @@ fn without_replicas_reads_run_on_the_primary() {
         let mut s = loose().await;
         s.world.down("db-1");
         s.db1.peer.expect_end().await;
-        s.client.query(READ);
-        s.db0.answer_one(READ).await;
-        s.client.expect(&one()).await;
+        s.client.reads_on(&mut s.db0, READ).await;
         assert_eq!(s.placed(StatementKind::Read, Role::Primary, Why::NoReplica), 1);
         // Also before a probe has seen it: nobody listens at the other.
         s.world.replica("db-2");
-        s.client.query("select b from t");
-        s.db0.answer_one("select b from t").await;
-        s.client.expect(&one()).await;
+        s.client.reads_on(&mut s.db0, "select b from t").await;
         assert!(s.world.outside.kicks.borrow().contains(&s.world.id("db-2")));
         s.client.quit();
         s.world.expect_nothing_left(1).await;
@@ -527,9 +500,7 @@ fn a_demoted_primary_takes_no_replica_sessions_transaction_with_it() {
         let answer = result_set(MODERN, &["a"], &[row(&["1"])], READING);
         s.db1.reply(&answer);
         s.client.expect(&answer).await;
-        s.client.query("commit");
-        s.db1.answer_ok("commit").await;
-        s.client.expect_ok().await;
+        s.client.runs_on(&mut s.db1, "commit").await;
         s.client.query(WRITE);
         let mut new = db2.accept().await;
         new.answer_ok(SET).await;

@@ -54,9 +54,7 @@ fn a_client_that_reads_slowly_gets_all_of_its_answer() {
         }
         client.peer.set_full(false);
         client.peer.expect_bytes(&bytes[bytes.len() - 1..]).await;
-        client.query("select 2");
-        db.answer_one("select 2").await;
-        client.expect(&one()).await;
+        client.reads_on(&mut db, "select 2").await;
         assert_eq!(stalls(&world), 0);
     });
 }
@@ -118,10 +116,7 @@ fn half_of_a_local_file_ends_at_the_server_too() {
         for sent in [0, 200_000] {
             let world = World::new();
             let (mut client, _db0, mut db) = attached(&world, &Login::default()).await;
-            client.query("load data local infile 'f' into table t");
-            db.expect_query("load data local infile 'f' into table t").await;
-            db.reply(&[b"\xfbf".to_vec()]);
-            client.expect(&[b"\xfbf".to_vec()]).await;
+            client.hears_from(&mut db, "load data local infile 'f' into table t", &[b"\xfbf".to_vec()]).await;
             let said = frames(2, &[vec![b'x'; 300_000]]);
             client.peer.say(&said[..sent]);
             db.peer.expect_bytes(&said[..sent]).await;
@@ -144,9 +139,7 @@ fn a_change_of_user_must_be_done_within_the_time_of_a_login() {
         assert_eq!((seq, switch[0]), (1, 0xfe));
         // The server connection is another's meanwhile.
         let mut next = world.client().await;
-        next.query("select 1");
-        db.answer_one("select 1").await;
-        next.expect(&one()).await;
+        next.reads_on(&mut db, "select 1").await;
         seconds(&world, 10).await;
         assert_eq!(world.closed(Close::LoginTimeout), 0);
         seconds(&world, 3).await;

@@ -24,9 +24,7 @@ pub async fn tell(client: &mut Client, db: &mut Db, sql: &str, state: &[u8]) {
 }
 
 pub async fn read(client: &mut Client, db: &mut Db, sql: &str) {
-    client.query(sql);
-    db.answer_one(sql).await;
-    client.expect(&one()).await;
+    client.reads_on(db, sql).await;
 }
 
 fn inserted(id: u8) -> Vec<u8> {
@@ -106,10 +104,7 @@ fn an_insert_id_is_asked_for_before_another_session_gets_the_connection() {
     play(async {
         let world = one_only();
         let (mut first, db0, mut db) = attached(&world, &Login::default()).await;
-        first.query("insert into t values ()");
-        db.expect_query("insert into t values ()").await;
-        db.reply(&[inserted(7)]);
-        first.expect(&[inserted(7)]).await;
+        first.hears_from(&mut db, "insert into t values ()", &[inserted(7)]).await;
         let mut second = world.client().await;
         second.query("select a from t");
         db.expect_query("SELECT CAST(LAST_INSERT_ID() AS BINARY) LIMIT 1").await;
@@ -175,10 +170,7 @@ fn an_insert_id_that_is_being_asked_for_is_waited_for_on_a_connection_in_the_sam
         };
         let world = World::with(Settings { change, ..Settings::default() });
         let (mut first, db0, mut db) = attached(&world, &Login::default()).await;
-        first.query("insert into t values ()");
-        db.expect_query("insert into t values ()").await;
-        db.reply(&[inserted(7)]);
-        first.expect(&[inserted(7)]).await;
+        first.hears_from(&mut db, "insert into t values ()", &[inserted(7)]).await;
         let mut third = world.client().await;
         third.query("begin");
         let mut other = db0.accept().await;
@@ -189,9 +181,7 @@ fn an_insert_id_that_is_being_asked_for_is_waited_for_on_a_connection_in_the_sam
         let mut second = world.client().await;
         second.query("select a from t");
         db.expect_query("SELECT CAST(LAST_INSERT_ID() AS BINARY) LIMIT 1").await;
-        third.query("commit");
-        other.answer_ok("commit").await;
-        third.expect_ok().await;
+        third.runs_on(&mut other, "commit").await;
         third.quit();
         first.query("update t set a = 1");
         other.expect_silence().await;
@@ -212,10 +202,7 @@ fn an_insert_id_is_not_lost_with_who_asked_for_it() {
     play(async {
         let world = one_only();
         let (mut first, db0, mut db) = attached(&world, &Login::default()).await;
-        first.query("insert into t values ()");
-        db.expect_query("insert into t values ()").await;
-        db.reply(&[inserted(7)]);
-        first.expect(&[inserted(7)]).await;
+        first.hears_from(&mut db, "insert into t values ()", &[inserted(7)]).await;
         let mut second = world.client().await;
         second.query("select a from t");
         db.expect_query("SELECT CAST(LAST_INSERT_ID() AS BINARY) LIMIT 1").await;
@@ -236,16 +223,11 @@ fn an_insert_id_that_nobody_will_ask_for_is_not_asked_for() {
     play(async {
         let world = one_only();
         let (mut first, db0, mut db) = attached(&world, &Login::default()).await;
-        first.query("insert into t values ()");
-        db.expect_query("insert into t values ()").await;
-        db.reply(&[inserted(7)]);
-        first.expect(&[inserted(7)]).await;
+        first.hears_from(&mut db, "insert into t values ()", &[inserted(7)]).await;
         first.quit();
         db.expect_silence().await;
         let mut second = world.client().await;
-        second.query("select last_insert_id()");
-        db.answer_one("select last_insert_id()").await;
-        second.expect(&one()).await;
+        second.reads_on(&mut db, "select last_insert_id()").await;
         db0.expect_nobody().await;
     });
 }
@@ -255,10 +237,7 @@ fn a_connection_that_dies_when_it_is_asked_for_its_insert_id_costs_only_that() {
     play(async {
         let world = one_only();
         let (mut first, db0, mut db) = attached(&world, &Login::default()).await;
-        first.query("insert into t values ()");
-        db.expect_query("insert into t values ()").await;
-        db.reply(&[inserted(7)]);
-        first.expect(&[inserted(7)]).await;
+        first.hears_from(&mut db, "insert into t values ()", &[inserted(7)]).await;
         let mut second = world.client().await;
         second.query("select a from t");
         db.expect_query("SELECT CAST(LAST_INSERT_ID() AS BINARY) LIMIT 1").await;
@@ -293,9 +272,7 @@ fn what_the_last_statement_did_is_forgotten_once_and_kept_from_then_on() {
             second.query("select c from t");
             db.peer.expect_silence().await;
             db0.expect_nobody().await;
-            first.query(sql);
-            db.answer_one(sql).await;
-            first.expect(&one()).await;
+            first.reads_on(&mut db, sql).await;
             first.quit();
             db.expect_reset().await;
             db.expect_set("").await;
@@ -411,13 +388,10 @@ fn a_pinned_connection_is_waited_for_in_order_and_given_on_when_the_pin_ends() {
         third.query("do 3");
         db.peer.expect_silence().await;
         assert_eq!(world.context.metrics.waiting_for_connection.get(), 2);
-        first.query("select a from t");
-        db.expect_query("select a from t").await;
-        db.reply(&result_set(MODERN, &["a"], &[row(&["1"])], IN_TRANS));
-        first.expect(&result_set(MODERN, &["a"], &[row(&["1"])], IN_TRANS)).await;
-        first.query("commit");
-        db.answer_ok("commit").await;
-        first.expect_ok().await;
+        first
+            .hears_from(&mut db, "select a from t", &result_set(MODERN, &["a"], &[row(&["1"])], IN_TRANS))
+            .await;
+        first.runs_on(&mut db, "commit").await;
         // The first asks again, but it is not its turn.
         first.query("do 1");
         for (client, sql) in [(&mut second, "do 2"), (&mut third, "do 3"), (&mut first, "do 1")] {
@@ -446,9 +420,7 @@ fn a_full_limit_is_not_waited_for_for_ever_and_the_error_names_it() {
             [(one_only(), "limits.max_server_connections"), (by_user, "max_connections of the user")]
         {
             let (mut first, db0, mut db) = attached(&world, &Login::default()).await;
-            first.query("select get_lock('a', 1)");
-            db.answer_one("select get_lock('a', 1)").await;
-            first.expect(&one()).await;
+            first.reads_on(&mut db, "select get_lock('a', 1)").await;
             let mut second = world.client().await;
             let began = tokio::time::Instant::now();
             second.query("select 2");
@@ -482,10 +454,7 @@ fn one_that_cannot_serve_makes_way_for_one_that_can() {
         let world = one_only();
         let (mut first, db0, mut db) = attached(&world, &Login::default()).await;
         tell(&mut first, &mut db, "use shop", &schema("shop")).await;
-        first.query("insert into t values ()");
-        db.expect_query("insert into t values ()").await;
-        db.reply(&[inserted(7)]);
-        first.expect(&[inserted(7)]).await;
+        first.hears_from(&mut db, "insert into t values ()", &[inserted(7)]).await;
         // A schema cannot be taken away from a connection, nor its account changed.
         let mut second = world.login(&Login { user: "other", ..Login::default() }).await;
         second.query("select a from t");
@@ -515,10 +484,7 @@ fn a_session_that_ends_while_its_connection_is_asked_for_leaves_its_place() {
     play(async {
         let world = one_only();
         let (mut first, db0, mut db) = attached(&world, &Login::default()).await;
-        first.query("insert into t values ()");
-        db.expect_query("insert into t values ()").await;
-        db.reply(&[inserted(7)]);
-        first.expect(&[inserted(7)]).await;
+        first.hears_from(&mut db, "insert into t values ()", &[inserted(7)]).await;
         let mut second = world.client().await;
         second.query("select a from t");
         db.expect_query("SELECT CAST(LAST_INSERT_ID() AS BINARY) LIMIT 1").await;
@@ -527,11 +493,7 @@ fn a_session_that_ends_while_its_connection_is_asked_for_leaves_its_place() {
         drop(db);
         // The only place is free again.
         let mut third = world.client().await;
-        third.query("select b from t");
-        let mut db = db0.accept().await;
-        db.expect_set("").await;
-        db.answer_one("select b from t").await;
-        third.expect(&one()).await;
+        let _db = third.reads_first_on(&db0, "select b from t").await;
         first.quit();
         third.quit();
         world.expect_nothing_left(1).await;
@@ -545,11 +507,7 @@ fn a_parked_connection_that_died_is_replaced_also_where_there_is_no_room() {
         let (mut first, db0, db) = attached(&world, &Login::default()).await;
         db.die();
         let mut second = world.client().await;
-        second.query("insert into t values (1)");
-        let mut db = db0.accept().await;
-        db.expect_set("").await;
-        db.answer_ok("insert into t values (1)").await;
-        second.expect_ok().await;
+        let mut db = second.runs_first_on(&db0, "insert into t values (1)").await;
         read(&mut first, &mut db, "select a from t").await;
         first.quit();
         second.quit();

@@ -63,11 +63,7 @@ fn a_write_is_in_doubt_and_sent_once() {
             stops(&world, db, &[shuts_down()]).await;
             client.expect_err(1105, "08007").await;
             db1.expect_nobody().await;
-            client.query(READ);
-            let mut db = db1.accept().await;
-            db.expect_set("").await;
-            db.answer_one(READ).await;
-            client.expect(&one()).await;
+            let _db = client.reads_first_on(&db1, READ).await;
         }
     });
 }
@@ -108,11 +104,7 @@ fn who_was_killed_hears_it_in_the_servers_words() {
                 client.expect(std::slice::from_ref(&error)).await;
                 assert!(began.elapsed() < Duration::from_secs(1));
                 assert_eq!(*world.outside.kicks.borrow(), [world.id("db-0")], "the probes are asked");
-                client.query(READ);
-                let mut db = db0.accept().await;
-                db.expect_set("").await;
-                db.answer_one(READ).await;
-                client.expect(&one()).await;
+                let _db = client.reads_first_on(&db0, READ).await;
             }
         }
     });
@@ -207,11 +199,7 @@ fn what_a_killed_statement_would_have_left_went_with_its_connection() {
         db.reply(&[shuts_down()]);
         db.die();
         client.expect(&[shuts_down()]).await;
-        client.query(READ);
-        let mut db = db0.accept().await;
-        db.expect_set("").await;
-        db.answer_one(READ).await;
-        client.expect(&one()).await;
+        let _db = client.reads_first_on(&db0, READ).await;
     });
 }
 
@@ -227,11 +215,7 @@ fn a_connection_that_is_ended_behind_rows_goes_to_nobody_else() {
         client.expect(&columns).await;
         client.peer.packet().await;
         // Its end has not arrived.
-        client.query(READ);
-        let mut again = db0.accept().await;
-        again.expect_set("").await;
-        again.answer_one(READ).await;
-        client.expect(&one()).await;
+        let _again = client.reads_first_on(&db0, READ).await;
         db.peer.expect_end().await;
     });
 }
@@ -249,9 +233,7 @@ fn a_signal_that_says_so_costs_nothing() {
             db.reply(std::slice::from_ref(&answer));
             client.expect(&[answer]).await;
         }
-        client.query("select a from x");
-        db.answer_one("select a from x").await;
-        client.expect(&one()).await;
+        client.reads_on(&mut db, "select a from x").await;
     });
 }
 
@@ -332,9 +314,7 @@ fn an_execute_is_not_told_of_a_server_that_ends_before_it() {
         let world = World::new();
         let (mut client, _, mut db) = attached(&world, &Login::default()).await;
         let prepare = "prepare s from 'insert into t values (1)'";
-        client.query(prepare);
-        db.answer_ok(prepare).await;
-        client.expect_ok().await;
+        client.runs_on(&mut db, prepare).await;
         db.die();
         let db1 = world.server("db-1");
         super::failover::switch(&world);
@@ -396,10 +376,7 @@ fn statements_behind_the_end_of_their_transaction_are_in_doubt() {
             }
             // The server undid all of it, and the first of these says so.
             let sql = "insert into t values (1); insert into t values (2)";
-            client.query(sql);
-            db.expect_query(sql).await;
-            db.reply(&[ok_with(MORE)]);
-            client.expect(&[ok_with(MORE)]).await;
+            client.hears_from(&mut db, sql, &[ok_with(MORE)]).await;
             if told {
                 db.peer.say(&frames(2, &[shuts_down()]));
             } else {

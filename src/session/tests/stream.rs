@@ -96,9 +96,7 @@ fn literals_show_only_if_allowed_and_never_those_that_may_be_passwords() {
                 format!("select '{SENTINEL}', '{}', 'password'", "x".repeat(5_000)),
             ];
             for text in &texts {
-                client.query(text);
-                db.answer_ok(text).await;
-                client.expect_ok().await;
+                client.runs_on(&mut db, text).await;
             }
             let events = read(&world, 1).await;
             assert_eq!(events.len(), texts.len());
@@ -197,9 +195,7 @@ fn statements_that_change_definitions_privileges_or_servers_are_recorded() {
         let (mut client, _db0, mut db) = attached(&world, &Login::default()).await;
         audited(&world).await;
         let run = async |client: &mut Client, db: &mut Db, sql: &str| {
-            client.query(sql);
-            db.answer_ok(sql).await;
-            client.expect_ok().await;
+            client.runs_on(db, sql).await;
         };
         for plain in ["select 1", "insert into t values (1)", "set @a = 1", "begin", "commit"] {
             run(&mut client, &mut db, plain).await;
@@ -292,9 +288,7 @@ fn a_text_of_several_statements_counts_as_each_of_them() {
             live.audit.events = events;
             world.context.new_settings(Arc::new(live));
             let (mut client, _db0, mut db) = attached(&world, &Login::default()).await;
-            client.query(text);
-            db.answer_ok(text).await;
-            client.expect_ok().await;
+            client.runs_on(&mut db, text).await;
             assert_eq!(audited(&world).await.len(), 1, "{text}");
         }
     });

@@ -62,9 +62,7 @@ fn a_traced_statement_is_an_exemplar_of_its_port_and_its_server() {
         let world = world(on_demand);
         let (mut client, _, mut db) = attached(&world, &Login::default()).await;
         let mut exemplars = async |text: &str| {
-            client.query(text);
-            db.answer_ok(text).await;
-            client.expect_ok().await;
+            client.runs_on(&mut db, text).await;
             let metrics = &world.context.metrics;
             let ports: Vec<_> = metrics.latency.iter().flat_map(Latency::trace_ids).collect();
             (ports, metrics.server_latencies.of(0).map(Latency::trace_ids))
@@ -80,9 +78,7 @@ fn a_statement_without_a_connection_waits_for_one_and_for_its_state() {
     play(async {
         let world = world(on);
         let (mut client, _, mut db) = attached(&world, &Login::default()).await;
-        client.query("do 2");
-        db.answer_ok("do 2").await;
-        client.expect_ok().await;
+        client.runs_on(&mut db, "do 2").await;
         client.send(vec![0x0e]);
         client.expect_ok().await;
         let records = taken(&world);
@@ -121,9 +117,7 @@ fn nothing_is_traced_while_traces_are_off() {
         let world = World::new();
         let (mut client, _, mut db) = attached(&world, &Login::default()).await;
         let text = format!("do 2 /*traceparent='{PARENT}'*/");
-        client.query(&text);
-        db.answer_ok(&text).await;
-        client.expect_ok().await;
+        client.runs_on(&mut db, &text).await;
         assert!(taken(&world).is_empty());
     });
 }
@@ -135,9 +129,7 @@ fn a_comment_says_whose_part_a_statement_is() {
         let (mut client, _, mut db) = attached(&world, &Login::default()).await;
         assert!(taken(&world).is_empty());
         let mut run = async |text: String| {
-            client.query(&text);
-            db.answer_ok(&text).await;
-            client.expect_ok().await;
+            client.runs_on(&mut db, &text).await;
         };
         run(format!("do 2 /*traceparent='{NOT_SAMPLED}'*/")).await;
         run("do 3 /*traceparent='nonsense'*/".to_owned()).await;

@@ -41,9 +41,7 @@ fn under_table_locks_only_the_statement_that_is_executed_is_prepared() {
         db.expect_set("").await;
         db.answer_ok("lock tables u read").await;
         first.expect_ok().await;
-        first.query("execute p3");
-        db.answer_one("execute p3").await;
-        first.expect(&one()).await;
+        first.reads_on(&mut db, "execute p3").await;
         first.query("execute p2");
         db.answer_ok("PREPARE `p2` FROM 'select a from u'").await;
         db.answer_one("execute p2").await;
@@ -54,9 +52,7 @@ fn under_table_locks_only_the_statement_that_is_executed_is_prepared() {
         db.reply(&[err(1100, "HY000", "Table 't' was not locked with LOCK TABLES")]);
         first.expect_err(1100, "HY000").await;
         db.peer.expect_silence().await;
-        first.query("execute p2");
-        db.answer_one("execute p2").await;
-        first.expect(&one()).await;
+        first.reads_on(&mut db, "execute p2").await;
         // DEALLOCATE only has to find something, and PREPARE nothing.
         first.query("deallocate prepare p1");
         db.answer_ok("PREPARE `p1` FROM 'DO 0'").await;
@@ -64,9 +60,7 @@ fn under_table_locks_only_the_statement_that_is_executed_is_prepared() {
         first.expect_ok().await;
         for sql in ["prepare p1 from 'select b from u'", "prepare p1 from 'select c from u'", "unlock tables"]
         {
-            first.query(sql);
-            db.answer_ok(sql).await;
-            first.expect_ok().await;
+            first.runs_on(&mut db, sql).await;
         }
     });
 }
@@ -123,9 +117,7 @@ fn what_mariadb_does_not_report_is_read_from_the_text() {
         db.answer_one("select 1/3").await;
         first.expect(&one()).await;
         // What the text does not tell is asked for; the connection is kept until it is known.
-        first.query("set @@div_precision_increment = @@sql_select_limit % 9");
-        db.answer_ok("set @@div_precision_increment = @@sql_select_limit % 9").await;
-        first.expect_ok().await;
+        first.runs_on(&mut db, "set @@div_precision_increment = @@sql_select_limit % 9").await;
         db.expect_query("SELECT CAST(@@session.div_precision_increment AS BINARY) LIMIT 1").await;
         second.query("select b from t");
         db.peer.expect_silence().await;
@@ -206,9 +198,7 @@ fn what_may_execute_anything_finds_no_statement_of_another_session() {
         db.answer_one("select f()").await;
         second.expect(&one()).await;
         // It may have prepared one, which is the session's.
-        second.query("execute p1");
-        db.answer_one("execute p1").await;
-        second.expect(&one()).await;
+        second.reads_on(&mut db, "execute p1").await;
     });
 }
 

@@ -61,9 +61,7 @@ fn a_read_that_only_passes_does_not_wait_for_a_login() {
 
 /// A session writes on the connection that a passing read left.
 async fn db0_is_taken(client: &mut Client, db0: &mut Db) {
-    client.query(SAFE);
-    db0.answer_ok(SAFE).await;
-    client.expect_ok().await;
+    client.runs_on(db0, SAFE).await;
 }
 
 #[test]

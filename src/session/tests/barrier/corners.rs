@@ -45,9 +45,7 @@ fn what_keeps_a_connection_there_does_not_make_a_read_stale() {
         let long = |id: u32| [&[0x18][..], &id.to_le_bytes(), &[0, 0], b"x"].concat();
         s.client.send(long(1));
         s.db1.expect(long(7)).await;
-        s.client.query("commit");
-        s.db1.answer_ok("commit").await;
-        s.client.expect_ok().await;
+        s.client.runs_on(&mut s.db1, "commit").await;
         let (mut waited, mut db0) = s.behind().await;
         s.client.query(READ);
         s.asked.tells(6).await;
@@ -207,11 +205,7 @@ async fn at_replica_port(settings: Settings, down: &str) -> (World, Server, Serv
     let other = if down == "db-1" { "db-2" } else { "db-1" };
     let (primary, replica) = (world.server("db-0"), world.server(other));
     let mut client = world.login(&Login { port: Port::Replica, ..Login::default() }).await;
-    client.query(READ);
-    let mut db = replica.accept().await;
-    db.expect_read_only_set("").await;
-    db.answer_one(READ).await;
-    client.expect(&one()).await;
+    let db = client.reads_first_on_read_only(&replica, READ).await;
     (world, primary, replica, client, db)
 }
 
@@ -229,9 +223,7 @@ fn a_replica_port_falls_back_to_the_primary_for_one_read() {
         db0.answer_one(STRONG).await;
         client.expect(&one()).await;
         // The next one does not stay there.
-        client.query(READ);
-        db1.answer_one(READ).await;
-        client.expect(&one()).await;
+        client.reads_on(&mut db1, READ).await;
     });
 }
 
@@ -246,9 +238,7 @@ fn a_replica_port_without_a_fallback_says_that_no_replica_is_there() {
         let mut waited = replica.accept().await;
         waited.waits(6, "1").await;
         client.expect_err(1105, "HY000").await;
-        client.query(READ);
-        db1.answer_one(READ).await;
-        client.expect(&one()).await;
+        client.reads_on(&mut db1, READ).await;
         primary.expect_nobody().await;
     });
 }
@@ -257,9 +247,7 @@ fn a_replica_port_without_a_fallback_says_that_no_replica_is_there() {
 fn a_replica_port_waits_where_the_session_holds_something() {
     play(async {
         let (_world, primary, replica, mut client, mut db1) = at_replica_port(strong(), "db-2").await;
-        client.query("select get_lock('a', 1)");
-        db1.answer_one("select get_lock('a', 1)").await;
-        client.expect(&one()).await;
+        client.reads_on(&mut db1, "select get_lock('a', 1)").await;
         client.query(STRONG);
         let mut asked = primary.accept().await;
         asked.tells(6).await;

@@ -10,17 +10,9 @@ fn a_session_asks_where_it_could_go_back() {
             world.down("db-2");
             let (primary, replica) = (world.server("db-0"), world.server("db-1"));
             let mut client = world.login(&login()).await;
-            client.query(READ);
-            let mut db1 = replica.accept().await;
-            db1.expect_read_only_set("").await;
-            db1.answer_one(READ).await;
-            client.expect(&one()).await;
+            let mut db1 = client.reads_first_on_read_only(&replica, READ).await;
             // What it reads on the primary.
-            client.query("select a from t for update");
-            let mut db0 = primary.accept().await;
-            db0.expect_set("").await;
-            db0.answer_one("select a from t for update").await;
-            client.expect(&one()).await;
+            let _db0 = client.reads_first_on(&primary, "select a from t for update").await;
             client.query(READ);
             let mut asked = primary.accept().await;
             asked.tells(5).await;
@@ -84,9 +76,7 @@ fn a_session_waits_for_what_it_wrote_where_it_reads() {
         client.expect(&one()).await;
         // What was waited for is known to be there.
         for _ in 0..3 {
-            client.query(READ);
-            db1.answer_one(READ).await;
-            client.expect(&one()).await;
+            client.reads_on(&mut db1, READ).await;
         }
         let mut db0 = writes(&mut client, Some(db0), 7).await;
         client.query(READ);
@@ -113,9 +103,7 @@ fn a_session_waits_for_what_it_wrote_where_it_reads() {
         asked.tells(8).await;
         db1.answer_one(READ).await;
         client.expect(&one()).await;
-        client.query(READ);
-        db1.answer_one(READ).await;
-        client.expect(&one()).await;
+        client.reads_on(&mut db1, READ).await;
         waited.peer.expect_silence().await;
     });
 }
