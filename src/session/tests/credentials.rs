@@ -34,8 +34,7 @@ fn with_new_password() -> Login {
 
 /// Runs a statement on a connection that the proxy opens for it.
 async fn runs_on_a_new_one(client: &mut Client, db0: &Server) -> Db {
-    let db = client.runs_first_on(&db0, "do 2").await;
-    db
+    client.runs_first_on(db0, "do 2").await
 }
 
 #[test]

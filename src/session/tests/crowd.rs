@@ -96,7 +96,7 @@ fn where_nobody_is_let_in_nobody_waits_for_others() {
 /// A session whose only statement was a read on this server, and its connection there.
 async fn has_read(world: &World, server: &Server, login: &Login) -> (Client, Db) {
     let mut client = world.login(login).await;
-    let db = client.reads_first_on_read_only(&server, READ).await;
+    let db = client.reads_first_on_read_only(server, READ).await;
     (client, db)
 }
 

@@ -8,7 +8,7 @@ use super::*;
 /// Another session uses a connection of its own and leaves it to whoever comes.
 async fn idle(world: &World, db0: &Server) -> Db {
     let mut client = world.client().await;
-    let mut db = client.runs_first_on(&db0, "do 7").await;
+    let mut db = client.runs_first_on(db0, "do 7").await;
     client.quit();
     db.expect_silence().await;
     db
