@@ -7,7 +7,7 @@ use serde::Serialize;
 use tokio::time::Instant;
 
 use crate::telemetry::stream::unix_ms;
-use crate::telemetry::{Cell, LATENCY_BOUNDS_US, LATENCY_BUCKETS, WorkerMetrics, cell_of};
+use crate::telemetry::{Cell, LATENCY_BOUNDS_US, LATENCY_BUCKETS, WorkerMetrics};
 use crate::terms::{Port, Role, StatementKind, Why};
 
 /// How many points are kept: five minutes.
@@ -86,7 +86,7 @@ impl Points {
             bytes_out: rate(|c| c.bytes_out),
             p50_us: quantile(&latency, 0.5),
             p95_us: quantile(&latency, 0.95),
-            clients: Port::ALL.iter().map(|&p| self.sum(|w| cell_of(&w.clients, p as usize))).sum(),
+            clients: Port::ALL.iter().map(|&p| self.sum(|w| &w.clients[p])).sum(),
             waiting: self.sum(|w| &w.waiting_for_primary)
                 + self.sum(|w| &w.waiting_for_connection)
                 + self.sum(|w| &w.waiting_for_replica),
@@ -121,7 +121,7 @@ impl PointCounts {
             counts.errors += worker.proxy_errors.get();
             counts.bytes_in += worker.bytes_in.get();
             counts.bytes_out += worker.bytes_out.get();
-            for latency in &worker.latency {
+            for latency in worker.latency.values() {
                 let (buckets, _) = latency.read();
                 counts.latency.iter_mut().zip(buckets).for_each(|(sum, more)| *sum += more);
             }
@@ -159,8 +159,8 @@ mod tests {
         worker.placed.at(StatementKind::Unknown, Role::Primary, Why::Port).add(30);
         worker.placed.at(StatementKind::Read, Role::Replica, Why::PlainRead).add(50);
         worker.placed.at(StatementKind::Write, Role::Primary, Why::Modifies).add(10);
-        cell_of(&worker.clients, Port::Split as usize).add(7);
-        (0..100).for_each(|_| worker.latency[0].observe_us(300));
+        worker.clients[Port::Split].add(7);
+        (0..100).for_each(|_| worker.latency[Port::Primary].observe_us(300));
         tokio::time::advance(Duration::from_secs(2)).await;
         points.add();
         let point = *points.newest().unwrap();

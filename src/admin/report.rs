@@ -11,7 +11,7 @@ use super::{AdminState, ServedConfig};
 use crate::config::{Choice, Mode};
 use crate::discovery::WatchState;
 use crate::sql::RoutineCatalogue;
-use crate::telemetry::{Cell, WorkerMetrics, cell_of};
+use crate::telemetry::{Cell, WorkerMetrics};
 use crate::terms::{Disruption, Port};
 use crate::topology::{Alarm, Flavor, Health, Maintenance, PrimaryChange, Server, Snapshot};
 
@@ -231,7 +231,7 @@ impl ChangeCost {
     /// Returns the workers' counts since the start.
     pub fn counted(workers: &[Arc<WorkerMetrics>]) -> Self {
         let of = |effect: Disruption| {
-            let cells = workers.iter().map(|worker| cell_of(&worker.disruptions, effect as usize).get());
+            let cells = workers.iter().map(|worker| worker.disruptions[effect].get());
             cells.fold(0, u64::wrapping_add)
         };
         ChangeCost {
@@ -348,12 +348,11 @@ impl AdminState {
         };
         let port = |mode: &Mode| {
             let port = port_of(*mode);
-            let index = port as usize;
             let statements = self.workers.iter().map(|worker| worker.placed.all_from(port));
             PortReport {
                 mode: mode.word().to_owned(),
-                clients: sum(&|worker| cell_of(&worker.clients, index)),
-                accepted: sum(&|worker| cell_of(&worker.accepted, index)),
+                clients: sum(&|worker| &worker.clients[port]),
+                accepted: sum(&|worker| &worker.accepted[port]),
                 statements: statements.fold(0, u64::wrapping_add),
             }
         };

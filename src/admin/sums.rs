@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use super::AdminState;
-use crate::telemetry::{Cell, FreshCells, WorkerMetrics, cell_of};
+use crate::telemetry::{Cell, FreshCells, WorkerMetrics};
 use crate::terms::{Disruption, FalseReport, Fresh, Pin, Role, StatementKind, Why};
 
 /// The sums over all workers since the start.
@@ -73,13 +73,11 @@ impl AdminState {
         let pinned = |&pin: &Pin| Pinned {
             pin: pin.as_str(),
             words: pin.words(),
-            count: self.sum(|w| cell_of(&w.pins, pin as usize)),
-            seconds: seconds(self.sum(|w| cell_of(&w.pinned_us, pin as usize))),
+            count: self.sum(|w| &w.pins[pin]),
+            seconds: seconds(self.sum(|w| &w.pinned_us[pin])),
         };
-        let disrupted =
-            |&effect: &Disruption| (effect.as_str(), self.sum(|w| cell_of(&w.disruptions, effect as usize)));
-        let reported =
-            |&what: &FalseReport| (what.as_str(), self.sum(|w| cell_of(&w.false_reports, what as usize)));
+        let disrupted = |&effect: &Disruption| (effect.as_str(), self.sum(|w| &w.disruptions[effect]));
+        let reported = |&what: &FalseReport| (what.as_str(), self.sum(|w| &w.false_reports[what]));
         WorkerSums {
             reasons,
             pins: Pin::ALL.iter().map(pinned).filter(|pinned| pinned.count > 0).collect(),

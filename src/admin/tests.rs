@@ -222,7 +222,7 @@ async fn topology_tells_servers_history_and_traffic() {
     admin.lifecycle.send_replace(Lifecycle::Listening);
     admin.snapshot.send_replace(Arc::new(three()));
     for worker in &admin.workers {
-        cell(&worker.clients, Port::Replica).add(3);
+        worker.clients[Port::Replica].add(3);
         worker.placed.at(StatementKind::Read, Role::Replica, Why::Port).add(50);
         worker.server_latencies.observe_us(0, 10);
         worker.server_connections.add(2);
@@ -279,27 +279,23 @@ async fn topology_tells_servers_history_and_traffic() {
     assert_eq!(json, expected);
 }
 
-fn cell(cells: &[crate::telemetry::Cell], port: Port) -> &crate::telemetry::Cell {
-    crate::telemetry::cell_of(cells, port as usize)
-}
-
 #[tokio::test]
 async fn metrics_are_whole_families() {
     let admin = Admin::start(&[Mode::Primary]).await;
     admin.snapshot.send_replace(Arc::new(three()));
     let [first, second] = &admin.workers[..] else { panic!("two workers") };
-    cell(&first.clients, Port::Primary).add(5);
-    cell(&second.clients, Port::Primary).add(7);
+    first.clients[Port::Primary].add(5);
+    second.clients[Port::Primary].add(7);
     first.placed.at(StatementKind::Read, Role::Replica, Why::Port).add(1);
     second.placed.at(StatementKind::Read, Role::Replica, Why::Port).add(2);
     second.placed.at(StatementKind::Write, Role::Primary, Why::Port).add(8);
     first.placed.at(StatementKind::Read, Role::Replica, Why::PlainRead).add(4);
     second.placed.at(StatementKind::Read, Role::Primary, Why::NotFresh).add(5);
     second.placed.at(StatementKind::Read, Role::Primary, Why::Pinned).add(6);
-    first.latency[Port::Replica as usize].observe_us(60);
-    second.latency[Port::Replica as usize].observe_us(10_000_000);
-    crate::telemetry::cell_of(&second.closed, Close::IdleTimeout as usize).add(4);
-    crate::telemetry::cell_of(&second.disruptions, Disruption::RolledBack as usize).add(6);
+    first.latency[Port::Replica].observe_us(60);
+    second.latency[Port::Replica].observe_us(10_000_000);
+    second.closed[Close::IdleTimeout].add(4);
+    second.disruptions[Disruption::RolledBack].add(6);
 
     let answer = admin.get("/metrics").await;
     assert_eq!(answer.status, 200);

@@ -25,7 +25,7 @@ use super::{
     PendingInsertId, Standing,
 };
 use crate::net::{BufferPool, Runtime, Stream};
-use crate::telemetry::{WorkerMetrics, cell_of};
+use crate::telemetry::WorkerMetrics;
 use crate::topology::ServerId;
 use crate::wire::Capabilities;
 
@@ -274,8 +274,7 @@ impl<R: Runtime> Pool<R> {
     }
 
     fn count_reset(&self, connection: &Connection<R::Stream>) {
-        let index = connection.unexplained().map_or(0, |by| by as usize + 1);
-        cell_of(&self.metrics.resets, index).add(1);
+        self.metrics.resets(connection.unexplained()).add(1);
     }
 
     /// Prepares a parked connection for another session: waits for the expected answers, checks that the

@@ -7,7 +7,6 @@ use super::asker::{Asker, Guard};
 use super::batch::Batch;
 use crate::backend::{Connection, Introduction, Login, QueryError, Target, Values, connect, own_class};
 use crate::net::{Runtime, Stream};
-use crate::telemetry::cell_of;
 use crate::terms::Question;
 use crate::topology::{Flavor, Server, ServerId, Snapshot};
 use crate::worker::Resources;
@@ -27,8 +26,8 @@ pub(super) struct Ask<'a, S> {
 
 /// Counts questions of a kind, and the reads that share them.
 pub(super) fn count<R: Runtime>(resources: &Resources<R>, question: Question, questions: u64, reads: u64) {
-    cell_of(&resources.metrics.questions, question as usize).add(questions);
-    cell_of(&resources.metrics.asked, question as usize).add(reads);
+    resources.metrics.questions[question].add(questions);
+    resources.metrics.asked[question].add(reads);
 }
 
 /// Asks, and returns what `understand` makes of the answer. None: there is no answer.

@@ -12,7 +12,6 @@ use super::messages::{AdmittedClient, Control};
 use crate::backend::serving_workers;
 use crate::client::{Failure, in_place_of_greeting};
 use crate::net::{Accepted, Buf, Claim, Listener, Peer, SESSION_BYTES, Stream};
-use crate::telemetry::cell_of;
 use crate::terms::{Close, Refused};
 use crate::worker::admission::{Pass, block_seconds};
 use crate::worker::{Drain, Entrance};
@@ -98,8 +97,8 @@ fn accepted(worker: &Rc<Worker>, client: Accepted, entrance: &Entrance) {
         Ok(pass) => pass,
         Err((failure, close)) => {
             let metrics = worker.context.metrics.clone();
-            cell_of(&metrics.accepted, entrance.port as usize).add(1);
-            cell_of(&metrics.closed, close as usize).add(1);
+            metrics.accepted[entrance.port].add(1);
+            metrics.closed[close].add(1);
             tokio::task::spawn_local(turn_away(client, failure));
             return;
         }
@@ -153,7 +152,7 @@ fn admit(worker: &Worker, peer: Peer, entrance: &Entrance) -> Result<Pass, (Fail
         false => admission.enter(peer, &limits),
     };
     let pass = entered.map_err(|refused: Refused| {
-        cell_of(&context.metrics.refused, refused as usize).add(1);
+        context.metrics.refused[refused].add(1);
         if let Some(left_out) = admission.line() {
             tracing::info!(%peer, reason = refused.as_str(), left_out, "login refused");
         }

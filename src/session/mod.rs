@@ -57,7 +57,6 @@ use observe::Measured;
 use crate::client::{Client, Request};
 use crate::net::{Buf, Runtime};
 use crate::state::SessionState;
-use crate::telemetry::cell_of;
 use crate::terms::Close;
 use crate::upstream::Upstream;
 use crate::worker::Entrance;
@@ -100,9 +99,9 @@ impl<R: Runtime> Session<R> {
 
     /// Serves the client until the session ends.
     pub async fn run(&mut self) {
-        let port = self.client.port as usize;
-        cell_of(&self.context.metrics.accepted, port).add(1);
-        cell_of(&self.context.metrics.clients, port).add(1);
+        let port = self.client.port;
+        self.context.metrics.accepted[port].add(1);
+        self.context.metrics.clients[port].add(1);
         let mut request = Request::reading_into(Buf::default());
         // Boxed: what a login needs should not make every idle session larger.
         let entered = Box::pin(self.connection_phase()).await.map(|begun| request.buf = begun);
@@ -112,8 +111,8 @@ impl<R: Runtime> Session<R> {
         };
         self.context.buffers.give(request.buf);
         self.end(close).await;
-        cell_of(&self.context.metrics.clients, port).sub(1);
-        cell_of(&self.context.metrics.closed, close as usize).add(1);
+        self.context.metrics.clients[port].sub(1);
+        self.context.metrics.closed[close].add(1);
         self.context.unregister(&self.client.handle);
     }
 

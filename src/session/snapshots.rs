@@ -5,7 +5,6 @@ use std::sync::Arc;
 
 use super::context::Context;
 use crate::net::Runtime;
-use crate::telemetry::cell_of;
 use crate::terms::Disruption;
 use crate::topology::{ServerId, Snapshot};
 use crate::worker::{Attached, Signals};
@@ -39,7 +38,7 @@ impl<R: Runtime> Context<R> {
             }
             keep
         });
-        cell_of(&self.metrics.disruptions, Disruption::Moved as usize).add(moved);
+        self.metrics.disruptions[Disruption::Moved].add(moved);
         let affected: Vec<_> = self
             .handles()
             .into_iter()

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use crate::telemetry::{WorkerMetrics, cell_of};
+use crate::telemetry::WorkerMetrics;
 use crate::terms::{PerRole, Pin, Role};
 
 /// A set of pins.
@@ -112,7 +112,7 @@ impl Pins {
         }
         self.on_mut(role).0 |= PinSet::bit(pin);
         if let Some(metrics) = &self.metrics {
-            cell_of(&metrics.pins, pin as usize).add(1);
+            metrics.pins[pin].add(1);
         }
         if let Some(since) = self.since.get_or_insert_default().get_mut(pin as usize) {
             since.get_or_insert_with(Instant::now);
@@ -131,7 +131,7 @@ impl Pins {
             let since = self.since.as_mut().and_then(|all| all.get_mut(pin as usize)).and_then(Option::take);
             if let (Some(since), Some(metrics)) = (since, &self.metrics) {
                 let held = u64::try_from(since.elapsed().as_micros()).unwrap_or(u64::MAX);
-                cell_of(&metrics.pinned_us, pin as usize).add(held);
+                metrics.pinned_us[pin].add(held);
             }
         }
     }
@@ -158,16 +158,13 @@ mod tests {
         assert_eq!(pins.reads_follow(), Some(Role::Replica));
         pins.set(Role::Primary, Pin::UserVariable);
         pins.set(Role::Primary, Pin::UserVariable);
-        assert_eq!(
-            (pins.reads_follow(), metrics.pins[Pin::UserVariable as usize].get()),
-            (Some(Role::Primary), 1)
-        );
+        assert_eq!((pins.reads_follow(), metrics.pins[Pin::UserVariable].get()), (Some(Role::Primary), 1));
         tokio::time::advance(std::time::Duration::from_millis(7)).await;
         pins.end(Role::Primary, PinSet::of(&[Pin::FoundRows]));
         assert!(pins.on(Role::Primary).has(Pin::UserVariable) && !pins.on(Role::Primary).has(Pin::FoundRows));
         pins.end_all(Role::Primary);
         assert_eq!(
-            (pins.reads_follow(), metrics.pinned_us[Pin::UserVariable as usize].get()),
+            (pins.reads_follow(), metrics.pinned_us[Pin::UserVariable].get()),
             (Some(Role::Replica), 7000)
         );
     }

@@ -35,5 +35,5 @@ pub use protobuf::{PROTOBUF_CONTENT_TYPE, protobuf_exposition};
 pub use pulse::Pulse;
 pub use reloads::{ReloadFamilies, ReloadMetrics};
 pub use server_latencies::ServerLatencies;
-pub use worker::{FreshCells, PlacedCells, WorkerMetrics, cell_of};
+pub use worker::{FreshCells, PlacedCells, WorkerMetrics};
 pub use worker_families::WorkerFamilies;

@@ -1,5 +1,7 @@
-//! The counts of one worker. Label values are closed enums and indexes of arrays, so that
-//! counting is an addition and a scrape needs no map.
+//! The counts of one worker. Label values are closed enums and keys of maps that are arrays, so
+//! that counting is an addition.
+
+use enum_map::EnumMap;
 
 use super::cells::Cell;
 use super::error_codes::ErrorCodes;
@@ -11,14 +13,8 @@ use crate::terms::{
 };
 
 /// Cells by level and outcome.
-#[derive(Debug)]
-pub struct FreshCells([[Cell; Fresh::ALL.len()]; 2]);
-
-impl Default for FreshCells {
-    fn default() -> Self {
-        FreshCells(std::array::from_fn(|_| std::array::from_fn(|_| Cell::zero())))
-    }
-}
+#[derive(Debug, Default)]
+pub struct FreshCells([EnumMap<Fresh, Cell>; 2]);
 
 impl FreshCells {
     /// The levels whose reads need a certain position, strictest first.
@@ -26,22 +22,15 @@ impl FreshCells {
 
     /// Returns the count of reads with this index of `LEVELS` and this outcome.
     pub fn at(&self, level: usize, outcome: Fresh) -> &Cell {
-        static NOWHERE: Cell = Cell::zero();
-        self.0.get(level).and_then(|cells| cells.get(outcome as usize)).unwrap_or(&NOWHERE)
+        let [strong, session] = &self.0;
+        if level == 0 { &strong[outcome] } else { &session[outcome] }
     }
 }
 
 /// Cells by kind, role and reason. Statements on ports that do not split have the reason [`Why::Port`], statements on ports
 /// that split have any other: so one addition counts a statement by its port, too.
-#[derive(Debug)]
-pub struct PlacedCells([[[Cell; Why::ALL.len()]; Role::BOTH.len()]; StatementKind::ALL.len()]);
-
-impl Default for PlacedCells {
-    fn default() -> Self {
-        let reasons = || std::array::from_fn(|_| Cell::zero());
-        PlacedCells(std::array::from_fn(|_| std::array::from_fn(|_| reasons())))
-    }
-}
+#[derive(Debug, Default)]
+pub struct PlacedCells(EnumMap<StatementKind, EnumMap<Role, EnumMap<Why, Cell>>>);
 
 impl PlacedCells {
     /// Returns how many statements of this kind went from ports of this mode to servers of this role.
@@ -61,9 +50,7 @@ impl PlacedCells {
 
     /// Returns the count of statements of this kind that went to the server of this role for this reason.
     pub fn at(&self, kind: StatementKind, role: Role, why: Why) -> &Cell {
-        static NOWHERE: Cell = Cell::zero();
-        let cells = self.0.get(kind as usize).and_then(|t| t.get(role as usize));
-        cells.and_then(|r| r.get(why as usize)).unwrap_or(&NOWHERE)
+        &self.0[kind][role][why]
     }
 }
 
@@ -71,19 +58,19 @@ impl PlacedCells {
 #[derive(Debug, Default)]
 pub struct WorkerMetrics {
     /// Clients accepted, by port.
-    pub accepted: [Cell; Port::ALL.len()],
+    pub accepted: EnumMap<Port, Cell>,
     /// Clients connected now, by port.
-    pub clients: [Cell; Port::ALL.len()],
+    pub clients: EnumMap<Port, Cell>,
     /// Clients ended, by reason.
-    pub closed: [Cell; Close::ALL.len()],
+    pub closed: EnumMap<Close, Cell>,
     /// Logins that were refused, by `Refused`.
-    pub refused: [Cell; Refused::ALL.len()],
+    pub refused: EnumMap<Refused, Cell>,
     /// Commands that went to a server, by kind, target and reason.
     pub placed: PlacedCells,
     /// How often something began to keep a session on its connection, by what.
-    pub pins: [Cell; Pin::ALL.len()],
+    pub pins: EnumMap<Pin, Cell>,
     /// How long sessions were kept on their connections, by what, in microseconds.
-    pub pinned_us: [Cell; Pin::ALL.len()],
+    pub pinned_us: EnumMap<Pin, Cell>,
     /// Reads that needed a server at a certain position, by level and outcome.
     pub fresh_reads: FreshCells,
     /// Reads that a replica answered while the primary was asked for its position, and whose answer was dropped because
@@ -92,15 +79,15 @@ pub struct WorkerMetrics {
     /// How long reads waited for the primary's position and for a replica that has it.
     pub consistency_wait: Latency,
     /// Questions that servers were asked for waiting reads, by kind.
-    pub questions: [Cell; Question::ALL.len()],
+    pub questions: EnumMap<Question, Cell>,
     /// Reads that waited for these questions, by kind.
-    pub asked: [Cell; Question::ALL.len()],
+    pub asked: EnumMap<Question, Cell>,
     /// Reads waiting now because all replicas are behind, and the primary's share of such reads is used up.
     pub waiting_for_replica: Cell,
     /// How long statements took, from the command read to the last byte of the answer written, by port. See `net::turn_time`.
-    pub latency: [Latency; Port::ALL.len()],
+    pub latency: EnumMap<Port, Latency>,
     /// Statements that a reader of the stream wanted, and that found no place, by reader.
-    pub stream_dropped: [Cell; Reader::ALL.len()],
+    pub stream_dropped: EnumMap<Reader, Cell>,
     /// Statements that would have been traced, if the second had not had enough traces.
     pub traces_over_limit: Cell,
     /// How long statements took without their waits in the proxy, by server.
@@ -112,7 +99,7 @@ pub struct WorkerMetrics {
     /// ERR packets that the proxy itself sent in answer to a login or a command.
     pub proxy_errors: Cell,
     /// Effects of failovers on sessions.
-    pub disruptions: [Cell; Disruption::ALL.len()],
+    pub disruptions: EnumMap<Disruption, Cell>,
     /// Statements waiting for a primary now.
     pub waiting_for_primary: Cell,
     /// Statements waiting for a server connection now (a limit is reached).
@@ -126,23 +113,25 @@ pub struct WorkerMetrics {
     /// Attempts to open a server connection that failed.
     pub server_connect_errors: Cell,
     /// TLS handshakes with servers, by result.
-    pub server_handshakes: [Cell; Handshake::ALL.len()],
+    pub server_handshakes: EnumMap<Handshake, Cell>,
     /// Server connections without a CA whose server should have proved its certificate, by the proof.
-    pub certificate_proofs: [Cell; CertificateProof::ALL.len()],
+    pub certificate_proofs: EnumMap<CertificateProof, Cell>,
     /// Answers of replicas that were refused, by what they reported about the session.
-    pub false_reports: [Cell; FalseReport::ALL.len()],
+    pub false_reports: EnumMap<FalseReport, Cell>,
     /// TLS handshakes with clients, by version and result.
-    client_handshakes: [[Cell; Handshake::ALL.len()]; TlsVersion::ALL.len()],
+    client_handshakes: EnumMap<TlsVersion, EnumMap<Handshake, Cell>>,
     /// Server connections open now, in use or pooled.
     pub server_connections: Cell,
     /// Server connections that are idle in the pool now.
     pub server_idle: Cell,
     /// Parked connections that were stolen from their session.
     pub steals: Cell,
-    /// Server connections that were reset for another session: explained ones first, then by why they were not.
-    pub resets: [Cell; Unexplained::ALL.len() + 1],
+    /// Server connections that were reset for another session although they were explained.
+    explained_resets: Cell,
+    /// The others that were reset, by why they were not explained.
+    unexplained_resets: EnumMap<Unexplained, Cell>,
     /// Server connections that stopped being explained, by why.
-    pub unexplained: [Cell; Unexplained::ALL.len()],
+    pub unexplained: EnumMap<Unexplained, Cell>,
     /// How often a session's state, or a prepared statement, was sent to a server connection that did not have it.
     pub replays: Cell,
     /// Statements that had to wait for a connection.
@@ -157,9 +146,7 @@ impl WorkerMetrics {
     /// Makes a statement that was counted an exemplar of the histograms: `us` is how long it took, and `on` the number of
     /// its server with how long it took there. Only for statements of which a trace is kept.
     pub fn exemplar(&self, trace_id: u128, port: Port, us: u64, on: Option<(u32, u64)>) {
-        if let Some(latency) = self.latency.get(port as usize) {
-            latency.exemplar(trace_id, us);
-        }
+        self.latency[port].exemplar(trace_id, us);
         if let Some((server, us)) = on
             && let Some(latency) = self.server_latencies.of(server)
         {
@@ -167,15 +154,13 @@ impl WorkerMetrics {
         }
     }
 
+    /// Returns the cell of the connections that were reset for another session and were not explained by this; None: explained.
+    pub fn resets(&self, by: Option<Unexplained>) -> &Cell {
+        by.map_or(&self.explained_resets, |by| &self.unexplained_resets[by])
+    }
+
     /// Returns the cell of the handshakes with clients of this version and result.
     pub fn client_handshakes(&self, version: TlsVersion, result: Handshake) -> &Cell {
-        static NOWHERE: [Cell; Handshake::ALL.len()] = [const { Cell::zero() }; Handshake::ALL.len()];
-        cell_of(self.client_handshakes.get(version as usize).unwrap_or(&NOWHERE), result as usize)
+        &self.client_handshakes[version][result]
     }
-}
-
-/// Returns the cell at an index, as in `cell_of(&m.closed, Close::Quit as usize)`, without a panic path.
-pub fn cell_of(cells: &[Cell], index: usize) -> &Cell {
-    static NOWHERE: Cell = Cell::zero();
-    cells.get(index).unwrap_or(&NOWHERE)
 }

@@ -5,13 +5,14 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::Arc;
 
+use enum_map::EnumMap;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::DescriptorEncoder;
 
 use super::cells::Cell;
 use super::error_codes::ErrorCodes;
 use super::families::{Families, Label};
-use super::worker::{FreshCells, WorkerMetrics, cell_of};
+use super::worker::{FreshCells, WorkerMetrics};
 use crate::terms::{
     CertificateProof, Close, Disruption, FalseReport, Fresh, Handshake, Pin, Port, Question, Reader, Refused,
     Role, StatementKind, TlsVersion, Unexplained, Why,
@@ -43,11 +44,11 @@ impl WorkerFamilies {
 
     fn by_port<'s>(
         &'s self,
-        cells: impl Fn(&WorkerMetrics) -> &[Cell] + 's,
+        cells: impl Fn(&WorkerMetrics) -> &EnumMap<Port, Cell> + 's,
     ) -> impl Iterator<Item = ([Label<'static>; 1], u64)> + 's {
-        Port::ALL.iter().map(move |&port| {
-            ([("port", port.as_str())], self.sum(|worker| cell_of(cells(worker), port as usize)))
-        })
+        Port::ALL
+            .iter()
+            .map(move |&port| ([("port", port.as_str())], self.sum(|worker| &cells(worker)[port])))
     }
 
     fn clients(&self, families: &mut Families<'_>) -> fmt::Result {
@@ -63,7 +64,7 @@ impl WorkerFamilies {
             self.0.iter().zip(&names).flat_map(|(worker, name)| {
                 Port::ALL.iter().map(move |&port| {
                     let labels = [("port", port.as_str()), ("worker", name.as_str())];
-                    (labels, cell_of(&worker.clients, port as usize).get() as f64)
+                    (labels, worker.clients[port].get() as f64)
                 })
             }),
         )?;
@@ -71,7 +72,7 @@ impl WorkerFamilies {
             "pointsman_client_disconnects",
             "Clients whose connection ended, by reason: which side ended it, and why.",
             Close::ALL.iter().map(|&reason| {
-                let total = self.sum(|worker| cell_of(&worker.closed, reason as usize));
+                let total = self.sum(|worker| &worker.closed[reason]);
                 ([("reason", reason.as_str())], total)
             }),
         )?;
@@ -79,7 +80,7 @@ impl WorkerFamilies {
             "pointsman_logins_refused",
             "Clients whose connection or login was refused, by reason.",
             Refused::ALL.iter().map(|&reason| {
-                let total = self.sum(|worker| cell_of(&worker.refused, reason as usize));
+                let total = self.sum(|worker| &worker.refused[reason]);
                 ([("reason", reason.as_str())], total)
             }),
         )?;
@@ -137,7 +138,7 @@ impl WorkerFamilies {
             "pointsman_statement_duration_seconds",
             "Time from reading a command to writing the last byte of its answer, by the mode of the port; on io_uring from turn to turn of the worker thread.",
             Port::ALL.iter().map(|&port| {
-                let parts = self.0.iter().filter_map(|worker| worker.latency.get(port as usize));
+                let parts = self.0.iter().map(|worker| &worker.latency[port]);
                 ([("port", port.as_str())], parts.collect())
             }),
         )?;
@@ -146,7 +147,7 @@ impl WorkerFamilies {
             "pointsman_stream_dropped",
             "Statements that a reader of the stream (`pointsman tap`, the slow log) wanted but did not get, because it did not keep up, by reader.",
             Reader::ALL.iter().map(|&reader| {
-                ([("reader", reader.as_str())], self.sum(|worker| cell_of(&worker.stream_dropped, reader as usize)))
+                ([("reader", reader.as_str())], self.sum(|worker| &worker.stream_dropped[reader]))
             }),
         )?;
         families.counter(
@@ -199,15 +200,13 @@ impl WorkerFamilies {
         families.counters(
             "pointsman_pins",
             "How often a pin began to keep a session on its server connection, by pin.",
-            Pin::ALL.iter().map(|&pin| {
-                ([("pin", pin.as_str())], self.sum(|worker| cell_of(&worker.pins, pin as usize)))
-            }),
+            Pin::ALL.iter().map(|&pin| ([("pin", pin.as_str())], self.sum(|worker| &worker.pins[pin]))),
         )?;
         families.seconds_counters(
             "pointsman_pinned_seconds",
             "How long pins kept sessions on a server connection, by pin; counted when the pin ends.",
             Pin::ALL.iter().map(|&pin| {
-                let us = self.sum(|worker| cell_of(&worker.pinned_us, pin as usize));
+                let us = self.sum(|worker| &worker.pinned_us[pin]);
                 ([("pin", pin.as_str())], us as f64 / 1e6)
             }),
         )
@@ -241,7 +240,7 @@ impl WorkerFamilies {
             "pointsman_consistency_questions",
             "Position queries that the proxy sent to servers for waiting reads, by kind.",
             Question::ALL.iter().map(|&question| {
-                let total = self.sum(|worker| cell_of(&worker.questions, question as usize));
+                let total = self.sum(|worker| &worker.questions[question]);
                 ([("question", question.as_str())], total)
             }),
         )?;
@@ -249,7 +248,7 @@ impl WorkerFamilies {
             "pointsman_consistency_questions_shared",
             "Reads that waited for position queries, by kind. Divided by the number of queries: how many reads share a query.",
             Question::ALL.iter().map(|&question| {
-                let total = self.sum(|worker| cell_of(&worker.asked, question as usize));
+                let total = self.sum(|worker| &worker.asked[question]);
                 ([("question", question.as_str())], total)
             }),
         )?;
@@ -265,7 +264,7 @@ impl WorkerFamilies {
             "pointsman_disruptions",
             "Effects of a change of the primary, or of a lost server, on sessions, by effect.",
             Disruption::ALL.iter().map(|&effect| {
-                let total = self.sum(|worker| cell_of(&worker.disruptions, effect as usize));
+                let total = self.sum(|worker| &worker.disruptions[effect]);
                 ([("effect", effect.as_str())], total)
             }),
         )?;
@@ -291,7 +290,7 @@ impl WorkerFamilies {
             "pointsman_server_tls_handshakes",
             "TLS handshakes with servers, by result.",
             Handshake::ALL.iter().map(|&result| {
-                let total = self.sum(|worker| cell_of(&worker.server_handshakes, result as usize));
+                let total = self.sum(|worker| &worker.server_handshakes[result]);
                 ([("result", result.as_str())], total)
             }),
         )?;
@@ -300,7 +299,7 @@ impl WorkerFamilies {
             "Connections to servers (MariaDB 11.4 or later) that no CA verifies, by the server's proof of its certificate by \
              the account's password.",
             CertificateProof::ALL.iter().map(|&proof| {
-                let total = self.sum(|worker| cell_of(&worker.certificate_proofs, proof as usize));
+                let total = self.sum(|worker| &worker.certificate_proofs[proof]);
                 ([("proof", proof.as_str())], total)
             }),
         )?;
@@ -308,7 +307,7 @@ impl WorkerFamilies {
             "pointsman_false_reports",
             "Answers that the proxy refused since a replica reported about the session what the statement does not explain.",
             FalseReport::ALL.iter().map(|&what| {
-                ([("what", what.as_str())], self.sum(|worker| cell_of(&worker.false_reports, what as usize)))
+                ([("what", what.as_str())], self.sum(|worker| &worker.false_reports[what]))
             }),
         )?;
         families.counter(
@@ -319,16 +318,17 @@ impl WorkerFamilies {
         families.counters(
             "pointsman_connection_resets",
             "Server connections that were reset for another session, by why they may have had state that nobody saw; explained: none.",
-            std::iter::once("explained").chain(Unexplained::ALL.iter().map(|by| by.as_str())).enumerate().map(|(at, by)| {
-                ([("by", by)], self.sum(|worker| cell_of(&worker.resets, at)))
+            std::iter::once(None).chain(Unexplained::ALL.iter().copied().map(Some)).map(|by| {
+                let label = by.map_or("explained", Unexplained::as_str);
+                ([("by", label)], self.sum(|worker| worker.resets(by)))
             }),
         )?;
         families.counters(
             "pointsman_unexplained_connections",
             "How often a statement left a server connection with state that nobody may have seen, by why.",
-            Unexplained::ALL.iter().map(|&by| {
-                ([("by", by.as_str())], self.sum(|worker| cell_of(&worker.unexplained, by as usize)))
-            }),
+            Unexplained::ALL
+                .iter()
+                .map(|&by| ([("by", by.as_str())], self.sum(|worker| &worker.unexplained[by]))),
         )?;
         families.counter(
             "pointsman_state_replays",

@@ -38,7 +38,7 @@ use crate::config::{Fallback, Live};
 use crate::net::{BufferPool, Runtime};
 use crate::routing::Want;
 use crate::telemetry::traces::TraceRecord;
-use crate::telemetry::{AuditRecord, Cell as Gauge, WorkerMetrics, cell_of};
+use crate::telemetry::{AuditRecord, Cell as Gauge, WorkerMetrics};
 use crate::terms::{Disruption, Port, Role};
 use crate::topology::{ServerId, Snapshot};
 
@@ -192,7 +192,7 @@ impl<R: Runtime> Resources<R> {
 
     /// Counts an effect of a failover on a session.
     pub fn count(&self, disruption: Disruption) {
-        cell_of(&self.metrics.disruptions, disruption as usize).add(1);
+        self.metrics.disruptions[disruption].add(1);
     }
 
     /// Adds a session to the list, and returns its handle.

@@ -15,11 +15,11 @@ pub use text_charset::TextCharset;
 pub use unexplained::Unexplained;
 pub use why::{StatementKind, Why};
 
-/// Defines an enum whose variants are label values and array indexes.
+/// Defines an enum whose variants are label values and keys of an `EnumMap`.
 macro_rules! label {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $text:literal),+ $(,)? }) => {
         $(#[$doc])*
-        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, enum_map::Enum)]
         pub enum $name { $($(#[$vdoc])* $variant),+ }
 
         impl $name {

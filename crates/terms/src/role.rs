@@ -1,7 +1,7 @@
 //! The roles of the two servers that a session uses.
 
 /// The role of one of the two servers that a session uses.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, enum_map::Enum)]
 pub enum Role {
     /// The primary.
     Primary,

@@ -13,7 +13,7 @@ use crate::app::notice::Notices;
 use crate::app::webhook::Webhooks;
 use crate::config::{Config, Live, Notify};
 use crate::discovery::{Access, PodEvents};
-use crate::telemetry::{WorkerMetrics, cell_of};
+use crate::telemetry::WorkerMetrics;
 use crate::terms::Disruption;
 use crate::topology::{PrimaryChange, Server, ServerId};
 
@@ -88,7 +88,7 @@ async fn a_change_is_told_at_once_and_what_it_cost_when_it_has_settled() {
             let notices = Notices { snapshot, workers: workers.clone(), costs, webhooks, events: None };
             spawn_local(notices.run());
             let happened = |worker: &WorkerMetrics, what: Disruption, n| {
-                cell_of(&worker.disruptions, what as usize).add(n);
+                worker.disruptions[what].add(n);
             };
             let mut history = vec![change(1_000, None, Some("db-0"), 1)];
             publish.send_replace(with(&history));

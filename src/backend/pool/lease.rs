@@ -14,7 +14,7 @@ use crate::backend::accounts::Accounts;
 use crate::backend::shelf::{STALLED, Steals};
 use crate::backend::{ConnectError, Full, Login, Target, WaitingMark, connect};
 use crate::net::{Runtime, turn_time};
-use crate::telemetry::{Counted, cell_of};
+use crate::telemetry::Counted;
 use crate::terms::Handshake;
 use crate::topology::{Server, ServerId};
 
@@ -249,7 +249,7 @@ impl<R: Runtime> Pool<R> {
                 if let Some(tls) = connection.encrypted.as_deref() {
                     self.count_handshake(if tls.resumed { Handshake::Resumed } else { Handshake::Full });
                     if let Some(proof) = tls.proof {
-                        cell_of(&self.metrics.certificate_proofs, proof as usize).add(1);
+                        self.metrics.certificate_proofs[proof].add(1);
                     }
                 }
                 connection.begun = begun;
@@ -300,7 +300,7 @@ impl<R: Runtime> Pool<R> {
     }
 
     fn count_handshake(&self, result: Handshake) {
-        cell_of(&self.metrics.server_handshakes, result as usize).add(1);
+        self.metrics.server_handshakes[result].add(1);
     }
 
     /// Joins the queue at its end, or at its head if `again`.

@@ -8,7 +8,6 @@ use tokio::time::Instant;
 use super::{Leased, Limit, Pool, PoolKey, TakeError, Terms, own_class};
 use crate::backend::{ConnectError, Connection, Full, Introduction, Login, Permit, Seat, Target, connect};
 use crate::net::{Runtime, Stream};
-use crate::telemetry::cell_of;
 use crate::terms::Handshake;
 use crate::topology::ServerId;
 use crate::wire::Greeting;
@@ -115,7 +114,7 @@ impl<R: Runtime> Pool<R> {
         let Place { seat, permit, begun } = place;
         if let Some(tls) = connection.encrypted.as_deref() {
             let how = if tls.resumed { Handshake::Resumed } else { Handshake::Full };
-            cell_of(&self.metrics.server_handshakes, how as usize).add(1);
+            self.metrics.server_handshakes[how].add(1);
         }
         connection.begun = begun;
         connection.hold(permit, &self.metrics);

@@ -12,7 +12,6 @@ use crate::session::common::{ChunkOutput, Outcome, PassingChunk, asked};
 use crate::session::loss::{BeforeLate, Late, NotKept};
 use crate::sql::{Effects, MAX_READ, StatementClass};
 use crate::state::{AnswerSource, Answered, Asked, PREPARED, PinSet, Written};
-use crate::telemetry::cell_of;
 use crate::terms::{Close, Disruption, FalseReport, Pin, Port, Role, StatementKind, Why, stops_reading};
 use crate::topology::{Flavor, TextModes};
 use crate::upstream::Pumped;
@@ -155,7 +154,7 @@ impl<R: Runtime> Session<R> {
         if behind == BehindAnswer::Bytes {
             tracing::warn!(id = self.client.handle.id, peer = %self.client.handle.peer.get(), error = "bytes behind an answer", "a server broke the protocol");
             if self.upstream.role == Role::Replica {
-                cell_of(&self.context.metrics.false_reports, FalseReport::Unreadable as usize).add(1);
+                self.context.metrics.false_reports[FalseReport::Unreadable].add(1);
             }
         }
         self.upstream.server_lost();
@@ -403,7 +402,7 @@ impl<R: Runtime> Session<R> {
             whole: request.whole,
             expected,
             late: before.as_ref().map(|_| Box::default()),
-            unknown: cell_of(&self.context.metrics.disruptions, Disruption::OutcomeUnknown as usize),
+            unknown: &self.context.metrics.disruptions[Disruption::OutcomeUnknown],
             writes: (self.upstream.role == Role::Primary)
                 .then_some((&self.context.acknowledged, about.generation)),
             has_gtid: false,
@@ -417,7 +416,7 @@ impl<R: Runtime> Session<R> {
         let walked = walker.feed(chunk.filled_mut(), &mut edits, &mut observer);
         self.measured.rows_sent += observer.rows;
         if let Some(report) = observer.false_report {
-            cell_of(&self.context.metrics.false_reports, report as usize).add(1);
+            self.context.metrics.false_reports[report].add(1);
         }
         let (refused, prepared, late) = (observer.refusal, observer.prepared, observer.late);
         self.upstream

@@ -5,7 +5,7 @@ use crate::client::RequestHead;
 use crate::net::{Runtime, Stream};
 use crate::session::Session;
 use crate::sql::Effects;
-use crate::telemetry::{WorkerMetrics, cell_of};
+use crate::telemetry::WorkerMetrics;
 use crate::terms::Unexplained;
 
 /// The effects that explain the flag by which servers report that something changed. Other statements explain it if they
@@ -34,7 +34,7 @@ pub(in crate::session) fn ran<S: Stream>(
     if connection.ran(by)
         && let Some(by) = by
     {
-        cell_of(&metrics.unexplained, by as usize).add(1);
+        metrics.unexplained[by].add(1);
     }
 }
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use crate::client::{Client, Failure};
 use crate::net::Runtime;
 use crate::session::Context;
-use crate::telemetry::cell_of;
 use crate::terms::{Close, Refused};
 use crate::worker::admission::{Fault, block_seconds, shown};
 
@@ -41,7 +40,7 @@ impl<R: Runtime> LoginPhase<'_, R> {
 
     /// Counts why a client is refused. Logs it, too, unless there are too many such lines.
     pub(super) fn note_refusal(&self, refused: Refused, user: &[u8]) {
-        cell_of(&self.context.metrics.refused, refused as usize).add(1);
+        self.context.metrics.refused[refused].add(1);
         self.client.greeted.refused.set(Some(refused));
         if let Some(left_out) = self.client.handle.pass.borrow().line() {
             let (id, peer, user, reason) =

@@ -17,7 +17,7 @@ use crate::sql::{Effects, StatementClass};
 use crate::state::PinSet;
 use crate::telemetry::micros_of;
 use crate::telemetry::stream::{ExecutedStatement, SLOW};
-use crate::telemetry::{Figures, Waits, cell_of};
+use crate::telemetry::{Figures, Waits};
 use crate::terms::{Disruption, PerRole, Reader, Role, StatementKind, Why};
 use crate::topology::ServerId;
 use crate::upstream::Pumped;
@@ -137,9 +137,7 @@ impl<R: Runtime> Session<R> {
     pub(in crate::session) fn count_statement(&self, request: &RequestHead, role: Role, why: Why) {
         self.context.metrics.placed.at(request.class.kind, role, why).add(1);
         let (micros, metrics) = (self.micros(), &self.context.metrics);
-        if let Some(latency) = metrics.latency.get(self.client.port as usize) {
-            latency.observe_us(micros);
-        }
+        metrics.latency[self.client.port].observe_us(micros);
         let connection = self.state.last.connection;
         let on = connection.map(|at| (at.server.0, micros.saturating_sub(self.waits().sum())));
         if let Some((server, us)) = on {
@@ -260,7 +258,7 @@ impl<R: Runtime> Session<R> {
         let dropped = &self.context.metrics.stream_dropped;
         self.context.taps.offer(&seen, |reader| {
             let reader = if reader == SLOW { Reader::SlowLog } else { Reader::Tap };
-            cell_of(dropped, reader as usize).add(1);
+            dropped[reader].add(1);
         });
     }
 }

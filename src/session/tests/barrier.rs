@@ -139,7 +139,7 @@ impl Story {
 
     fn questions(&self, question: Question) -> (u64, u64) {
         let m = &self.world.context.metrics;
-        (m.questions[question as usize].get(), m.asked[question as usize].get())
+        (m.questions[question].get(), m.asked[question].get())
     }
 
     async fn answers(&mut self) {

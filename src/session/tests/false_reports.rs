@@ -3,14 +3,13 @@
 
 use super::split::{READ, Story, WRITE, loose};
 use super::*;
-use crate::telemetry::cell_of;
 use crate::terms::FalseReport;
 
 /// OK instead of EOF, and NO_BACKSLASH_ESCAPES with autocommit.
 const ESCAPES: u16 = 0x0202;
 
 fn refused(world: &World, what: FalseReport) -> u64 {
-    cell_of(&world.context.metrics.false_reports, what as usize).get()
+    world.context.metrics.false_reports[what].get()
 }
 
 /// A read whose answer ends so is answered by the primary, and the write behind it comes alone, as the client said it.

@@ -41,7 +41,7 @@ async fn eight(world: &World, server: &Server) -> (Vec<LoggingIn>, Vec<Peer>) {
 }
 
 fn refused(world: &World, reason: Reason) -> u64 {
-    world.context.metrics.refused[reason as usize].get()
+    world.context.metrics.refused[reason].get()
 }
 
 #[test]

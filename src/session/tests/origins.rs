@@ -39,7 +39,7 @@ pub fn behind_balancers() -> Entrance {
 }
 
 fn refused(world: &World, reason: Reason) -> u64 {
-    world.context.metrics.refused[reason as usize].get()
+    world.context.metrics.refused[reason].get()
 }
 
 /// A login of a client at this address.

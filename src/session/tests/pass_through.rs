@@ -138,7 +138,7 @@ fn a_token_passes_and_the_session_keeps_the_connection() {
         db.answer_ok("do 1").await;
         client.expect_ok().await;
         runs(&mut client, &mut db, "do 2").await;
-        assert_eq!(world.context.metrics.pins[Pin::UnknownLogin as usize].get(), 1);
+        assert_eq!(world.context.metrics.pins[Pin::UnknownLogin].get(), 1);
         assert_eq!(world.context.metrics.server_connections.get(), 1);
         // Nobody else gets the connection, whatever the session is doing.
         let mut other = knock(&world, &login()).await;
@@ -201,7 +201,7 @@ fn factors_follow_each_other() {
 fn a_refusal_names_the_client_and_counts() {
     play(async {
         let (world, db0) = with_account(GSSAPI);
-        let refused = |code| world.context.metrics.refused[code as usize].get();
+        let refused = |code| world.context.metrics.refused[code].get();
         for (server_says, code, text, reason) in [
             (
                 err(1045, "28000", "Access denied for user 'app'@'10.0.0.9' (using password: NO)"),
@@ -531,7 +531,7 @@ fn a_server_that_asks_for_more_than_a_password_gets_the_client() {
             let mut client = knock(&world, &login).await;
             let mut db = introduced(&db0).await;
             passes(&mut db, &mut client, 2, asks).await;
-            assert_eq!(world.context.metrics.pins[Pin::UnknownLogin as usize].get(), at as u64 + 1);
+            assert_eq!(world.context.metrics.pins[Pin::UnknownLogin].get(), at as u64 + 1);
         }
         // An account may become an ordinary one again.
         tokio::time::sleep(Duration::from_secs(601)).await;

@@ -338,7 +338,7 @@ fn a_cursor_keeps_its_connection_and_fetches_go_there() {
         let opened = vec![vec![1], column("a"), end(MODERN, CURSOR)];
         s.db1.reply(&opened);
         s.client.expect(&opened).await;
-        assert_eq!(s.world.context.metrics.pins[Pin::Cursor as usize].get(), 1);
+        assert_eq!(s.world.context.metrics.pins[Pin::Cursor].get(), 1);
         // Writes go on meanwhile, and reads stay where the cursor is.
         s.runs(WRITE, AUTOCOMMIT, &[]).await;
         s.reads(READ).await;

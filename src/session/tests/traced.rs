@@ -64,7 +64,7 @@ fn a_traced_statement_is_an_exemplar_of_its_port_and_its_server() {
         let mut exemplars = async |text: &str| {
             client.runs_on(&mut db, text).await;
             let metrics = &world.context.metrics;
-            let ports: Vec<_> = metrics.latency.iter().flat_map(Latency::trace_ids).collect();
+            let ports: Vec<_> = metrics.latency.values().flat_map(Latency::trace_ids).collect();
             (ports, metrics.server_latencies.of(0).map(Latency::trace_ids))
         };
         assert_eq!(exemplars("do 3").await, (vec![], Some(vec![])), "a statement without a trace");

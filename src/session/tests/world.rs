@@ -457,11 +457,11 @@ impl World {
     }
 
     pub fn closed(&self, close: Close) -> u64 {
-        self.context.metrics.closed[close as usize].get()
+        self.context.metrics.closed[close].get()
     }
 
     pub fn disrupted(&self, disruption: Disruption) -> u64 {
-        self.context.metrics.disruptions[disruption as usize].get()
+        self.context.metrics.disruptions[disruption].get()
     }
 
     /// Returns how often failovers had this effect on statements of a digest.
@@ -479,7 +479,7 @@ impl World {
         for name in ["db-0", "db-1", "db-2"] {
             assert_eq!(self.context.load(self.id(name)), 0, "load of {name}");
         }
-        assert_eq!(m.clients.iter().map(|c| c.get()).sum::<u64>(), 0, "clients");
+        assert_eq!(m.clients.values().map(|c| c.get()).sum::<u64>(), 0, "clients");
         assert_eq!(m.waiting_for_primary.get(), 0, "waiting for a primary");
         assert_eq!(m.waiting_for_connection.get(), 0, "waiting for a connection");
         assert_eq!(m.server_idle.get(), pooled, "pooled");

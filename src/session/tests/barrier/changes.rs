@@ -200,7 +200,7 @@ fn what_nobody_can_have_seen_is_not_waited_for() {
         waited.waits_for(&all, "0").await;
         db.answer_one(READ).await;
         client.expect(&one()).await;
-        assert_eq!(world.context.metrics.questions[Question::Seen as usize].get(), 8);
+        assert_eq!(world.context.metrics.questions[Question::Seen].get(), 8);
     });
 }
 

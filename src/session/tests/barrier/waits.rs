@@ -19,7 +19,7 @@ fn reaches(world: &World, server: &str, n: u32) -> JoinHandle<bool> {
 
 fn waits(world: &World) -> (u64, u64) {
     let metrics = &world.context.metrics;
-    (metrics.questions[Question::Wait as usize].get(), metrics.asked[Question::Wait as usize].get())
+    (metrics.questions[Question::Wait].get(), metrics.asked[Question::Wait].get())
 }
 
 /// The story's read waits until the replica is at 6, over the second connection. The other client has read nothing yet.
