@@ -20,6 +20,8 @@ pub struct RequestHead {
     pub class: StatementClass,
     /// The client's id of the prepared statement that the command names. 0: the command names none.
     pub statement: u32,
+    /// How many columns the client was told of that statement, if the command executes it.
+    pub columns: u16,
     /// True if that statement was already prepared again for this execute, because the server required it.
     pub prepared_anew: bool,
 }
@@ -32,6 +34,7 @@ impl RequestHead {
         whole: false,
         class: StatementClass::UNKNOWN,
         statement: 0,
+        columns: 0,
         prepared_anew: false,
     };
 

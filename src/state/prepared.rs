@@ -43,6 +43,8 @@ pub struct Prepared {
     pub read_as: Readings,
     /// The number of its parameters.
     pub params: u16,
+    /// How many columns the client was told of its result, by the last prepare or execute. 0: the servers do not compare.
+    pub columns: u16,
     /// The parameter types that the client sent last.
     pub types: Option<Rc<[u8]>>,
     /// The role whose connection has its open cursor.
@@ -369,6 +371,7 @@ mod tests {
             catalogue: 0,
             read_as: Readings::default(),
             params: 0,
+            columns: 0,
             types: None,
             cursor: None,
             long_data: None,

@@ -20,6 +20,8 @@ bitflags::bitflags! {
         const LAST_ROW_SENT = 0x0080;
         /// NO_BACKSLASH_ESCAPES is in the SQL mode.
         const NO_BACKSLASH_ESCAPES = 0x0200;
+        /// An execute found another number of columns than the prepare or execute before it told the client.
+        const METADATA_CHANGED = 0x0400;
         /// The statement took longer than `long_query_time`.
         const QUERY_WAS_SLOW = 0x0800;
         /// The rows are the values of OUT parameters.

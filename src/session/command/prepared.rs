@@ -87,6 +87,7 @@ impl<R: Runtime> Session<R> {
                     return Box::pin(self.refuse_write(request)).await;
                 }
                 request.class = prepared.class;
+                request.columns = prepared.columns;
                 if prepared.digest.is_none() {
                     // Prepared before texts got digests.
                     prepared.digest = self.context.texts.late_digest(&prepared.text.text, readings);

@@ -136,6 +136,9 @@ impl<R: Runtime> Session<R> {
             self.prepared(ok, text, request.class);
         }
         self.state.answer.cursor = walker.opened_cursor();
+        if let Some(columns) = walker.other_columns() {
+            self.note_columns(request.statement, columns);
+        }
         self.answered(request);
         if behind != BehindAnswer::Nothing {
             self.ends_behind_answer(behind);

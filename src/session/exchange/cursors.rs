@@ -7,9 +7,10 @@ use crate::backend::PreparedText;
 use crate::client::RequestHead;
 use crate::net::Runtime;
 use crate::session::Session;
-use crate::sql::{Routines, StatementClass};
+use crate::sql::parts::first_word;
+use crate::sql::{Options, Routines, StatementClass};
 use crate::state::{AnswerError, PinSet, Prepared};
-use crate::terms::{Pin, Role};
+use crate::terms::{Pin, Role, StatementKind};
 use crate::wire::{Command, PrepareOk, StatusFlags};
 
 impl<R: Runtime> Session<R> {
@@ -21,6 +22,10 @@ impl<R: Runtime> Session<R> {
         class: StatementClass,
     ) {
         let max = self.upstream.max_statements();
+        let columns = match compares_columns(&text.text, &class, self.state.sql_options()) {
+            true => ok.columns,
+            false => 0,
+        };
         if self.state.statements.is_busy(text.id) {
             text = self.context.texts.prepared.alone(&text);
         }
@@ -32,12 +37,21 @@ impl<R: Runtime> Session<R> {
             catalogue: self.context.texts.routines.borrow().version(),
             read_as: self.state.readings(self.context.topology.modes()),
             params: ok.params,
+            columns,
             types: None,
             cursor: None,
             long_data: None,
             digest: self.client.handle.statement.borrow().clone(),
         };
         self.state.statements.insert(prepared, connection.about.flavor);
+    }
+
+    /// Records that the last execute of this statement had another number of columns than the client had been told.
+    pub(in crate::session) fn note_columns(&mut self, statement: u32, columns: u64) {
+        if let Some(prepared) = self.state.statements.get(statement) {
+            // The servers have at most 4,096 columns in a table, and no more than this in the answer to a prepare.
+            prepared.columns = u16::try_from(columns).unwrap_or(u16::MAX);
+        }
     }
 
     /// Updates cursors and long data after a command that named a statement.
@@ -110,4 +124,15 @@ impl<R: Runtime> Session<R> {
             self.state.unpin(role, PinSet::of(&[Pin::LongData]));
         }
     }
+}
+
+/// True if the servers say with METADATA_CHANGED that an execute has another number of columns than the prepare. They compare the
+/// items of the SELECT, and those of a DELETE's RETURNING; the RETURNING of MariaDB's INSERT and REPLACE stands elsewhere
+/// (`Prepared_statement::validate_metadata`).
+fn compares_columns(text: &[u8], class: &StatementClass, options: Options) -> bool {
+    if class.kind < StatementKind::Write {
+        return true;
+    }
+    let word = first_word(text, options).unwrap_or_default();
+    !word.eq_ignore_ascii_case(b"INSERT") && !word.eq_ignore_ascii_case(b"REPLACE")
 }

@@ -117,6 +117,7 @@ impl<R: Runtime> Session<R> {
         }
         let mut walker = ResponseWalker::new(shape, legs, seq, self.state.transaction.status);
         walker.goes_on(request.header.seq);
+        walker.expects_columns(request.columns);
         if request.command == Command::StmtPrepare {
             walker.names_statement(self.state.statements.next_id());
         }

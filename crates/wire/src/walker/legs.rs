@@ -65,6 +65,8 @@ pub struct Legs {
     /// Status flags that are added to the server's for the client: those of a transaction that is open on another
     /// server, and MORE_RESULTS_EXISTS if the proxy appends the answers of further statements.
     pub also: StatusFlags,
+    /// Status flags that the client never gets from the server.
+    pub never: StatusFlags,
 }
 
 impl Legs {
@@ -79,14 +81,17 @@ impl Legs {
             client_deprecate_eof: client.contains(Capabilities::DEPRECATE_EOF),
             client_session_track: client.contains(Capabilities::SESSION_TRACK),
             also: StatusFlags::empty(),
+            never: StatusFlags::empty(),
         }
     }
 
-    /// True if the client gets the server's packet unchanged.
+    /// Returns the client's status flags for these of the server.
+    pub(super) fn status(&self, status: StatusFlags) -> StatusFlags {
+        (status - self.never) | self.also
+    }
+
+    /// True if the client gets the server's packet, but for its status flags, unchanged.
     pub(super) fn passes_ok(&self, byte: u8, ok: &OkPacket<'_>, tracked: &Tracked) -> bool {
-        if !self.also.is_empty() {
-            return false;
-        }
         let same_eof = byte != 0xfe || self.server_deprecate_eof == self.client_deprecate_eof;
         let eof = byte == 0xfe && !self.server_deprecate_eof;
         let same_track = eof

@@ -21,7 +21,7 @@ use local_files::LocalFiles;
 pub use observer::{Observer, OnErr};
 use phase::{NextPacket, Phase};
 
-use std::num::NonZeroU32;
+use std::num::{NonZeroU16, NonZeroU32};
 
 use super::{
     Edits, EofPacket, ErrPacket, MAX_PAYLOAD, OkPacket, PacketHeader, PrepareOk, ProtocolError, Reader,
@@ -84,6 +84,10 @@ pub struct ResponseWalker {
     cursor: bool,
     /// The server opened a cursor: the answer ended behind the columns.
     opened_cursor: bool,
+    /// How many columns the client expects of the prepared statement, until the answer says how many there are.
+    columns: Option<NonZeroU16>,
+    /// The number of columns, if it is another than the client expects.
+    other_columns: Option<u64>,
     /// The files that the server may ask the client for.
     local_files: Option<Box<LocalFiles>>,
     /// How many packets before the end of the request an ERR packet may be numbered, as the first packet of the answer.
@@ -111,6 +115,8 @@ impl ResponseWalker {
             statement_id,
             cursor,
             opened_cursor: false,
+            columns: None,
+            other_columns: None,
             local_files,
             stops_before: 0,
         }
@@ -136,6 +142,18 @@ impl ResponseWalker {
     /// Sets the statement id that the client gets in the answer to COM_STMT_PREPARE, instead of the server's.
     pub fn names_statement(&mut self, id: u32) {
         self.statement_id = NonZeroU32::new(id);
+    }
+
+    /// Sets how many columns the client was told of the prepared statement that is being executed. Whether the number changed
+    /// since (METADATA_CHANGED) is then a matter of this client, and not of the server connection, where the statement may have
+    /// been prepared at another time.
+    pub fn expects_columns(&mut self, columns: u16) {
+        self.columns = NonZeroU16::new(columns);
+    }
+
+    /// Returns the number of columns, if it is another than `expects_columns` said.
+    pub fn other_columns(&self) -> Option<u64> {
+        self.other_columns
     }
 
     /// True if the server opened a cursor, so that the answer ended behind the columns.
@@ -378,9 +396,21 @@ impl ResponseWalker {
                 Ok(true)
             }
             _ => {
-                self.phase = Phase::Head(number_of_columns(payload)?);
+                let columns = number_of_columns(payload)?;
+                self.compare_columns(columns);
+                self.phase = Phase::Head(columns);
                 Ok(true)
             }
+        }
+    }
+
+    /// Sets METADATA_CHANGED for the client, or takes it away, by the number of columns.
+    fn compare_columns(&mut self, columns: u64) {
+        let Some(expected) = self.columns.take() else { return };
+        self.legs.never = StatusFlags::METADATA_CHANGED;
+        if u64::from(expected.get()) != columns {
+            self.legs.also |= StatusFlags::METADATA_CHANGED;
+            self.other_columns = Some(columns);
         }
     }
 
@@ -439,15 +469,15 @@ impl ResponseWalker {
         if byte == 0xfe {
             observer.rows_end();
         }
-        let more = says_more;
-        let ok = OkPacket { status: ok.status | self.legs.also, ..ok };
+        let (more, sent) = (says_more, ok.status);
+        let ok = OkPacket { status: self.legs.status(sent), ..ok };
         self.status = ok.status;
         if cursor {
             self.opened_cursor = true;
         } else {
             self.columns_eof(Some(ahead::eof_in_front_of(&ok)), edits);
         }
-        if self.legs.passes_ok(byte, &ok, observer.tracked()) {
+        if ok.status == sent && self.legs.passes_ok(byte, &ok, observer.tracked()) {
             self.phase = if more { Phase::FirstNext } else { Phase::LastPacket };
             return Ok(true);
         }
@@ -526,12 +556,15 @@ impl ResponseWalker {
     fn insert_eof(&mut self, eof: Option<EofPacket>, edits: &mut Edits) {
         let eof = eof.map(|eof| {
             let status = self.legs.in_front.of(eof.status, self.status);
-            EofPacket { status: status | self.legs.also, ..eof }
+            EofPacket { status: self.legs.status(status), ..eof }
         });
         let eof = eof.unwrap_or_else(|| {
-            let mut more = self.legs.also & StatusFlags::MORE_RESULTS_EXISTS;
-            more.set(StatusFlags::MORE_RESULTS_EXISTS, self.legs.call != Call::No || !more.is_empty());
-            EofPacket { warnings: 0, status: (self.status & StatusFlags::OF_THE_SESSION) | more }
+            let mut also =
+                self.legs.also & (StatusFlags::MORE_RESULTS_EXISTS | StatusFlags::METADATA_CHANGED);
+            if self.legs.call != Call::No {
+                also |= StatusFlags::MORE_RESULTS_EXISTS;
+            }
+            EofPacket { warnings: 0, status: (self.status & StatusFlags::OF_THE_SESSION) | also }
         });
         let seq = self.client_seq();
         edits.put_with(|out| frame_with(out, seq, |out| eof.encode(out)));

@@ -534,3 +534,29 @@ proptest! {
         prop_assert_eq!(whole.0, encode(&p, client, false));
     }
 }
+
+#[test]
+fn metadata_has_changed_where_the_client_knows_another_number_of_columns() {
+    const CHANGED: u16 = 0x400;
+    let server = Capabilities::DEPRECATE_EOF;
+    let long = [b'x'; 20_000];
+    let kinds = [Capabilities::empty(), server]
+        .into_iter()
+        .flat_map(|client| [(client, 0, 2), (client, 0, 3), (client, CHANGED, 2), (client, CHANGED, 3)]);
+    for (client, says, expected) in kinds {
+        for rows in [&[&b"row"[..]][..], &[&long, &long]] {
+            let legs = Legs::new(server, client);
+            let mut walker =
+                ResponseWalker::new(ResponseShape::Results, legs, 1, StatusFlags::from_bits_retain(AUTO));
+            walker.expects_columns(expected);
+            let mut input = encode(&result_set(rows, AUTO | says), server, false);
+            let (mut edits, mut out) = (Edits::default(), Vec::new());
+            let (used, walked) = walker.feed(&mut input, &mut edits, &mut ()).unwrap();
+            assert_eq!((used, walked), (input.len(), Walked::Done));
+            edits.apply(&input, |bytes| out.extend_from_slice(bytes));
+            let changed = if expected == 2 { 0 } else { CHANGED };
+            assert!(out == encode(&result_set(rows, AUTO | changed), client, false), "{says} {expected}");
+            assert_eq!(walker.other_columns(), (expected == 3).then_some(2));
+        }
+    }
+}
