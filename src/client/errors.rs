@@ -99,7 +99,8 @@ pub enum Failure {
     StateRefused(ServerError),
     /// The client has no prepared statement with this id. The text names the command.
     NoStatement(u32, &'static str),
-    /// The client never sent parameter types for the prepared statement that it executes.
+    /// The client never sent parameter types for the prepared statement that it executes; on MariaDB, its parameters cannot be
+    /// read.
     NoTypes,
     /// The prepared statement with this id has no open cursor. True: in the words of MariaDB.
     NoCursor(u32, bool),

@@ -4,14 +4,14 @@
 use std::rc::Rc;
 
 use super::{Restored, Upstream};
-use crate::backend::{PreparedText, QueryError, ServerStatement};
+use crate::backend::{PreparedText, QueryError, ServerError, ServerStatement};
 use crate::client::refusals::ends_connection;
 use crate::client::{Failure, Request, RequestHead, StatementError};
 use crate::net::Runtime;
 use crate::state::{Prepared, SessionState, types_in, with_types};
 use crate::topology::Flavor;
-use crate::wire::error_code::ER_MAX_PREPARED_STMT_COUNT_REACHED;
-use crate::wire::{Command, PacketHeader, Types, first_types, kinds_of_types};
+use crate::wire::error_code::{ER_MALFORMED_PACKET, ER_MAX_PREPARED_STMT_COUNT_REACHED};
+use crate::wire::{Command, PacketHeader, ProtocolError, Types, first_types, kinds_of_types};
 
 impl<R: Runtime> Upstream<R> {
     /// Writes the server's id of the statement into the request, and the types if the server does not have
@@ -39,7 +39,8 @@ impl<R: Runtime> Upstream<R> {
             return Ok(true);
         }
         let types = types_in(request.payload(), request.command, prepared.params, attributes);
-        let types = types.map_err(|_| malformed_parameters())?;
+        let types =
+            types.map_err(|why| malformed_parameters(connection.about.flavor == Flavor::MariaDb, &why))?;
         if connection.about.flavor == Flavor::MySql && is_of_others(on_server, prepared, types, attributes) {
             connection.statements.close(prepared.text.id);
             return Ok(false);
@@ -189,10 +190,14 @@ impl<R: Runtime> Upstream<R> {
     }
 }
 
-/// Returns the error for an execute whose parameters the proxy cannot parse, or the server would read
-/// differently.
-pub fn malformed_parameters() -> StatementError {
-    StatementError::Tell(Failure::Malformed("the parameters of an execute"))
+/// Returns the server's error for an execute whose parameters cannot be read, for this reason.
+pub fn malformed_parameters(of_mariadb: bool, why: &ProtocolError) -> StatementError {
+    let malformed = |text: &[u8]| Failure::Server(ServerError::new(ER_MALFORMED_PACKET, text));
+    StatementError::Tell(match why {
+        ProtocolError::Truncated(_) if of_mariadb => malformed(b"Malformed communication packet"),
+        _ if of_mariadb => Failure::NoTypes,
+        _ => malformed(b"Malformed communication packet."),
+    })
 }
 
 /// True if another client executed the statement on this connection with other types. Data that is sent in advance must

@@ -202,7 +202,7 @@ impl<R: Runtime> Session<R> {
                         return Ok(Some(StatementError::Tell(Failure::OutOfMemory)));
                     }
                 }
-                Err(_) => return Ok(Some(malformed_parameters())),
+                Err(why) => return Ok(Some(malformed_parameters(self.state.texts.of_mariadb, &why))),
             }
         }
     }
