@@ -483,7 +483,7 @@ impl SessionState {
     #[inline]
     pub fn ok(&mut self, ok: &OkPacket<'_>, heard: AnswerSource<'_>) -> Result<(), FalseReport> {
         let status = match heard.role {
-            Role::Primary => ok.status,
+            Role::Primary => self.behind_statement(ok.status, &heard),
             Role::Replica => self.check_replica(ok, &heard)?,
         };
         if heard.asked.class.effects.contains(Effects::SETS_STATE) {

@@ -8,7 +8,9 @@ use std::borrow::Cow;
 use super::{AnswerSource, SessionState, mentions};
 use crate::backend::{Carried, is_collation_of, is_known_charset};
 use crate::sql::grammar::is_safe_charset;
-use crate::sql::parts::{Given, SystemVariable, sets_charset_too, system_variables, used_schema};
+use crate::sql::parts::{
+    Given, SystemVariable, sets_charset_too, sets_for_statement, system_variables, used_schema,
+};
 use crate::sql::{Effects, StatementClass};
 use crate::terms::{FalseReport, Pin, Port, Role, StatementKind, TextCharset};
 use crate::topology::{Flavor, TextModes};
@@ -301,6 +303,15 @@ impl SessionState {
             None if names(b"sql_mode") => Ok((status - MODE_FLAGS) | (self.transaction.status & MODE_FLAGS)),
             None => Err(FalseReport::Flag),
         }
+    }
+
+    /// Returns the session's status flags behind a statement that the primary answered with these: those of a SET STATEMENT
+    /// show its own modes.
+    #[inline]
+    pub(super) fn behind_statement(&self, status: StatusFlags, heard: &AnswerSource<'_>) -> StatusFlags {
+        let own = self.shows_another_mode(status)
+            && heard.asked.text.is_some_and(|text| sets_for_statement(text, self.sql_options(), b"sql_mode"));
+        if own { (status - MODE_FLAGS) | (self.transaction.status & MODE_FLAGS) } else { status }
     }
 
     /// Returns the modes that the session's own `sql_mode` means; those of the servers if it has none.

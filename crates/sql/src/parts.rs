@@ -43,6 +43,19 @@ pub fn first_word(sql: &[u8], options: Options) -> Option<&[u8]> {
     (first.kind == Kind::Word).then_some(first.text)
 }
 
+/// True if the text is MariaDB's SET STATEMENT and gives this variable a value, which ends with the statement behind FOR.
+pub fn sets_for_statement(sql: &[u8], options: Options, name: &[u8]) -> bool {
+    let found = single(sql, options, |statement| {
+        if !statement.is(0, "SET") || !statement.is(1, "STATEMENT") {
+            return None;
+        }
+        let values = statement.until(statement.outside(|tok| tok.is("FOR"))?);
+        let mut pairs = values.iter().zip(values.iter().skip(1));
+        Some(pairs.any(|(tok, next)| next.is_assignment() && unquoted(tok).eq_ignore_ascii_case(name)))
+    });
+    found == Some(true)
+}
+
 /// Returns a name or string without its quotes, and with doubled quotes inside replaced by single ones.
 fn unquoted(tok: &Tok<'_>) -> Vec<u8> {
     let Some((quote, name)) = tok.text.first().zip(match tok.kind {

@@ -263,3 +263,15 @@ fn a_name_that_means_something_inside_quotes_is_not_read() {
     assert_eq!(prepared(b"PREPARE `x`` FROM 'SELECT 1' -- ` FROM 'SELECT 5'", Options::default()), None);
     assert_eq!(named_user_variables(b"SELECT 7 INTO @'x` into outfile'", Options::default()), None);
 }
+
+#[test]
+fn what_a_set_statement_gives_a_value() {
+    let sets = |sql: &str| sets_for_statement(sql.as_bytes(), Options::default(), b"sql_mode");
+    assert!(sets("SET STATEMENT sql_mode = '' FOR SELECT 1"));
+    assert!(sets("set statement max_statement_time=1, `SQL_MODE`='ANSI' for update t set a = 1;"));
+    assert!(!sets("SET STATEMENT max_statement_time = 1 FOR SET sql_mode = 'ANSI'"));
+    assert!(!sets("SET STATEMENT lc_time_names = @@sql_mode FOR SELECT 1"));
+    assert!(!sets("SET sql_mode = 'ANSI'"));
+    assert!(!sets("SET STATEMENT sql_mode = '' FOR SELECT 1; SELECT 2"));
+    assert!(!sets("SET STATEMENT /*!50000 sql_mode = '' */ FOR SELECT 1"));
+}
