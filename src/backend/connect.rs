@@ -335,8 +335,7 @@ pub(super) fn about(
 ) -> About {
     let flavor = flavor(greeting.capabilities);
     // A reset of MariaDB forgets what the login said of the client.
-    let forgets = flavor == Flavor::MariaDb
-        && capabilities.intersects(Capabilities::IGNORE_SPACE | Capabilities::INTERACTIVE);
+    let forgets = flavor == Flavor::MariaDb && capabilities.intersects(Capabilities::SETS_VARIABLES);
     About {
         server: target.server,
         generation: target.generation,

@@ -100,6 +100,8 @@ pub struct Client<R: Runtime> {
     pub piece: Piece,
     /// True if the client's driver checks before each use whether the socket has ended.
     pub looks: bool,
+    /// True if a COM_RESET_CONNECTION or a COM_CHANGE_USER made MariaDB forget what the flags of the login had set.
+    pub forgets_flags: bool,
     /// The compression of this session's server connections. A reload does not change it, since a session
     /// must keep its connection in a transaction.
     server_compression: ServerCompression,
@@ -139,12 +141,16 @@ impl<R: Runtime> Client<R> {
             trace: None,
             told: None,
             looks: false,
+            forgets_flags: false,
         }
     }
 
     /// Returns the class of server connections that this session needs for a role.
     pub fn class(&self, role: Role) -> Class {
         let mut capabilities = self.capabilities & Capabilities::CLASS;
+        if self.forgets_flags {
+            capabilities -= Capabilities::SETS_VARIABLES;
+        }
         if self.port == Port::Replica {
             // Statements are sent there one at a time (see `pieces`): a server does not run a second
             // statement that a text hides from the proxy.

@@ -113,6 +113,9 @@ impl Capabilities {
         .union(Self::MARIADB_EXTENDED_METADATA)
         .union(Self::MARIADB_BULK_UNIT_RESULTS);
 
+    /// Flags by which a login sets session variables: `sql_mode` and `wait_timeout`.
+    pub const SETS_VARIABLES: Capabilities = Capabilities::IGNORE_SPACE.union(Self::INTERACTIVE);
+
     /// Flags that change a server's answers. They must be the same on both legs, and are part of the pool's key.
     pub const CLASS: Capabilities = Capabilities::FOUND_ROWS
         .union(Self::NO_SCHEMA)

@@ -328,6 +328,8 @@ impl<R: Runtime> Session<R> {
         // MariaDB returns to the handshake's.
         let collation = if of_mysql { 0 } else { self.client.collation };
         let own = self.own_login();
+        // MariaDB sets all variables to their global values, and does not look at the flags of the login again.
+        self.client.forgets_flags = !of_mysql;
         match own {
             Some(role) => self.reset_own(role).await?,
             None => Box::pin(self.upstream.release(&mut self.state, true, collation)).await,

@@ -11,7 +11,7 @@ use crate::net::{Buf, Runtime};
 use crate::session::Session;
 use crate::sql::proxy_variable::CONSISTENCY;
 use crate::terms::Close;
-use crate::topology::Flavor;
+use crate::topology::{Flavor, Snapshot};
 use crate::wire::{Capabilities, ChangeUser, PacketHeader, kept_attributes};
 use crate::worker::Levels;
 
@@ -60,6 +60,8 @@ impl<R: Runtime> Session<R> {
         };
         let former = self.former();
         Box::pin(self.upstream.release(&mut self.state, true, self.client.collation)).await;
+        // MariaDB sets all variables to their global values, and does not look at the flags of the login again.
+        self.client.forgets_flags = of_mariadb(&self.context.topology.get());
         // Until the new login is done, the session has no account, and `timeouts.login` applies.
         self.client.handle.login.replace(None);
         let done = self.log_in_as(claim, true, buf, seq).await;
@@ -71,8 +73,7 @@ impl<R: Runtime> Session<R> {
 
     /// Returns what the session goes on with if the command is refused. None: it ends.
     fn former(&self) -> Option<Former> {
-        let snapshot = self.context.topology.get();
-        let of_mariadb = greeting_facts(&snapshot).is_some_and(|facts| facts.flavor == Flavor::MariaDb);
+        let of_mariadb = of_mariadb(&self.context.topology.get());
         // A connection on which the client itself logged in has become another session by then.
         let login = self.client.login.clone().filter(|login| of_mariadb && !login.is_of_client())?;
         let attributes = self.client.handle.attributes.borrow().clone();
@@ -92,4 +93,8 @@ impl<R: Runtime> Session<R> {
         self.begin_as_servers_do().await;
         Ok(())
     }
+}
+
+fn of_mariadb(snapshot: &Snapshot) -> bool {
+    greeting_facts(snapshot).is_some_and(|facts| facts.flavor == Flavor::MariaDb)
 }
