@@ -303,11 +303,7 @@ impl Run {
     fn case(&self, seed: usize) -> Case {
         let mut chance = Chance::new(seed as u64);
         let steps = self.grammar.steps(&mut chance, LENGTH);
-        let mut words: Vec<String> =
-            WORDS.into_iter().filter(|_| chance.below(3) == 0).map(str::to_owned).collect();
-        // MariaDB forgets IGNORE_SPACE then; the proxy does not yet.
-        let resets = steps.iter().any(|step| step.starts_with("!reset") || step.starts_with("!change"));
-        words.retain(|word| word != "ignore_space" || !resets || self.kind == Kind::MySql);
+        let words = WORDS.into_iter().filter(|_| chance.below(3) == 0).map(str::to_owned).collect();
         Case { name: format!("seed {seed}"), kinds: vec![self.kind], words, steps }
     }
 
