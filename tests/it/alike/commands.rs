@@ -1,4 +1,4 @@
-//! Every kind of command behind every kind of statement, and every question about the statement in front: what a command leaves of
+//! Every kind of command, and of statement, behind every kind of statement, and every question about them: what is left of
 //! ROW_COUNT(), FOUND_ROWS() and the diagnostics, on a direct connection and through the proxies.
 
 use super::world::{Case, Side};
@@ -55,6 +55,54 @@ const COMMANDS: [&str; 20] = [
     "!fields no_such",
 ];
 
+/// Behind the statements above, with these. Some open no table, which leaves MariaDB's diagnostics as they were, and some do not
+/// show in their text whether they do.
+const FURTHER: [&str; 28] = [
+    "DO 1",
+    "SELECT @@version",
+    "SELECT @a := 5",
+    "SELECT alike_sets(1)",
+    "SELECT alike_writes(1)",
+    "SELECT GET_LOCK('test_lock', 0)",
+    "SELECT 1; SELECT 2",
+    "SELECT 1; SELECT v FROM alike ORDER BY id",
+    "SELECT SQL_CALC_FOUND_ROWS v FROM alike ORDER BY id LIMIT 1",
+    "CALL alike_out(@a)",
+    "CALL alike_rows(@a)",
+    "CALL alike_fails(1)",
+    "CALL nix()",
+    "DELETE FROM alike WHERE id = 99",
+    "REPLACE INTO alike (id, v) VALUES (1, 1)",
+    "COMMIT",
+    "ROLLBACK",
+    "SAVEPOINT a",
+    "USE test",
+    "EXPLAIN SELECT 1",
+    "CHECK TABLE alike",
+    "SHOW TABLES LIKE 'alike%'",
+    "CREATE TEMPORARY TABLE IF NOT EXISTS made_t (a INT)",
+    "DROP TABLE IF EXISTS nix",
+    "SIGNAL SQLSTATE '01000'",
+    "DEALLOCATE PREPARE nix",
+    "!prepare UPDATE alike SET v = v + 1\n!execute",
+    "!prepare SELECT v FROM alike ORDER BY id\n!execute",
+];
+
+const FURTHER_ON_MARIADB: [&str; 9] = [
+    "IF 1 THEN SELECT 1; END IF",
+    "BEGIN NOT ATOMIC SELECT 1; END",
+    "BEGIN NOT ATOMIC SELECT v FROM alike ORDER BY id; END",
+    "EXECUTE IMMEDIATE 'SELECT 1'",
+    "EXECUTE IMMEDIATE 'UPDATE alike SET v = 1'",
+    "EXECUTE IMMEDIATE 'SELEC'",
+    "SET STATEMENT sort_buffer_size = 400000 FOR SELECT 1",
+    "SET STATEMENT sort_buffer_size = 400000 FOR UPDATE alike SET v = v + 1",
+    "INSERT INTO alike (v) VALUES (1) RETURNING id",
+];
+
+/// Errors of the proxy's own, in front of a statement.
+const OWN_ERRORS: [&str; 2] = ["!bytes 1d", "!bytes 17 ffff00000001000000"];
+
 const QUESTIONS: [&str; 6] = [
     "SELECT ROW_COUNT()",
     "SELECT ROW_COUNT() AS n, 1",
@@ -69,6 +117,20 @@ const QUESTIONS: [&str; 6] = [
 fn is_known(kind: Kind, command: &str, question: &str) -> bool {
     let adds = kind == Kind::MySql && (command == "!use no_such" || command.starts_with("!fields"));
     let is_count = question.starts_with("SELECT ROW_") || question.starts_with("SELECT FOUND");
+    // These may run on another server than the query whose rows they leave counted.
+    let elsewhere = match kind {
+        Kind::MariaDb => [
+            "UPDATE ",
+            "EXECUTE w",
+            "!prepare UPDATE alike SET v = v + 1\n",
+            "INSERT INTO alike (v) VALUES (1) RETURNING",
+        ]
+        .as_slice(),
+        Kind::MySql => &["EXPLAIN"],
+    };
+    if question == "SELECT FOUND_ROWS()" && elsewhere.iter().any(|step| command.starts_with(step)) {
+        return true;
+    }
     (adds || command == "!bytes 1b 0100") && !is_count
 }
 
@@ -76,7 +138,8 @@ fn is_command(step: &str) -> bool {
     COMMANDS.iter().any(|command| command.lines().any(|line| line == step))
 }
 
-async fn commands_leave_what_they_leave(cluster: Cluster) {
+/// Plays each of the second steps behind each of the first, with each question behind both.
+async fn both_leave_what_they_leave(cluster: Cluster, firsts: &[&str], seconds: &[&str]) {
     let kind = cluster.kind();
     let [(_, default), (_, tight)] = super::proxies(&cluster).await;
     let mut direct = Side::new(&cluster, "direct", cluster.primary().port(), "tz00".into()).await;
@@ -85,11 +148,11 @@ async fn commands_leave_what_they_leave(cluster: Cluster) {
         Side::new(&cluster, "tight", tight.rw, "tz02".into()).await,
     ];
     let (mut wrong, mut asked) = (Vec::new(), 0);
-    for statement in STATEMENTS {
-        for command in COMMANDS {
+    for statement in firsts {
+        for command in seconds {
             let mut steps: Vec<String> = BEFORE.map(str::to_owned).into();
             for question in QUESTIONS.iter().filter(|q| !is_known(kind, command, q)) {
-                steps.push(statement.to_owned());
+                steps.push((*statement).to_owned());
                 steps.extend(command.lines().map(str::to_owned));
                 steps.push((*question).to_owned());
                 asked += 1;
@@ -116,12 +179,27 @@ async fn commands_leave_what_they_leave(cluster: Cluster) {
 
 #[tokio::test]
 async fn mariadb_is_asked_about_the_statement_in_front_of_a_command() {
-    commands_leave_what_they_leave(Cluster::mariadb(1).await).await;
+    both_leave_what_they_leave(Cluster::mariadb(1).await, &STATEMENTS, &COMMANDS).await;
 }
 
 #[tokio::test]
 async fn mysql_is_asked_about_the_statement_in_front_of_a_command() {
     if let Some(cluster) = Cluster::mysql(1).await {
-        commands_leave_what_they_leave(cluster).await;
+        both_leave_what_they_leave(cluster, &STATEMENTS, &COMMANDS).await;
+    }
+}
+
+#[tokio::test]
+async fn mariadb_is_asked_about_two_statements() {
+    let firsts = [&STATEMENTS[..], &OWN_ERRORS].concat();
+    let seconds = [&STATEMENTS[..], &FURTHER, &FURTHER_ON_MARIADB].concat();
+    both_leave_what_they_leave(Cluster::mariadb(1).await, &firsts, &seconds).await;
+}
+
+#[tokio::test]
+async fn mysql_is_asked_about_two_statements() {
+    if let Some(cluster) = Cluster::mysql(1).await {
+        let firsts = [&STATEMENTS[..], &OWN_ERRORS].concat();
+        both_leave_what_they_leave(cluster, &firsts, &[&STATEMENTS[..], &FURTHER].concat()).await;
     }
 }

@@ -25,7 +25,7 @@ const SHOWN: [&str; 14] = [
 ];
 
 /// Statements that were seen to leave `FOUND_ROWS()` alone on MariaDB 10.11 and MySQL 9.7, unless a query stands in them.
-const WITHOUT_QUERY: [&str; 21] = [
+const WITHOUT_QUERY: [&str; 22] = [
     "SET",
     "USE",
     "BEGIN",
@@ -43,6 +43,7 @@ const WITHOUT_QUERY: [&str; 21] = [
     "DROP",
     "TRUNCATE",
     "ANALYZE",
+    "CHECK",
     "LOCK",
     "UNLOCK",
     "GRANT",
@@ -62,9 +63,15 @@ pub(super) fn opens_none(statement: Statement<'_, '_>, found: &Found) -> bool {
     }
     let (first, second) = (statement.at(0), statement.at(1));
     match () {
+        // The proxy classifies no SET STATEMENT inside another.
+        () if first.is("SET") && second.is("STATEMENT") => {
+            let inner = statement.outside(|tok| tok.is("FOR")).map(|at| statement.from(at + 1));
+            inner.is_some_and(|inner| !inner.is(0, "SET") && opens_none(inner, found))
+        }
         () if first.is_any(&["SELECT", "VALUES", "DO", "SET"]) || first.kind == Kind::Open => {
             names_none(statement)
         }
+        () if first.is_any(&["EXPLAIN", "DESCRIBE", "DESC"]) && second.is("SELECT") => names_none(statement),
         () if first.is_any(&["BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "XA"]) => true,
         () if first.is_any(&["UNLOCK", "USE", "DEALLOCATE", "GET", "KILL"]) => true,
         () if first.is("SHOW") => {

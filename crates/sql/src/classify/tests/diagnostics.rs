@@ -31,12 +31,18 @@ fn statements_that_open_no_table() {
         "GET DIAGNOSTICS @n = NUMBER",
         "SELECT 1; SELECT 2",
         "SELECT LAST_INSERT_ID()",
+        "EXPLAIN SELECT 1",
+        "SET STATEMENT sort_buffer_size = 400000 FOR SELECT 1",
     ];
     for sql in none {
         assert!(opens_none(sql), "{sql}");
     }
     let may = [
         "SELECT * FROM t",
+        "EXPLAIN SELECT 1 FROM t",
+        "EXPLAIN UPDATE t SET a = 1",
+        "SET STATEMENT sort_buffer_size = 400000 FOR UPDATE t SET a = 1",
+        "SET STATEMENT a = 1 FOR SET STATEMENT b = 1 FOR UPDATE t SET a = 1",
         "SELECT * FROM (SELECT 1) t",
         "SELECT TRIM('a' FROM (SELECT a FROM t))",
         "TABLE t",
