@@ -33,15 +33,17 @@ fuzz_target!(|input: (u8, u8, &[u8], &[u8])| {
         client_deprecate_eof: flag(2),
         client_session_track: flag(3),
         also: StatusFlags::empty(),
+        never: StatusFlags::empty(),
     };
+    let columns = if flag(6) { 2 } else { 0 };
     let shape = SHAPES[usize::from(shape) % SHAPES.len()];
     // Raw bytes seldom have a right header: mostly they are packets' contents.
     let stream = if flag(7) { bytes.to_vec() } else { packets(bytes) };
-    let whole = walk(shape, legs, &stream, |_| usize::MAX);
-    let single = walk(shape, legs, &stream, |_| 1);
+    let whole = walk((shape, columns), legs, &stream, |_| usize::MAX);
+    let single = walk((shape, columns), legs, &stream, |_| 1);
     assert_eq!(whole, single, "{shape:?} {legs:?}");
     if !cuts.is_empty() {
-        let some = walk(shape, legs, &stream, |round| usize::from(cuts[round % cuts.len()]).max(1));
+        let some = walk((shape, columns), legs, &stream, |round| usize::from(cuts[round % cuts.len()]).max(1));
         assert_eq!(whole, some, "{shape:?} {legs:?}");
     }
 });
@@ -69,9 +71,10 @@ struct End {
     status: StatusFlags,
 }
 
-fn walk(shape: ResponseShape, legs: Legs, stream: &[u8], cut: impl Fn(usize) -> usize) -> End {
+fn walk((shape, columns): (ResponseShape, u16), legs: Legs, stream: &[u8], cut: impl Fn(usize) -> usize) -> End {
     let mut walker = ResponseWalker::new(shape, legs, 1, StatusFlags::AUTOCOMMIT);
     walker.allows_local_files(vec![b"f".to_vec()]);
+    walker.expects_columns(columns);
     let (mut out, mut held, mut sent) = (Vec::new(), Vec::new(), 0);
     let mut edits = Edits::default();
     for round in 0.. {
