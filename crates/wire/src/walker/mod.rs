@@ -7,6 +7,7 @@
 //! the output does not depend on where the input is cut.
 
 mod ahead;
+mod columns;
 mod legs;
 mod local_files;
 mod observer;
@@ -16,6 +17,7 @@ mod sequence;
 mod tests;
 
 use ahead::{Ahead, look_ahead};
+use columns::number_of_columns;
 pub use legs::{Call, InFront, Legs};
 use local_files::LocalFiles;
 pub use observer::{Observer, OnErr};
@@ -24,7 +26,7 @@ use phase::{NextPacket, Phase};
 use std::num::{NonZeroU16, NonZeroU32};
 
 use super::{
-    Edits, EofPacket, ErrPacket, MAX_PAYLOAD, OkPacket, PacketHeader, PrepareOk, ProtocolError, Reader,
+    Edits, EofPacket, ErrPacket, MAX_PAYLOAD, OkPacket, PacketHeader, PrepareOk, ProtocolError,
     ResponseShape, StatusFlags, frame_with,
 };
 
@@ -142,18 +144,6 @@ impl ResponseWalker {
     /// Sets the statement id that the client gets in the answer to COM_STMT_PREPARE, instead of the server's.
     pub fn names_statement(&mut self, id: u32) {
         self.statement_id = NonZeroU32::new(id);
-    }
-
-    /// Sets how many columns the client was told of the prepared statement that is being executed. Whether the number changed
-    /// since (METADATA_CHANGED) is then a matter of this client, and not of the server connection, where the statement may have
-    /// been prepared at another time.
-    pub fn expects_columns(&mut self, columns: u16) {
-        self.columns = NonZeroU16::new(columns);
-    }
-
-    /// Returns the number of columns, if it is another than `expects_columns` said.
-    pub fn other_columns(&self) -> Option<u64> {
-        self.other_columns
     }
 
     /// True if the server opened a cursor, so that the answer ended behind the columns.
@@ -404,16 +394,6 @@ impl ResponseWalker {
         }
     }
 
-    /// Sets METADATA_CHANGED for the client, or takes it away, by the number of columns.
-    fn compare_columns(&mut self, columns: u64) {
-        let Some(expected) = self.columns.take() else { return };
-        self.legs.never = StatusFlags::METADATA_CHANGED;
-        if u64::from(expected.get()) != columns {
-            self.legs.also |= StatusFlags::METADATA_CHANGED;
-            self.other_columns = Some(columns);
-        }
-    }
-
     fn error(
         &mut self,
         payload: &[u8],
@@ -584,18 +564,5 @@ fn is_definition(header: PacketHeader, rest: &[u8], first: u8) -> Result<NextPac
         None => Ok(NextPacket::Wait(PacketHeader::LEN + len)),
         Some(begin) if CATALOGUES.contains(&begin) => Ok(NextPacket::Definition),
         Some(_) => unexpected,
-    }
-}
-
-/// Reads the packet in front of column definitions. Clients take the number 0 for an OK packet, whatever its form.
-fn number_of_columns(payload: &[u8]) -> Result<u64, ProtocolError> {
-    let mut r = Reader::new(payload);
-    let columns = r.lenenc("the number of columns")?;
-    // MariaDB answers with as many columns as a text asks for.
-    let right = r.is_empty() && (1..=u64::from(u32::MAX)).contains(&columns);
-    if right {
-        Ok(columns)
-    } else {
-        Err(ProtocolError::Unsupported("a number of columns of 1 to 4294967295"))
     }
 }
