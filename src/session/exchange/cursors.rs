@@ -10,7 +10,7 @@ use crate::session::Session;
 use crate::sql::parts::first_word;
 use crate::sql::{Options, Routines, StatementClass};
 use crate::state::{AnswerError, PinSet, Prepared};
-use crate::terms::{Pin, Role, StatementKind};
+use crate::terms::{Pin, Role};
 use crate::wire::{Command, PrepareOk, StatusFlags};
 
 impl<R: Runtime> Session<R> {
@@ -22,7 +22,7 @@ impl<R: Runtime> Session<R> {
         class: StatementClass,
     ) {
         let max = self.upstream.max_statements();
-        let columns = match compares_columns(&text.text, &class, self.state.sql_options()) {
+        let columns = match compares_columns(&text.text, self.state.sql_options()) {
             true => ok.columns,
             false => 0,
         };
@@ -47,10 +47,9 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Records that the last execute of this statement had another number of columns than the client had been told.
-    pub(in crate::session) fn note_columns(&mut self, statement: u32, columns: u64) {
+    pub(in crate::session) fn note_columns(&mut self, statement: u32, columns: u16) {
         if let Some(prepared) = self.state.statements.get(statement) {
-            // The servers have at most 4,096 columns in a table, and no more than this in the answer to a prepare.
-            prepared.columns = u16::try_from(columns).unwrap_or(u16::MAX);
+            prepared.columns = columns;
         }
     }
 
@@ -127,12 +126,11 @@ impl<R: Runtime> Session<R> {
 }
 
 /// True if the servers say with METADATA_CHANGED that an execute has another number of columns than the prepare. They compare the
-/// items of the SELECT, and those of a DELETE's RETURNING; the RETURNING of MariaDB's INSERT and REPLACE stands elsewhere
-/// (`Prepared_statement::validate_metadata`).
-fn compares_columns(text: &[u8], class: &StatementClass, options: Options) -> bool {
-    if class.kind < StatementKind::Write {
-        return true;
-    }
-    let word = first_word(text, options).unwrap_or_default();
-    !word.eq_ignore_ascii_case(b"INSERT") && !word.eq_ignore_ascii_case(b"REPLACE")
+/// items of a query, and those of a DELETE's RETURNING (`Prepared_statement::validate_metadata`), but not of an EXPLAIN. The
+/// RETURNING of MariaDB's INSERT and REPLACE stands elsewhere, and the columns of a SHOW are always the same.
+fn compares_columns(text: &[u8], options: Options) -> bool {
+    const COMPARED: [&[u8]; 5] = [b"SELECT", b"WITH", b"TABLE", b"VALUES", b"DELETE"];
+    let is_compared = |word: &[u8]| COMPARED.iter().any(|compared| word.eq_ignore_ascii_case(compared));
+    // Without a word in front, it is a query in parentheses.
+    first_word(text, options).is_none_or(is_compared)
 }

@@ -13,9 +13,9 @@ impl ResponseWalker {
         self.columns = NonZeroU16::new(columns);
     }
 
-    /// Returns the number of columns, if it is another than `expects_columns` said.
-    pub fn other_columns(&self) -> Option<u64> {
-        self.other_columns
+    /// Returns the number of columns (at most 65,535), if it is another than `expects_columns` said.
+    pub fn other_columns(&self) -> Option<u16> {
+        self.other_columns.map(NonZeroU16::get)
     }
 
     /// Sets METADATA_CHANGED for the client, or takes it away, by the number of columns.
@@ -24,7 +24,8 @@ impl ResponseWalker {
         self.legs.never = StatusFlags::METADATA_CHANGED;
         if u64::from(expected.get()) != columns {
             self.legs.also |= StatusFlags::METADATA_CHANGED;
-            self.other_columns = Some(columns);
+            let columns = u16::try_from(columns).unwrap_or(u16::MAX);
+            self.other_columns = NonZeroU16::new(columns);
         }
     }
 }

@@ -89,7 +89,7 @@ pub struct ResponseWalker {
     /// How many columns the client expects of the prepared statement, until the answer says how many there are.
     columns: Option<NonZeroU16>,
     /// The number of columns, if it is another than the client expects.
-    other_columns: Option<u64>,
+    other_columns: Option<NonZeroU16>,
     /// The files that the server may ask the client for.
     local_files: Option<Box<LocalFiles>>,
     /// How many packets before the end of the request an ERR packet may be numbered, as the first packet of the answer.
