@@ -22,10 +22,7 @@ impl<R: Runtime> Session<R> {
         class: StatementClass,
     ) {
         let max = self.upstream.max_statements();
-        let columns = match compares_columns(&text.text, self.state.sql_options()) {
-            true => ok.columns,
-            false => 0,
-        };
+        let compares = compares_columns(&text.text, self.state.sql_options());
         if self.state.statements.is_busy(text.id) {
             text = self.context.texts.prepared.alone(&text);
         }
@@ -37,7 +34,7 @@ impl<R: Runtime> Session<R> {
             catalogue: self.context.texts.routines.borrow().version(),
             read_as: self.state.readings(self.context.topology.modes()),
             params: ok.params,
-            columns,
+            columns: if compares { ok.columns } else { 0 },
             types: None,
             cursor: None,
             long_data: None,
