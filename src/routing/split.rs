@@ -15,8 +15,9 @@ pub struct SessionFacts {
     pub autocommit: bool,
     /// True if its transactions only read: SET SESSION TRANSACTION READ ONLY.
     pub only_reads: bool,
-    /// True if a transaction that begins while another is open keeps its access mode, as on MySQL.
-    pub keeps_access_mode: bool,
+    /// True on MariaDB. There, a transaction that begins while another is open does not keep the access mode of that one, and
+    /// a stored function may keep the diagnostics of the statement before.
+    pub of_mariadb: bool,
     /// The server of its last statement.
     pub last: Role,
     /// The server of the last statement that set `FOUND_ROWS()`.
@@ -34,7 +35,7 @@ impl SessionFacts {
         pinned: None,
         autocommit: true,
         only_reads: false,
-        keeps_access_mode: false,
+        of_mariadb: true,
         last: Role::Primary,
         last_query: Role::Primary,
         diagnostics: None,
@@ -71,7 +72,7 @@ pub fn in_reading(class: &StatementClass, facts: &SessionFacts) -> InReading {
     // A transaction that may write cannot begin on a replica; its BEGIN ends the transaction that is open there.
     // A chained transaction has the access mode of the one before it.
     let chains = has(Effects::ENDS) && !has(Effects::SEVERAL);
-    let keeps = chains || facts.only_reads || facts.keeps_access_mode;
+    let keeps = chains || facts.only_reads || !facts.of_mariadb;
     let begins = has(Effects::BEGINS) && !keeps || has(Effects::BEGINS_READ_WRITE);
     if begins || has(Effects::LOCKS_TABLES) {
         return InReading::Ends;
@@ -157,7 +158,8 @@ pub fn place(class: &StatementClass, facts: &SessionFacts) -> (Role, Why) {
     if !facts.autocommit && !facts.only_reads {
         return (Role::Primary, Why::AutocommitOff);
     }
-    (Role::Replica, class.reason)
+    let with = facts.diagnostics.filter(|_| facts.of_mariadb && class.calls_stored_function());
+    (with.unwrap_or(Role::Replica), with.map_or(class.reason, |_| Why::LooksBack))
 }
 
 /// True if a statement may run on a replica, regardless of the session.
@@ -222,7 +224,7 @@ mod tests {
                 diagnostics: role(roles % 3),
                 autocommit: is(0),
                 only_reads: is(1),
-                keeps_access_mode: is(2),
+                of_mariadb: !is(2),
                 last: one(is(3)),
                 reads_on_primary: is(4),
                 // The other one: a mistake shows.
@@ -345,7 +347,7 @@ mod tests {
         let effects = Effects::BEGINS | Effects::COMMITS_IMPLICITLY | Effects::UNDERSTOOD;
         let begin = class(StatementKind::Transaction, effects);
         assert_eq!(place(&begin, &open).0, Role::Primary);
-        let of_mysql = SessionFacts { keeps_access_mode: true, ..open };
+        let of_mysql = SessionFacts { of_mariadb: false, ..open };
         assert_eq!(place(&begin, &of_mysql).0, Role::Replica);
         let effects = Effects::BEGINS | Effects::ENDS | Effects::UNDERSTOOD;
         let chain = class(StatementKind::Transaction, effects);
@@ -358,7 +360,7 @@ mod tests {
         let begin = class(StatementKind::Transaction, effects);
         let reading = SessionFacts { only_reads: true, ..SessionFacts::FRESH };
         assert_eq!(place(&begin, &reading).0, Role::Primary);
-        let open = SessionFacts { transaction: Some(Role::Replica), keeps_access_mode: true, ..reading };
+        let open = SessionFacts { transaction: Some(Role::Replica), of_mariadb: false, ..reading };
         assert_eq!(place(&begin, &open).0, Role::Primary);
     }
 

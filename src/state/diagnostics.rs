@@ -6,7 +6,7 @@
 use super::{PinSet, SessionState};
 use crate::backend::{RefusedCommand, ServerError, ServerThread};
 use crate::sql::{self, Effects, StatementClass, classify};
-use crate::terms::{Pin, Role};
+use crate::terms::{Pin, Role, StatementKind};
 
 /// Where the diagnostics are.
 #[derive(Debug, Default)]
@@ -125,6 +125,20 @@ impl SessionState {
             || (self.texts.of_mariadb && class.effects.contains(Effects::OPENS_NO_TABLE))
     }
 
+    /// True if a statement of this class may keep the diagnostics of the statement before it on MariaDB, which alone knows: it
+    /// keeps them if no table is opened, which the text of a compound statement, a routine or an EXECUTE does not show, nor the
+    /// name of a stored function.
+    pub fn may_keep_diagnostics(&self, class: &StatementClass) -> bool {
+        const UNSEEN: Effects = Effects::LEAVES_UNKNOWN
+            .union(Effects::CALLS)
+            .union(Effects::EXECUTES)
+            .union(Effects::OPAQUE)
+            .union(Effects::SEVERAL);
+        let is_plain = matches!(class.kind, StatementKind::Read | StatementKind::Write);
+        let is_unseen = !is_plain || class.effects.intersects(UNSEEN) || class.calls_stored_function();
+        self.texts.of_mariadb && is_unseen && !self.keeps_diagnostics(class)
+    }
+
     /// True if the text that a PREPARE or an EXECUTE names opens no table.
     fn text_opens_none(&self, class: &StatementClass, text: Option<&[u8]>) -> bool {
         let options = self.sql_options();
@@ -208,8 +222,12 @@ impl SessionState {
         // The warnings of an answer to SHOW WARNINGS are those that it shows.
         let asks = class.effects.contains(Effects::READS_DIAGNOSTICS) && !self.answer.failed();
         let replaced = std::mem::take(&mut self.diagnostics.replaced);
+        // The proxy's own error was raised on the connection in front of such a statement.
+        let raised = self.diagnostics.are_own() && class.effects.contains(Effects::READS_DIAGNOSTICS);
+        let may_keep = quiet && self.may_keep_diagnostics(class);
         // No connection has the error that the client got.
-        self.diagnostics.kept = replaced || (keeps && (quiet || asks));
+        self.diagnostics.kept =
+            replaced || (keeps && (quiet || asks)) || (may_keep && self.has_diagnostics(role));
         if replaced {
             self.forget_diagnostics(role);
             self.diagnostics.left = true;
@@ -222,11 +240,16 @@ impl SessionState {
             self.diagnostics.place = DiagnosticsPlace::Nowhere;
         }
         self.diagnostics.role = role;
-        self.diagnostics.left = !quiet;
-        if !quiet {
+        self.diagnostics.left = !quiet || (may_keep && raised);
+        if self.diagnostics.left {
             self.pin(role, Pin::Warnings);
         }
         false
+    }
+
+    /// True if the session keeps its connection for this role for the diagnostics that it has.
+    fn has_diagnostics(&self, role: Role) -> bool {
+        self.diagnostics.only_on() == Some(role) && self.pins.on(role).has(Pin::Warnings)
     }
 
     /// Forgets the diagnostics of earlier statements, because a new statement replaced them. The connection on which it did not

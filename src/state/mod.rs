@@ -231,7 +231,7 @@ impl SessionState {
             pinned: self.pins.reads_follow(),
             autocommit: self.carried.autocommit,
             only_reads: self.carried.only_reads(),
-            keeps_access_mode: !self.texts.of_mariadb,
+            of_mariadb: self.texts.of_mariadb,
             last: self.last.role,
             last_query: self.last.query.role,
             diagnostics: self.diagnostics.only_on(),

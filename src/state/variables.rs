@@ -8,7 +8,9 @@ use super::unreported_variables::Whose;
 use super::{AnswerSource, PinSet, SessionState};
 use crate::backend::{Carried, Charset, InsertId};
 use crate::sql::class::TRACKER;
-use crate::sql::parts::{Given, named_user_variables, system_variables, user_variables};
+use crate::sql::parts::{
+    Given, named_user_variables, sets_for_statement_alone, system_variables, user_variables,
+};
 use crate::terms::{Pin, Role};
 use crate::topology::Flavor;
 
@@ -212,7 +214,7 @@ impl SessionState {
             return self.set_on_replica(text);
         }
         let Some(text) = text.filter(|_| self.texts.of_mariadb) else { return };
-        if !text.windows(2).any(|pair| pair == b"@@") {
+        if !text.windows(2).any(|pair| pair == b"@@") || sets_for_statement_alone(text, self.sql_options()) {
             return;
         }
         let Some(all) = system_variables(text, self.sql_options()) else {

@@ -226,6 +226,11 @@ impl StatementClass {
         self.kind == StatementKind::Read
     }
 
+    /// True if the statement calls a stored function, and nothing else that may leave a number for `LAST_INSERT_ID()`.
+    pub fn calls_stored_function(&self) -> bool {
+        self.effects.contains(Effects::READS_INSERT_ID) && self.reason != Why::InsertId
+    }
+
     /// Returns why text and catalogue do not show everything that the statement leaves on its connection; None if they
     /// do.
     pub fn unexplained(&self) -> Option<Unexplained> {
@@ -235,9 +240,7 @@ impl StatementClass {
             () if has(Effects::CALLS) => Some(Unexplained::Routine),
             () if self.reason == Why::UnknownFunction => Some(Unexplained::Function),
             () if has(Effects::LEAVES_UNKNOWN | Effects::EXECUTES) => Some(Unexplained::Form),
-            () if has(Effects::READS_INSERT_ID) && self.reason != Why::InsertId => {
-                Some(Unexplained::Function)
-            }
+            () if self.calls_stored_function() => Some(Unexplained::Function),
             () if matches!(self.kind, StatementKind::Read | StatementKind::Write) => {
                 Some(Unexplained::Relation)
             }

@@ -56,6 +56,21 @@ pub fn sets_for_statement(sql: &[u8], options: Options, name: &[u8]) -> bool {
     found == Some(true)
 }
 
+/// True if the text is MariaDB's SET STATEMENT for a statement that sets no variable of the session: what the text sets ends
+/// with it.
+pub fn sets_for_statement_alone(sql: &[u8], options: Options) -> bool {
+    const SET_NOTHING: [&str; 9] =
+        ["SELECT", "WITH", "VALUES", "SHOW", "DO", "INSERT", "UPDATE", "DELETE", "REPLACE"];
+    let found = single(sql, options, |statement| {
+        if !statement.is(0, "SET") || !statement.is(1, "STATEMENT") {
+            return None;
+        }
+        let behind = statement.outside(|tok| tok.is("FOR"))?;
+        Some(statement.at(behind + 1).is_any(&SET_NOTHING))
+    });
+    found == Some(true)
+}
+
 /// Returns a name or string without its quotes, and with doubled quotes inside replaced by single ones.
 fn unquoted(tok: &Tok<'_>) -> Vec<u8> {
     let Some((quote, name)) = tok.text.first().zip(match tok.kind {

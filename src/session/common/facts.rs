@@ -119,6 +119,8 @@ impl<R: Runtime> Session<R> {
             && pins.is_empty()
             && self.bound_to(request).is_none()
             && !effects.intersects(follows)
+            && !(self.state.diagnostics.only_on() == Some(Role::Replica)
+                && self.state.may_keep_diagnostics(&request.class))
     }
 }
 

@@ -282,7 +282,8 @@ impl<R: Runtime> Session<R> {
         connection.counted_another &= !self.state.answer.counted;
         let quiet = self.state.answer.warnings == 0 && !self.state.answer.failed();
         let may_keep = request.class.kind < StatementKind::Write
-            || request.class.effects.contains(Effects::OPENS_NO_TABLE);
+            || request.class.effects.contains(Effects::OPENS_NO_TABLE)
+            || self.state.may_keep_diagnostics(&request.class);
         connection.note_diagnostics(quiet, may_keep);
         if connection.has_known_state() && !connection.is_in_line(&self.state.carried, None) {
             connection.now_has(&self.state.carried);

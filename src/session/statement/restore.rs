@@ -8,7 +8,7 @@ use crate::session::common::StatementEnd;
 use crate::session::loss::Tries;
 use crate::sql::Effects;
 use crate::sql::read_only::Verdict;
-use crate::terms::{Port, Role, StatementKind, TraceStep, Why};
+use crate::terms::{Port, Role, TraceStep, Why};
 use crate::upstream::{Restored, SetUp};
 use crate::wire::{Capabilities, Command};
 
@@ -88,23 +88,14 @@ impl<R: Runtime> Session<R> {
     }
 
     /// True if MariaDB may keep the error with which the proxy itself answered the command before, or add another to it: the
-    /// error is raised on the connection first, so that the server decides. A COM_INIT_DB adds its own. Other statements keep
-    /// the diagnostics if they open no table, which the text of a compound statement, a routine or an EXECUTE does not show.
+    /// error is raised on the connection first, so that the server decides. A COM_INIT_DB adds its own.
     /// (MySQL adds an error to one that a refused command left, and not to one that a statement raised.)
     fn may_keep_own_diagnostics(&self, request: &RequestHead) -> bool {
-        const UNSEEN: Effects = Effects::LEAVES_UNKNOWN
-            .union(Effects::CALLS)
-            .union(Effects::EXECUTES)
-            .union(Effects::OPAQUE)
-            .union(Effects::SEVERAL);
-        if !self.state.texts.of_mariadb || !self.state.diagnostics.are_own() {
-            return false;
-        }
-        let class = &request.class;
-        let is_plain = matches!(class.kind, StatementKind::Read | StatementKind::Write);
         let has_text = request.command == Command::Query || request.command.executes();
-        let is_unseen = !is_plain || class.effects.intersects(UNSEEN);
-        request.command == Command::InitDb || (has_text && is_unseen && !self.state.keeps_diagnostics(class))
+        self.state.texts.of_mariadb
+            && self.state.diagnostics.are_own()
+            && (request.command == Command::InitDb
+                || (has_text && self.state.may_keep_diagnostics(&request.class)))
     }
 
     /// True if the servers permit this session several statements in a text.

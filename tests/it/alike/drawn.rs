@@ -416,8 +416,7 @@ async fn takes_connections(run: Arc<Run>, port: u16, number: u64) {
 async fn packets_are_alike(cluster: Cluster) {
     let kind = cluster.kind();
     let seed = number("POINTSMAN_SEED", 38);
-    // The catalogue sees everything, so that views and functions are read on replicas.
-    cluster.primary().sql("GRANT SELECT, SHOW VIEW, TRIGGER ON *.* TO monitor@'%'").await;
+    super::show_catalogue(&cluster).await;
     cluster.primary().sql("CREATE TABLE test.taken (n INT)").await;
     let [(_, default), (_, tight)] = super::proxies(&cluster).await;
     let own = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/alike/grammar.txt").to_owned();

@@ -275,3 +275,14 @@ fn only_the_variables_in_front_of_for_are_set_for_the_statement() {
     assert!(!sets("SET STATEMENT sql_mode = '' FOR SELECT 1; SELECT 2"));
     assert!(!sets("SET STATEMENT /*!50000 sql_mode = '' */ FOR SELECT 1"));
 }
+
+#[test]
+fn set_statement_sets_nothing_beyond_a_statement_that_is_no_set() {
+    let alone = |sql: &str| sets_for_statement_alone(sql.as_bytes(), Options::default());
+    assert!(alone("SET STATEMENT max_statement_time = 1 FOR SELECT @@sort_buffer_size"));
+    assert!(alone("set statement sql_mode = '' for update t set a = @@version_comment"));
+    assert!(!alone("SET STATEMENT max_statement_time = 1 FOR SET @@sql_mode = 'ANSI'"));
+    assert!(!alone("SET STATEMENT max_statement_time = 1 FOR CALL p(@@sql_mode)"));
+    assert!(!alone("SET STATEMENT max_statement_time = 1 FOR SELECT 1; SET @@sql_mode = ''"));
+    assert!(!alone("SET @@sql_mode = 'ANSI'"));
+}
