@@ -241,12 +241,13 @@ impl<R: Runtime> Upstream<R> {
             || state.trackers.read_only_lost
         {
             self.prelude.clear();
-            self.resources.pool.vacate(connection, &seat);
             if state.pins.on(self.role).has(Pin::Transaction) {
+                self.resources.pool.vacate(connection, &seat);
                 // The client must get the error for its transaction before anything else.
                 *self.lost.of_mut(self.role) = true;
             } else {
-                state.connection_gone(self.role);
+                let can_tell = !unsent && !ended;
+                self.close(state, self.role, connection, seat, can_tell);
             }
             return;
         }
@@ -265,6 +266,27 @@ impl<R: Runtime> Upstream<R> {
             return;
         }
         self.park(state, self.role, connection, seat);
+    }
+
+    /// Closes a connection that nobody may use any more. `can_tell`: it would still answer. The session's insert id is asked for
+    /// first, if only the connection knows it.
+    fn close(
+        &mut self,
+        state: &mut SessionState,
+        role: Role,
+        mut connection: Box<Connection<R::Stream>>,
+        seat: Seat<R::Stream>,
+        can_tell: bool,
+    ) {
+        let knows = role == Role::Primary
+            && state.insert.id.get() == InsertId::OnConnection
+            && state.insert.connection == Some(connection.about.thread());
+        state.connection_gone(role);
+        if knows && can_tell && connection.is_between_exchanges() {
+            state.insert.id.set(InsertId::OnConnection);
+            connection.pending_insert_id = Some(state.insert.id.link());
+        }
+        self.resources.pool.vacate(connection, &seat);
     }
 
     /// Parks a connection in the pool, since nothing pins it.
@@ -323,8 +345,7 @@ impl<R: Runtime> Upstream<R> {
         {
             self.park(state, role, connection, seat);
         } else {
-            self.resources.pool.vacate(connection, &seat);
-            state.connection_gone(role);
+            self.close(state, role, connection, seat, true);
         }
     }
 

@@ -28,6 +28,11 @@ pub fn key() -> PoolKey {
 
 /// Returns a connection to nobody.
 pub fn connection(kind: Kind, thread_id: u32) -> Box<Connection<MemoryStream>> {
+    connection_to(pair(1).0, kind, thread_id)
+}
+
+/// Returns a connection to whoever has the other end of the stream.
+pub fn connection_to(stream: MemoryStream, kind: Kind, thread_id: u32) -> Box<Connection<MemoryStream>> {
     let about = About {
         server: ServerId(0),
         generation: kind.generation,
@@ -40,7 +45,7 @@ pub fn connection(kind: Kind, thread_id: u32) -> Box<Connection<MemoryStream>> {
         has_defaults: true,
         thread_id,
     };
-    let mut connection = Box::new(Connection::new(pair(1).0, about, StatusFlags::empty()));
+    let mut connection = Box::new(Connection::new(stream, about, StatusFlags::empty()));
     connection.begun = kind.begun;
     connection.begins_in(kind.has_schema.then_some(b"shop"));
     connection.ran(kind.unexplained.then_some(crate::terms::Unexplained::Relation));
