@@ -16,22 +16,31 @@ pub async fn learn_insert_id<R: Runtime>(
     limit: Duration,
 ) -> bool {
     let asked = async {
-        connection.settle().await.ok()?;
+        connection.settle().await.map_err(|error| error.to_string())?;
         // The limit stands against the session's own `sql_select_limit`, which may be 0, and the cast against its
         // `character_set_results`, which may be utf16.
-        connection.query("SELECT CAST(LAST_INSERT_ID() AS BINARY) LIMIT 1").await.ok()
+        let asked = connection.query("SELECT CAST(LAST_INSERT_ID() AS BINARY) LIMIT 1").await;
+        let sets = asked.map_err(|error| error.to_string())?;
+        let value = sets.first().and_then(|set| set.rows.first()?.first()?.clone());
+        let number = value.and_then(|value| std::str::from_utf8(&value).ok()?.parse().ok());
+        number.ok_or_else(|| "not a number".to_owned())
     };
-    let id = runtime.timeout(limit, asked).await.flatten().and_then(|sets| {
-        let value = sets.first()?.rows.first()?.first()?.clone()?;
-        std::str::from_utf8(&value).ok()?.parse().ok()
+    let asked = runtime.timeout(limit, asked).await.unwrap_or_else(|| Err("no answer in time".into()));
+    let id = asked.inspect_err(|error| {
+        let thread = connection.about.thread_id;
+        tracing::info!(
+            thread,
+            error,
+            "a server connection did not say its session's insert id, which is lost"
+        );
     });
-    if let Some(id) = id {
+    if let Ok(id) = id {
         if let Some(pending) = pending {
             pending.deliver(id);
         }
         connection.set_insert_id(Some(id));
     }
-    id.is_some()
+    id.is_ok()
 }
 
 #[cfg(test)]

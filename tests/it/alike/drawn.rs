@@ -45,13 +45,15 @@ const MARIADB: &[Kind] = &[Kind::MariaDb];
 /// A statement that compares a number with `abc` has four warnings where it was executed with a number before, else five.
 const WARNINGS_BY_TYPES: &str = "MySQL's number of warnings depends on the types of an earlier execute of the statement on the connection";
 
+const FOUND_BEHIND_RESET: &str = "servers keep FOUND_ROWS() at COM_RESET_CONNECTION and COM_CHANGE_USER";
+
 const REFUSED_AND_ADDED: &str = "MySQL adds the errors of COM_INIT_DB and COM_FIELD_LIST to those of refused commands, which the proxy answered";
 
 const REFUSED_DEFINITION: &str = "a refused definition ends a transaction, which no error packet says: MySQL's next OK packet does, and that is one \
                                   of the proxy's own questions";
 
 /// They are counted, and printed at the end. The rest of such a session is not compared.
-const KNOWN: [Known; 29] = [
+const KNOWN: [Known; 30] = [
     Known {
         kinds: BOTH,
         step: "SELECT",
@@ -88,11 +90,18 @@ const KNOWN: [Known; 29] = [
         why: "MySQL counts the error of a refused COM_FIELD_LIST with those of the statement before it, on another server",
     },
     Known {
-        kinds: MYSQL,
+        kinds: BOTH,
         step: "SELECT FOUND_ROWS()",
-        behind: &["!cursor", "!change"],
-        parts: ["", r"\x010"],
-        why: "MySQL does not forget the rows of a cursor that COM_CHANGE_USER closes",
+        behind: &["!change"],
+        parts: [r"\x01", r"\x010"],
+        why: FOUND_BEHIND_RESET,
+    },
+    Known {
+        kinds: BOTH,
+        step: "SELECT FOUND_ROWS()",
+        behind: &["!reset"],
+        parts: [r"\x01", r"\x010"],
+        why: FOUND_BEHIND_RESET,
     },
     Known {
         kinds: MARIADB,
@@ -110,7 +119,7 @@ const KNOWN: [Known; 29] = [
     },
     Known {
         kinds: MYSQL,
-        step: "!execute",
+        step: "!",
         behind: &["!execute"],
         parts: [r"\xfe", r"\xfe"],
         why: WARNINGS_BY_TYPES,
@@ -126,7 +135,7 @@ const KNOWN: [Known; 29] = [
         kinds: MARIADB,
         step: "CALL",
         behind: &[],
-        parts: ["at row 0", "at row 1"],
+        parts: ["at row ", "at row 1"],
         why: "MariaDB counts the rows of the statement before it in an error about a parameter",
     },
     Known {
@@ -145,7 +154,7 @@ const KNOWN: [Known; 29] = [
     },
     Known {
         kinds: MYSQL,
-        step: "!execute",
+        step: "!",
         behind: &["!prepare SELECT alike_sets(?), @f", "!execute"],
         parts: [r"@f\x00\x0c", r"@f\x00\x0c"],
         why: "MySQL gives the column of a user variable the type that it had when the connection prepared the statement",
@@ -175,14 +184,14 @@ const KNOWN: [Known; 29] = [
         kinds: MYSQL,
         step: "",
         behind: &["CREATE"],
-        parts: [r"\x00\x00\x00\x02@\x00\x00\x00\x0b\x05", r"\x00\x00\x00\x02\x00"],
+        parts: [r"@\x00\x00\x00\x0b\x05", r"\x00\x00\x00"],
         why: REFUSED_DEFINITION,
     },
     Known {
         kinds: MYSQL,
         step: "",
         behind: &["DROP"],
-        parts: [r"\x00\x00\x00\x02@\x00\x00\x00\x0b\x05", r"\x00\x00\x00\x02\x00"],
+        parts: [r"@\x00\x00\x00\x0b\x05", r"\x00\x00\x00"],
         why: REFUSED_DEFINITION,
     },
     Known {

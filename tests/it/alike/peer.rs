@@ -238,10 +238,9 @@ impl Peer {
             sort_variables(&mut packet);
         }
         let mut text = packet.escape_ascii().to_string();
-        if packet.first() == Some(&0xff) {
-            for (id, what) in self.ids.iter().flat_map(|id| [(id, "handler"), (id, "statement")]) {
-                text = text.replace(&format!("{what} ({id})"), &format!("{what} (#)"));
-            }
+        // An error packet, or a row of SHOW WARNINGS.
+        for (id, what) in self.ids.iter().flat_map(|id| [(id, "handler"), (id, "statement")]) {
+            text = text.replace(&format!("{what} ({id})"), &format!("{what} (#)"));
         }
         text
     }

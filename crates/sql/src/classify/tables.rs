@@ -77,7 +77,7 @@ pub(super) fn opens_none(statement: Statement<'_, '_>, found: &Found) -> bool {
         () if first.is("SHOW") => {
             let what = if second.is_any(&["FULL", "ALL"]) { statement.at(2) } else { second };
             let shows = |of: &[&str]| second.is("CREATE") && statement.at(2).is_any(of);
-            what.is_any(&SHOWN) || shows(&["DATABASE", "SCHEMA", "USER"])
+            what.is_any(&SHOWN) || shows(&["DATABASE", "SCHEMA", "USER", "PROCEDURE", "FUNCTION", "PACKAGE"])
         }
         () => false,
     }
