@@ -20,7 +20,7 @@ mod set_up;
 
 use std::rc::Rc;
 
-use crate::backend::{Carried, Class, Connection, InsertId, Leased, Seat, ServerError};
+use crate::backend::{Carried, Class, Connection, InsertId, Leased, Seat, ServerError, ServerThread};
 use crate::net::{Runtime, Stream};
 use crate::state::{PinSet, SessionState};
 use crate::terms::{PerRole, Pin, Role};
@@ -386,6 +386,12 @@ impl<R: Runtime> Upstream<R> {
     /// Returns the server of the connection that is kept for a role.
     pub fn kept_on(&self, role: Role) -> Option<ServerId> {
         self.links.kept_on(role)
+    }
+
+    /// True if the session keeps this connection for this role.
+    fn keeps_on(&self, role: Role, connection: Option<ServerThread>) -> bool {
+        let kept = self.links.kept.as_ref().and_then(|kept| kept.of(role).as_ref());
+        kept.is_some_and(|(kept, _)| Some(kept.about.thread()) == connection)
     }
 
     /// True if the session keeps a connection for this role.

@@ -222,9 +222,25 @@ impl<R: Runtime> Upstream<R> {
         before == self.prelude.len()
     }
 
+    /// Asks the connection that is kept for the primary for the session's insert id, which a statement on a replica needs. That
+    /// statement's diagnostics and counts are the session's from now on, not those of the kept connection.
+    async fn ask_kept_primary(&mut self, state: &SessionState, limit: std::time::Duration) {
+        let kept = self.handle.servers.kept(Role::Primary);
+        let Some((mut connection, seat)) = self.links.take_kept(Role::Primary) else { return };
+        let pending = Some(state.insert.id.link());
+        if self.resources.pool.learn_insert_id(&mut connection, pending, limit).await {
+            connection.counted_another = true;
+            self.links.keep(Role::Primary, (connection, seat));
+        } else {
+            kept.set(None);
+            self.resources.pool.vacate(connection, &seat);
+            self.lost.primary = true;
+        }
+    }
+
     /// Waits until the session's insert id is known, if only another connection has it. A session that took
-    /// that connection asks it for the id first, which takes a moment. If no session took it, this session
-    /// asks. Returns an error if the statement asks for an insert id that is lost.
+    /// that connection asks it for the id first, which takes a moment. If no session took it, or this session keeps it, this
+    /// session asks. Returns an error if the statement asks for an insert id that is lost.
     async fn await_insert_id(
         &mut self,
         state: &SessionState,
@@ -240,6 +256,10 @@ impl<R: Runtime> Upstream<R> {
             && state.insert.id.get() == InsertId::OnConnection
             && tokio::time::Instant::now() < until
         {
+            if self.keeps_on(Role::Primary, state.insert.connection) {
+                self.ask_kept_primary(state, limit).await;
+                break;
+            }
             if let Some(seat) = self.links.forget_primary_seat() {
                 // If no session took the connection, this session asks it, because it does not return to it
                 // either.
@@ -258,7 +278,7 @@ impl<R: Runtime> Upstream<R> {
                 resources.runtime.sleep(std::time::Duration::from_millis(1)).await;
             }
         }
-        if asks && state.insert.id.get() == InsertId::Lost {
+        if asks && !is_here && !matches!(state.insert.id.get(), InsertId::Known(_)) {
             return Err(StatementError::TellAndClose(
                 Failure::StateLost("an insert id"),
                 crate::terms::Close::ServerLost,
