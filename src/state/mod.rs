@@ -552,8 +552,8 @@ impl SessionState {
                 if heard.role == Role::Replica && !self.takes_from_replica(name, &heard) {
                     return;
                 }
-                if heard.role == Role::Primary && self.is_foreign(name, &heard) {
-                    return self.pin(heard.role, Pin::Unknown);
+                if heard.role == Role::Primary && !self.takes_from_primary(name, &heard) {
+                    return;
                 }
                 self.texts.reading.reported(name, value);
                 parts += u8::from(name.starts_with(b"character_set_"));

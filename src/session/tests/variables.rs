@@ -229,3 +229,29 @@ fn a_function_that_is_not_there_leaves_nothing() {
         }
     });
 }
+
+/// MariaDB reports it when it is set, and again, with a later statement, when it is restored. By then another session may have the
+/// connection.
+#[test]
+fn a_variable_of_set_statement_is_not_the_sessions() {
+    play(async {
+        let settings = super::connection_phase::settings(crate::topology::Flavor::MariaDb, usize::MAX);
+        let world = World::with(settings);
+        let primary = world.server("db-0");
+        let mut client = world.login(&Login::default()).await;
+        let sql = "set statement max_statement_time = 9 for update t set a = 1";
+        client.query(sql);
+        let mut db = primary.accept().await;
+        db.expect_role().await;
+        let first_set = db.peer.packet().await;
+        db.reply_ok();
+        db.expect_query(sql).await;
+        db.reply(&[ok_state(MODERN, AUTOCOMMIT, &variable("max_statement_time", "9"))]);
+        client.peer.packet().await;
+        client.query("select a from t");
+        assert_eq!(db.peer.packet().await, first_set, "all is set anew, and nothing else");
+        db.reply_ok();
+        db.answer_one("select a from t").await;
+        client.expect(&one()).await;
+    });
+}
