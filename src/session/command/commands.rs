@@ -8,7 +8,7 @@ use crate::session::Session;
 use crate::sql::digest::Digest;
 use crate::sql::read_only::{Reason, Verdict};
 use crate::sql::{Effects, MAX_READ, Options, StatementClass};
-use crate::terms::{Close, Pin, Port, StatementKind, Why};
+use crate::terms::{Close, Pin, Port, Role, StatementKind, Why};
 use crate::topology::Flavor;
 use crate::wire::{Capabilities, Command, PacketHeader};
 use crate::worker::{Drain, Levels, Signals};
@@ -184,6 +184,10 @@ impl<R: Runtime> Session<R> {
     async fn rarer(&mut self, request: &mut Request) -> Result<(), Close> {
         request.class = class_of(request.command);
         match request.command {
+            // Only the server knows whether the transaction goes on.
+            Command::Ping if self.state.is_perhaps_over() && self.upstream.keeps(Role::Primary) => {
+                self.forward(request).await
+            }
             Command::Ping => {
                 self.client.skip(request).await?;
                 self.refuse_if_draining(request.answer_seq()).await?;

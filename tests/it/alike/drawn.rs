@@ -53,7 +53,7 @@ const REFUSED_DEFINITION: &str = "a refused definition ends a transaction, which
                                   of the proxy's own questions";
 
 /// They are counted, and printed at the end. The rest of such a session is not compared.
-const KNOWN: [Known; 30] = [
+const KNOWN: [Known; 31] = [
     Known {
         kinds: BOTH,
         step: "SELECT",
@@ -263,6 +263,13 @@ const KNOWN: [Known; 30] = [
         behind: &[],
         parts: [r"\x00\x00\x00", "silence"],
         why: "MySQL answers an execute behind one with a cursor with columns and no rows, and drivers wait, too",
+    },
+    Known {
+        kinds: MARIADB,
+        step: "!again",
+        behind: &["!prepare"],
+        parts: ["Incorrect arguments", "Malformed communication packet"],
+        why: "MariaDB reads on behind the end of an execute that is too short",
     },
 ];
 
