@@ -212,7 +212,14 @@ impl<R: Runtime> Session<R> {
     fn no_statement(&self, named: u32, request: &RequestHead) -> Failure {
         let of_mariadb = self.state.texts.of_mariadb;
         let executes = request.command.executes();
-        let short = request.header.total() < PacketHeader::LEN + 5;
+        // What the servers want behind the command's byte: `parse_packet` in MySQL's `sql/protocol_classic.cc`, and for an
+        // execute `mysqld_stmt_execute` in MariaDB's `sql/sql_prepare.cc`.
+        let fixed = match request.command {
+            Command::StmtExecute => 9,
+            Command::StmtFetch if !of_mariadb => 8,
+            _ => 4,
+        };
+        let short = request.header.total() < PacketHeader::LEN + 1 + fixed;
         match (of_mariadb, short) {
             (false, true) => Failure::Server(malformed(b"Malformed communication packet.")),
             (true, true) if executes => Failure::Server(malformed(b"Malformed communication packet")),

@@ -156,7 +156,7 @@ const KNOWN: [Known; 31] = [
         kinds: MYSQL,
         step: "!",
         behind: &["!prepare SELECT alike_sets(?), @f", "!execute"],
-        parts: [r"@f\x00\x0c", r"@f\x00\x0c"],
+        parts: ["@f", "@f"],
         why: "MySQL gives the column of a user variable the type that it had when the connection prepared the statement",
     },
     Known {
@@ -184,14 +184,14 @@ const KNOWN: [Known; 31] = [
         kinds: MYSQL,
         step: "",
         behind: &["CREATE"],
-        parts: [r"@\x00\x00\x00\x0b\x05", r"\x00\x00\x00"],
+        parts: [r"\x05\t\x08________", r"\x00\x00\x00"],
         why: REFUSED_DEFINITION,
     },
     Known {
         kinds: MYSQL,
         step: "",
         behind: &["DROP"],
-        parts: [r"@\x00\x00\x00\x0b\x05", r"\x00\x00\x00"],
+        parts: [r"\x05\t\x08________", r"\x00\x00\x00"],
         why: REFUSED_DEFINITION,
     },
     Known {
