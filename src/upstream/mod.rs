@@ -388,6 +388,13 @@ impl<R: Runtime> Upstream<R> {
         self.links.kept_on(role)
     }
 
+    /// True if the connection that is kept for this role has something that nothing but another connection takes away from the
+    /// session: a schema that the session has dropped on the other server.
+    pub fn kept_has_more(&self, role: Role, wish: &Carried) -> bool {
+        let kept = self.links.kept.as_ref().and_then(|kept| kept.of(role).as_ref());
+        kept.is_some_and(|(kept, _)| !kept.can_become(wish))
+    }
+
     /// True if the session keeps this connection for this role.
     fn keeps_on(&self, role: Role, connection: Option<ServerThread>) -> bool {
         let kept = self.links.kept.as_ref().and_then(|kept| kept.of(role).as_ref());

@@ -31,7 +31,14 @@ impl<R: Runtime> Session<R> {
         if !self.upstream.check_kept(&mut self.state, role) {
             return false;
         }
-        let kept = self.upstream.kept_on(role);
+        let mut kept = self.upstream.kept_on(role);
+        if kept.is_some()
+            && role == Role::Replica
+            && self.upstream.kept_has_more(role, &self.state.carried)
+            && self.upstream.let_replica_go(&mut self.state)
+        {
+            kept = None;
+        }
         let server = kept.or_else(|| match role {
             Role::Primary => self.context.topology.primary(),
             Role::Replica => self.reads.server(&mut self.state.written, freshness),
