@@ -203,6 +203,8 @@ pub struct Trackers {
     pub(super) unreported: UnreportedVariables,
     /// True if SET STATEMENT ran on the connection in use: the server reports the restored values with a later statement.
     pub restored: bool,
+    /// True if the session has used SET STATEMENT: the primary reports variables that later texts do not name.
+    pub(super) restores: bool,
     /// What the answer under way reported.
     pub(super) reports: Reports,
     /// True if a connection that should only read left read-only mode: it must not be used again.

@@ -446,23 +446,22 @@ impl SessionState {
 
     /// Handles a variable that the primary reported. Returns true if the session has the reported value from now on.
     pub(super) fn takes_from_primary(&mut self, name: &[u8], heard: &AnswerSource<'_>) -> bool {
-        if self.takes_until_its_end(name, heard) {
+        if self.ends_with_statement(name, heard) {
+            // MariaDB reports the restored value with a later statement.
+            self.trackers.restores = true;
             return false;
         }
-        let is_foreign = self.is_foreign(name, heard);
+        let is_foreign = !self.trackers.restores && self.is_foreign(name, heard);
         if is_foreign {
             self.pin(heard.role, Pin::Unknown);
         }
         !is_foreign
     }
 
-    /// True if the statement is a SET STATEMENT that sets this variable, for itself alone. The connection is set up anew behind it:
-    /// MariaDB reports the restored value with the connection's next statement, whose session may be another one.
-    fn takes_until_its_end(&mut self, name: &[u8], heard: &AnswerSource<'_>) -> bool {
+    /// True if the statement is a SET STATEMENT that sets this variable, for itself alone.
+    fn ends_with_statement(&self, name: &[u8], heard: &AnswerSource<'_>) -> bool {
         let text = heard.asked.text.filter(|_| heard.flavor == Flavor::MariaDb);
-        let ends = text.is_some_and(|text| sets_for_statement(text, self.sql_options(), name));
-        self.trackers.restored |= ends;
-        ends
+        text.is_some_and(|text| sets_for_statement(text, self.sql_options(), name))
     }
 
     /// True if the primary reports a variable that this plain SET of literals does not name: something else runs there
