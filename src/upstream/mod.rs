@@ -62,10 +62,15 @@ impl<S: Stream> Links<S> {
         Some(self.seats.swap_remove(at))
     }
 
+    /// Returns the connection that is kept for a role.
+    fn kept(&self, role: Role) -> Option<&Connection<S>> {
+        let kept = self.kept.as_ref().and_then(|kept| kept.of(role).as_ref());
+        kept.map(|(connection, _)| &**connection)
+    }
+
     /// Returns the server of the connection that is kept for a role.
     pub fn kept_on(&self, role: Role) -> Option<ServerId> {
-        let kept = self.kept.as_ref().and_then(|kept| kept.of(role).as_ref());
-        kept.map(|(connection, _)| connection.about.server)
+        self.kept(role).map(|connection| connection.about.server)
     }
 }
 
@@ -388,17 +393,15 @@ impl<R: Runtime> Upstream<R> {
         self.links.kept_on(role)
     }
 
-    /// True if the connection that is kept for this role has something that nothing but another connection takes away from the
-    /// session: a schema that the session has dropped on the other server.
+    /// True if the connection that is kept for this role cannot get this state: it has a default schema, for example, which the
+    /// session has dropped on the other server. A default schema can be changed, but not removed.
     pub fn kept_has_more(&self, role: Role, wish: &Carried) -> bool {
-        let kept = self.links.kept.as_ref().and_then(|kept| kept.of(role).as_ref());
-        kept.is_some_and(|(kept, _)| !kept.can_become(wish))
+        self.links.kept(role).is_some_and(|kept| !kept.can_become(wish))
     }
 
     /// True if the session keeps this connection for this role.
     fn keeps_on(&self, role: Role, connection: Option<ServerThread>) -> bool {
-        let kept = self.links.kept.as_ref().and_then(|kept| kept.of(role).as_ref());
-        kept.is_some_and(|(kept, _)| Some(kept.about.thread()) == connection)
+        self.links.kept(role).is_some_and(|kept| Some(kept.about.thread()) == connection)
     }
 
     /// True if the session keeps a connection for this role.

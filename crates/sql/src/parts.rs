@@ -46,10 +46,7 @@ pub fn first_word(sql: &[u8], options: Options) -> Option<&[u8]> {
 /// True if the text is MariaDB's SET STATEMENT and gives this variable a value, which ends with the statement behind FOR.
 pub fn sets_for_statement(sql: &[u8], options: Options, name: &[u8]) -> bool {
     let found = single(sql, options, |statement| {
-        if !statement.is(0, "SET") || !statement.is(1, "STATEMENT") {
-            return None;
-        }
-        let values = statement.until(statement.outside(|tok| tok.is("FOR"))?);
+        let (values, _) = set_statement(statement)?;
         let mut pairs = values.iter().zip(values.iter().skip(1));
         Some(pairs.any(|(tok, next)| next.is_assignment() && unquoted(tok).eq_ignore_ascii_case(name)))
     });
@@ -61,14 +58,18 @@ pub fn sets_for_statement(sql: &[u8], options: Options, name: &[u8]) -> bool {
 pub fn sets_for_statement_alone(sql: &[u8], options: Options) -> bool {
     const SET_NOTHING: [&str; 9] =
         ["SELECT", "WITH", "VALUES", "SHOW", "DO", "INSERT", "UPDATE", "DELETE", "REPLACE"];
-    let found = single(sql, options, |statement| {
-        if !statement.is(0, "SET") || !statement.is(1, "STATEMENT") {
-            return None;
-        }
-        let behind = statement.outside(|tok| tok.is("FOR"))?;
-        Some(statement.at(behind + 1).is_any(&SET_NOTHING))
-    });
+    let found =
+        single(sql, options, |statement| Some(set_statement(statement)?.1.at(0).is_any(&SET_NOTHING)));
     found == Some(true)
+}
+
+/// Returns what a SET STATEMENT sets, and the statement behind FOR.
+fn set_statement<'s, 'a>(statement: Statement<'s, 'a>) -> Option<(Statement<'s, 'a>, Statement<'s, 'a>)> {
+    if !statement.is(0, "SET") || !statement.is(1, "STATEMENT") {
+        return None;
+    }
+    let at = statement.outside(|tok| tok.is("FOR"))?;
+    Some((statement.until(at), statement.from(at + 1)))
 }
 
 /// Returns a name or string without its quotes, and with doubled quotes inside replaced by single ones.
