@@ -68,6 +68,12 @@ impl<S: Stream> Links<S> {
         kept.map(|(connection, _)| &**connection)
     }
 
+    /// The same, to use it.
+    fn kept_mut(&mut self, role: Role) -> Option<&mut Connection<S>> {
+        let kept = self.kept.as_mut().and_then(|kept| kept.of_mut(role).as_mut());
+        kept.map(|(connection, _)| &mut **connection)
+    }
+
     /// Returns the server of the connection that is kept for a role.
     pub fn kept_on(&self, role: Role) -> Option<ServerId> {
         self.kept(role).map(|connection| connection.about.server)

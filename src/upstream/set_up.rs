@@ -225,14 +225,15 @@ impl<R: Runtime> Upstream<R> {
     /// Asks the connection that is kept for the primary for the session's insert id, which a statement on a replica needs. That
     /// statement's diagnostics and counts are the session's from now on, not those of the kept connection.
     async fn ask_kept_primary(&mut self, state: &SessionState, limit: std::time::Duration) {
-        let kept = self.handle.servers.kept(Role::Primary);
-        let Some((mut connection, seat)) = self.links.take_kept(Role::Primary) else { return };
+        // The connection stays in its place: whoever drops this future loses nothing.
+        let Some(connection) = self.links.kept_mut(Role::Primary) else { return };
         let pending = Some(state.insert.id.link());
-        if self.resources.pool.learn_insert_id(&mut connection, pending, limit).await {
-            connection.counted_another = true;
-            self.links.keep(Role::Primary, (connection, seat));
-        } else {
-            kept.set(None);
+        connection.counted_another = true;
+        if self.resources.pool.learn_insert_id(connection, pending, limit).await {
+            return;
+        }
+        if let Some((connection, seat)) = self.links.take_kept(Role::Primary) {
+            self.handle.servers.kept(Role::Primary).set(None);
             self.resources.pool.vacate(connection, &seat);
             self.lost.primary = true;
         }
