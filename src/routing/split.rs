@@ -158,7 +158,9 @@ pub fn place(class: &StatementClass, facts: &SessionFacts) -> (Role, Why) {
     if !facts.autocommit && !facts.only_reads {
         return (Role::Primary, Why::AutocommitOff);
     }
-    let with = facts.diagnostics.filter(|_| facts.of_mariadb && class.calls_stored_function());
+    // MySQL's COM_FIELD_LIST adds to the diagnostics in front of it.
+    let adds = class.effects.contains(Effects::ADDS_DIAGNOSTICS) && !facts.of_mariadb;
+    let with = facts.diagnostics.filter(|_| adds || (facts.of_mariadb && class.calls_stored_function()));
     (with.unwrap_or(Role::Replica), with.map_or(class.reason, |_| Why::LooksBack))
 }
 

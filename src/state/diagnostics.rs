@@ -20,6 +20,9 @@ enum DiagnosticsPlace {
     Own(Box<ServerError>),
 }
 
+/// The effects of commands that are no statements, and only repeat the number of conditions in front of them.
+const REPEATS: Effects = Effects::KEEPS_DIAGNOSTICS.union(Effects::ADDS_DIAGNOSTICS);
+
 /// So many refused commands are remembered. The errors of later ones are missing in the list.
 const MOST_REFUSED: usize = 16;
 
@@ -37,6 +40,13 @@ pub struct Diagnostics {
     left: bool,
     /// True if the client gets another error than the server's for the statement under way.
     replaced: bool,
+    /// True if the command under way failed on a replica before, where it added its error, and runs on the primary now.
+    added_elsewhere: bool,
+    /// The number of conditions that MySQL repeats in the answers to commands that are no statements: those of the last
+    /// statement, and the errors of such commands behind it.
+    conditions: u16,
+    /// True if there may be more: no error packet says how many warnings the statement had left.
+    at_least: bool,
 }
 
 impl Default for Diagnostics {
@@ -48,6 +58,9 @@ impl Default for Diagnostics {
             kept: false,
             left: false,
             replaced: false,
+            added_elsewhere: false,
+            conditions: 0,
+            at_least: false,
         }
     }
 }
@@ -89,6 +102,11 @@ impl Diagnostics {
         self.left && !matches!(self.place, DiagnosticsPlace::Own(_))
     }
 
+    /// Notes a command behind which MySQL counts anew, and has counted nothing.
+    pub fn counts_none(&mut self) {
+        (self.conditions, self.at_least) = (0, false);
+    }
+
     /// Returns the role whose connection alone can say what the diagnostics are; None if any connection can be brought to say
     /// it.
     pub fn only_on(&self) -> Option<Role> {
@@ -109,14 +127,59 @@ impl Diagnostics {
 }
 
 impl SessionState {
-    /// Returns the number of warnings of the last statement, as MySQL repeats it in later OK packets, where an error is one,
-    /// too; 0 on MariaDB.
-    pub fn warnings_of_mysql(&self) -> u16 {
-        match self.answer {
-            _ if self.texts.of_mariadb => 0,
-            answer if answer.failed() => 1,
-            answer => answer.warnings,
+    /// Returns the number of conditions that MySQL repeats in the answers to COM_PING, COM_INIT_DB and COM_SET_OPTION, where an
+    /// error is one, too; 0 on MariaDB.
+    pub fn conditions(&self) -> u16 {
+        if self.texts.of_mariadb { 0 } else { self.diagnostics.conditions }
+    }
+
+    /// Returns the number of conditions that the client must find in the answer to a command of this class; None: what the
+    /// server counts on this connection.
+    pub fn repeats_conditions(&self, class: &StatementClass, here: ServerThread) -> Option<u16> {
+        let counts = self.diagnostics.at_least && self.diagnostics.connection() == Some(here);
+        (class.effects.contains(REPEATS) && !self.texts.of_mariadb && !counts).then(|| self.conditions())
+    }
+
+    /// True if a command of this class, which failed on this connection, adds its error on MySQL to diagnostics that are
+    /// elsewhere.
+    pub fn adds_elsewhere(&self, class: &StatementClass, here: ServerThread) -> bool {
+        self.adds_error(class) && self.diagnostics.connection() != Some(here)
+    }
+
+    /// True if the command under way, of this class, added its error to the diagnostics in front of it.
+    fn adds_error(&self, class: &StatementClass) -> bool {
+        let adds = class.effects.contains(REPEATS) && !self.texts.of_mariadb;
+        adds && self.answer.failed() && self.diagnostics.left
+    }
+
+    /// True if a command of this class adds a warning, and does not count it: COM_FIELD_LIST on MySQL.
+    pub fn adds_warning(&self, class: &StatementClass) -> bool {
+        let adds = class.effects.contains(Effects::ADDS_DIAGNOSTICS) && !class.effects.contains(REPEATS);
+        adds && !self.texts.of_mariadb
+    }
+
+    /// Notes that the command under way failed on this connection, and goes to the primary. If it fails there, too, this
+    /// connection has the diagnostics.
+    pub fn adds_before_leaving(&mut self, role: Role, class: &StatementClass, here: ServerThread) {
+        if self.adds_warning(class) {
+            self.diagnostics.are_on(here);
+            (self.diagnostics.role, self.diagnostics.left) = (role, true);
+            self.diagnostics.added_elsewhere = true;
+            self.pin(role, Pin::Warnings);
         }
+    }
+
+    /// Counts the conditions behind the answer to a statement or a command.
+    fn count_conditions(&mut self, class: &StatementClass) {
+        let diagnostics = &mut self.diagnostics;
+        let failed = u16::from(self.answer.failed());
+        if class.effects.contains(REPEATS) {
+            diagnostics.conditions = diagnostics.conditions.saturating_add(failed);
+            return;
+        }
+        diagnostics.conditions = failed.max(self.answer.warnings);
+        // COM_FIELD_LIST counts its error alone.
+        diagnostics.at_least = failed > 0 && !class.effects.contains(Effects::ADDS_DIAGNOSTICS);
     }
 
     /// True if a statement of this class keeps the diagnostics of the statement before it, unless it leaves some itself.
@@ -167,21 +230,31 @@ impl SessionState {
     /// with it.
     pub fn answered_itself(&mut self, error: ServerError, refused: Option<RefusedCommand>) {
         self.last.answered_itself(-1);
+        // MySQL counts these beside the conditions of the statement in front; behind others it counts anew.
+        if !matches!(refused, Some(RefusedCommand::Unknown | RefusedCommand::Malformed)) {
+            self.diagnostics.counts_none();
+        }
+        self.diagnostics.conditions = self.diagnostics.conditions.saturating_add(1);
         if let Some(refused) = refused.filter(|_| self.diagnostics.left && !self.texts.of_mariadb) {
-            let all = &mut self.objects.rare.get_or_insert_default().refused;
-            if all.len() < MOST_REFUSED {
-                all.push(refused);
-            }
-            return;
+            return self.adds_refused(refused);
         }
         self.forget_diagnostics(self.diagnostics.role);
         self.diagnostics.place = DiagnosticsPlace::Own(Box::new(error));
         self.diagnostics.left = true;
     }
 
+    /// Notes a refused command whose error the connection that has the session's diagnostics must add to them.
+    pub fn adds_refused(&mut self, refused: RefusedCommand) {
+        let all = &mut self.objects.rare.get_or_insert_default().refused;
+        if all.len() < MOST_REFUSED {
+            all.push(refused);
+        }
+    }
+
     /// Notes that the proxy itself answered a SELECT without a table, which clears the diagnostics on MySQL.
     pub fn answered_rows(&mut self) {
         self.last.answered_itself(-1);
+        self.diagnostics.counts_none();
         if !self.texts.of_mariadb {
             self.forget_diagnostics(self.diagnostics.role);
             (self.diagnostics.place, self.diagnostics.left) = (DiagnosticsPlace::Nowhere, false);
@@ -215,6 +288,7 @@ impl SessionState {
         class: &StatementClass,
         text: Option<&[u8]>,
     ) -> bool {
+        self.count_conditions(class);
         let quiet = self.answer.warnings == 0 && !self.answer.failed();
         let by_text = class.effects.intersects(Effects::PREPARES | Effects::EXECUTES);
         let keeps = self.keeps_diagnostics(class)
@@ -225,9 +299,16 @@ impl SessionState {
         // The proxy's own error was raised on the connection in front of such a statement.
         let raised = self.diagnostics.are_own() && class.effects.contains(Effects::READS_DIAGNOSTICS);
         let may_keep = quiet && self.may_keep_diagnostics(class);
+        // The number in such an answer is that of the conditions in front of it.
+        let repeats = class.effects.contains(REPEATS) && !self.answer.failed();
+        let added_elsewhere = std::mem::take(&mut self.diagnostics.added_elsewhere) && self.answer.failed();
         // No connection has the error that the client got.
-        self.diagnostics.kept =
-            replaced || (keeps && (quiet || asks)) || (may_keep && self.has_diagnostics(role));
+        self.diagnostics.kept = replaced
+            || repeats
+            || self.adds_error(class)
+            || added_elsewhere
+            || (keeps && (quiet || asks))
+            || (may_keep && self.has_diagnostics(role));
         if replaced {
             self.forget_diagnostics(role);
             self.diagnostics.left = true;
@@ -240,7 +321,7 @@ impl SessionState {
             self.diagnostics.place = DiagnosticsPlace::Nowhere;
         }
         self.diagnostics.role = role;
-        self.diagnostics.left = !quiet || (may_keep && raised);
+        self.diagnostics.left = !quiet || self.adds_warning(class) || (may_keep && raised);
         if self.diagnostics.left {
             self.pin(role, Pin::Warnings);
         }

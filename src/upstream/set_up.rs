@@ -42,6 +42,16 @@ pub struct SetUp {
     pub may_leave: bool,
 }
 
+/// What is known of the connection in use before diagnostics are brought there.
+struct DiagnosticsHere {
+    /// True if another session used the connection in the meantime.
+    has_past: bool,
+    /// True if the connection may have diagnostics, of whatever statement.
+    may_have: bool,
+    /// True if a SET goes in front of the statement.
+    sets: bool,
+}
+
 impl<R: Runtime> Upstream<R> {
     /// True if the connection in use needs no prelude before this statement.
     #[inline]
@@ -50,6 +60,7 @@ impl<R: Runtime> Upstream<R> {
             .union(Effects::EXECUTES)
             .union(Effects::DEALLOCATES)
             .union(Effects::READS_DIAGNOSTICS)
+            .union(Effects::ADDS_DIAGNOSTICS)
             .union(Effects::READS_ROW_COUNT)
             .union(Effects::READS_FOUND_ROWS)
             .union(Effects::READS_INSERT_ID)
@@ -127,25 +138,9 @@ impl<R: Runtime> Upstream<R> {
         connection.in_transaction = state.pins.on(self.role).has(Pin::Transaction);
         let before = self.prelude.len();
         let mut sure = connection.become_session(&state.carried, insert_id, &mut self.prelude);
-        match bring {
-            _ if !asks_diagnostics => {}
-            Bring::Raise(error) => connection.raise(error, &mut self.prelude),
-            Bring::Clear => connection.clear_diagnostics(&mut self.prelude),
-            // On MySQL a SET in the prelude may leave a warning (3135 for an sql_mode, for example).
-            Bring::Nothing if before != self.prelude.len() && connection.about.flavor == Flavor::MySql => {
-                connection.clear_diagnostics(&mut self.prelude);
-            }
-            Bring::Nothing | Bring::Lost => {}
-        }
-        if has_past {
-            // A statement that keeps counts and diagnostics must not make those of the other session its own.
-            state.another_used(here);
-        }
-        if asks_diagnostics {
-            for refused in state.take_refused(self.role, here) {
-                connection.refuse(refused, &mut self.prelude);
-            }
-        }
+        let sets = before != self.prelude.len();
+        self.bring_diagnostics(state, effects, &DiagnosticsHere { has_past, may_have, sets });
+        let Some(connection) = &mut self.connection else { return Ok(Restored::Broken) };
         if effects.contains(Effects::READS_TRACKERS) && !effects.intersects(MAY_CHANGE_STATE) {
             connection.show_trackers(state.tracked(), &mut self.prelude);
         }
@@ -178,6 +173,38 @@ impl<R: Runtime> Upstream<R> {
             // EXECUTE would return this error, too, if the statement had been prepared here earlier.
             Some(error) => Err(StatementError::Tell(Failure::Server(error))),
             None => Ok(brought),
+        }
+    }
+
+    /// Appends what must be done before the statement asks for the session's diagnostics, or adds to them.
+    fn bring_diagnostics(&mut self, state: &mut SessionState, effects: Effects, on: &DiagnosticsHere) {
+        let Some(connection) = &mut self.connection else { return };
+        let here = connection.about.thread();
+        let of_mysql = connection.about.flavor == Flavor::MySql;
+        let bring = state.diagnostics.bring(here, on.has_past, on.may_have);
+        let keeps = effects.contains(Effects::KEEPS_DIAGNOSTICS);
+        // MySQL: what is left on this connection, the command adds to. What is elsewhere gets the command's error later.
+        let adds = of_mysql && effects.contains(Effects::ADDS_DIAGNOSTICS);
+        let adds = adds && (!keeps || matches!(bring, Bring::Nothing | Bring::Clear));
+        let brings = (effects.contains(Effects::READS_DIAGNOSTICS) || adds) && bring != Bring::Lost;
+        match bring {
+            // What an earlier statement left here must not be in the list.
+            Bring::Lost if adds && on.may_have => connection.clear_diagnostics(&mut self.prelude),
+            _ if !brings => {}
+            Bring::Raise(error) => connection.raise(error, &mut self.prelude),
+            Bring::Clear => connection.clear_diagnostics(&mut self.prelude),
+            // On MySQL a SET in the prelude may leave a warning (3135 for an sql_mode, for example).
+            Bring::Nothing if on.sets && of_mysql => connection.clear_diagnostics(&mut self.prelude),
+            Bring::Nothing | Bring::Lost => {}
+        }
+        if on.has_past {
+            // A statement that keeps counts and diagnostics must not make those of the other session its own.
+            state.another_used(here);
+        }
+        if brings {
+            for refused in state.take_refused(self.role, here) {
+                connection.refuse(refused, &mut self.prelude);
+            }
         }
     }
 

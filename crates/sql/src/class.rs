@@ -31,6 +31,8 @@ bitflags::bitflags! {
         /// `@@session_track_…` is shown: the proxy sets these variables for itself.
         const READS_TRACKERS = 1 << 7;
 
+        /// A command that is no statement: MySQL adds its error to the diagnostics of the statement before it.
+        const ADDS_DIAGNOSTICS = 1 << 15;
         /// The statement leaves `FOUND_ROWS()` as it is on all servers: it executes no query, not even a subquery.
         const KEEPS_FOUND_ROWS = 1 << 14;
 

@@ -9,14 +9,17 @@ use crate::wire::frame_with;
 /// The longest text of a condition on MySQL, in characters. MariaDB cuts off a longer one itself.
 const MAX_MESSAGE: usize = 128;
 
-/// A command that a server refuses as one that it does not know, or for a prepared statement that it does not know. MySQL adds
-/// the error to the diagnostics of the statement before it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// A command that is no statement and that a server refuses. MySQL adds the error to the diagnostics of the statement before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RefusedCommand {
     /// An unknown command, or an unknown option of COM_SET_OPTION.
     Unknown,
     /// The statement id of the client.
     Statement(u32),
+    /// COM_INIT_DB of this schema.
+    Schema(Box<[u8]>),
+    /// An execute or a fetch that is too short.
+    Malformed,
 }
 
 /// Returns the SQLSTATE with which a SIGNAL raises an error that has this one. It may be a server's, and so any bytes: only digits
@@ -28,10 +31,10 @@ fn sqlstate_of_error(sqlstate: &[u8; 5]) -> &str {
 }
 
 impl<S: Stream> Connection<S> {
-    /// Notes whether the connection may have diagnostics after a statement that left none (`quiet`) or some. `may_keep`: on
-    /// MariaDB, the statement may have kept those of the statement before it.
-    pub fn note_diagnostics(&mut self, quiet: bool, may_keep: bool) {
-        let keeps = may_keep && self.about.flavor == Flavor::MariaDb;
+    /// Notes whether the connection may have diagnostics after a statement that left none (`quiet`) or some. The statement kept
+    /// those of the statement before it (`keeps`), or may have done so on MariaDB (`may_keep`).
+    pub fn note_diagnostics(&mut self, quiet: bool, keeps: bool, may_keep: bool) {
+        let keeps = keeps || (may_keep && self.about.flavor == Flavor::MariaDb);
         self.leaves_diagnostics = !quiet || (self.leaves_diagnostics && keeps);
         self.stale_diagnostics &= quiet && may_keep;
     }
@@ -57,8 +60,24 @@ impl<S: Stream> Connection<S> {
                 out.push(0x1a);
                 out.extend_from_slice(&id.to_le_bytes());
             }),
+            RefusedCommand::Schema(name) => return self.refuse_schema(&name, out),
+            RefusedCommand::Malformed => frame_with(out, 0, |out| out.push(0x17)),
         }
         self.expecting.push_back(Expect::Raised);
+        self.leaves_diagnostics = true;
+    }
+
+    /// Appends a COM_INIT_DB that the server refuses, and one of the connection's own schema, in case that the server has the
+    /// other one after all. A connection without a schema could not get rid of it again.
+    fn refuse_schema(&mut self, name: &[u8], out: &mut Vec<u8>) {
+        let Some(own) = self.schema.clone() else { return };
+        for (schema, expect) in [(name, Expect::Raised), (&*own, Expect::SameSchema)] {
+            frame_with(out, 0, |out| {
+                out.push(0x02);
+                out.extend_from_slice(schema);
+            });
+            self.expecting.push_back(expect);
+        }
         self.leaves_diagnostics = true;
     }
 

@@ -350,22 +350,30 @@ impl<R: Runtime> Session<R> {
     }
 }
 
+/// What a command that is no statement leaves as it was, unless it fails.
+const KEEPS_ALL: Effects =
+    Effects::KEEPS_DIAGNOSTICS.union(Effects::ADDS_DIAGNOSTICS).union(Effects::KEEPS_FOUND_ROWS);
+
 /// Returns the class of a command without a text.
 fn class_of(command: Command) -> StatementClass {
     let class = |kind, effects, reason| StatementClass { kind, effects, reason };
     match command {
         Command::InitDb => {
-            let keeps = Effects::KEEPS_DIAGNOSTICS | Effects::KEEPS_FOUND_ROWS;
-            let effects = Effects::SETS_STATE | Effects::EXPLAINED | keeps;
+            let effects = Effects::SETS_STATE | Effects::EXPLAINED | KEEPS_ALL;
             class(StatementKind::Session, effects, Why::SessionState)
         }
-        // On MariaDB it leaves the diagnostics alone, as a statement without a table does.
+        // On MariaDB it leaves the diagnostics alone, as a statement without a table does. On MySQL it adds a warning.
         Command::FieldList => {
-            let effects = Effects::REPEATABLE | Effects::OPENS_NO_TABLE | Effects::KEEPS_FOUND_ROWS;
+            let effects = Effects::REPEATABLE
+                | Effects::OPENS_NO_TABLE
+                | Effects::ADDS_DIAGNOSTICS
+                | Effects::KEEPS_FOUND_ROWS;
             class(StatementKind::Read, effects, Why::Definitions)
         }
         Command::CreateDb | Command::DropDb => {
-            class(StatementKind::Ddl, Effects::COMMITS_IMPLICITLY, Why::Definition)
+            let effects =
+                Effects::COMMITS_IMPLICITLY | Effects::ADDS_DIAGNOSTICS | Effects::KEEPS_DIAGNOSTICS;
+            class(StatementKind::Ddl, effects, Why::Definition)
         }
         Command::RegisterSlave => class(StatementKind::Admin, Effects::LEAVES_UNKNOWN, Why::Administration),
         Command::Quit
@@ -390,7 +398,7 @@ fn class_of(command: Command) -> StatementClass {
         | Command::ResetConnection
         | Command::StmtBulkExecute
         | Command::Unknown(_) => {
-            class(StatementKind::Admin, Effects::EXPLAINED | Effects::KEEPS_FOUND_ROWS, Why::Administration)
+            class(StatementKind::Admin, Effects::EXPLAINED | KEEPS_ALL, Why::Administration)
         }
     }
 }

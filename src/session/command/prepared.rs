@@ -79,6 +79,7 @@ impl<R: Runtime> Session<R> {
             }
             Command::StmtReset if prepared.cursor.is_none() && prepared.long_data.is_none() => {
                 Box::pin(self.client.skip(request)).await?;
+                self.state.diagnostics.counts_none();
                 return Box::pin(self.send_ok(request.answer_seq())).await;
             }
             Command::StmtExecute | Command::StmtBulkExecute => {
@@ -273,5 +274,8 @@ fn name_of(command: Command) -> &'static str {
 }
 
 /// The class of a command that runs on the connection where its statement already is.
-const BOUND: StatementClass =
-    StatementClass { kind: StatementKind::Session, effects: Effects::empty(), reason: Why::TextPrepared };
+const BOUND: StatementClass = StatementClass {
+    kind: StatementKind::Session,
+    effects: Effects::KEEPS_DIAGNOSTICS,
+    reason: Why::TextPrepared,
+};

@@ -5,6 +5,7 @@ use crate::client::{Failure, Request, StatementError};
 use crate::net::Runtime;
 use crate::session::Session;
 use crate::terms::Close;
+use crate::wire::error_code::ER_MALFORMED_PACKET;
 use crate::wire::{Capabilities, EofPacket, OkPacket, ResponseShape, StatusFlags, Writer, frame_with};
 
 /// `Protocol::ColumnType` of a VAR_STRING.
@@ -36,17 +37,18 @@ impl<R: Runtime> Session<R> {
             .await
     }
 
-    /// Sends the packet that otherwise ends rows: an EOF packet, or an OK packet for clients that do not
-    /// expect EOF.
+    /// Answers COM_SET_OPTION by the packet that otherwise ends rows: an EOF packet, or an OK packet for clients that do
+    /// not expect EOF.
     pub(in crate::session) async fn send_end(&mut self, seq: u8) -> Result<(), Close> {
         let status = self.shown_status();
         let track = self.legs_track();
         let deprecate_eof = self.client.capabilities.contains(Capabilities::DEPRECATE_EOF);
+        let warnings = self.state.conditions();
         self.state.last.answered_itself(-1);
         self.client
             .send(seq, |out| match deprecate_eof {
-                true => OkPacket { status, ..OkPacket::default() }.encode(out, 0xfe, track),
-                false => EofPacket { warnings: 0, status }.encode(out),
+                true => OkPacket { status, warnings, ..OkPacket::default() }.encode(out, 0xfe, track),
+                false => EofPacket { warnings, status }.encode(out),
             })
             .await
     }
@@ -54,7 +56,7 @@ impl<R: Runtime> Session<R> {
     /// Answers COM_PING. The OK packet repeats the number of warnings of the last statement, as MySQL's does.
     pub(in crate::session) async fn send_pong(&mut self, seq: u8) -> Result<(), Close> {
         let status = self.state.transaction.status & StatusFlags::OF_THE_SESSION;
-        let warnings = self.state.warnings_of_mysql();
+        let warnings = self.state.conditions();
         self.state.last.answered_itself(0);
         let track = self.legs_track();
         self.client
@@ -100,6 +102,7 @@ impl<R: Runtime> Session<R> {
         let refused = match failure {
             Failure::UnknownCommand => Some(RefusedCommand::Unknown),
             Failure::NoStatement(id, _) => Some(RefusedCommand::Statement(*id)),
+            Failure::Server(error) if error.code == ER_MALFORMED_PACKET => Some(RefusedCommand::Malformed),
             _ => None,
         };
         self.state

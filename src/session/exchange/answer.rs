@@ -2,7 +2,7 @@
 
 use super::observer::AnswerObserver;
 use super::unexplained::explains;
-use crate::backend::InsertId;
+use crate::backend::{InsertId, RefusedCommand};
 use crate::client::refusals::Refusal;
 use crate::client::{Failure, Request, RequestHead, StatementError};
 use crate::net::{Buf, Runtime, SMALL_BUFFER};
@@ -15,6 +15,7 @@ use crate::state::{AnswerSource, Answered, Asked, PREPARED, PinSet, Written};
 use crate::terms::{Close, Disruption, FalseReport, Pin, Port, Role, StatementKind, Why, stops_reading};
 use crate::topology::{Flavor, TextModes};
 use crate::upstream::Pumped;
+use crate::wire::error_code::ER_UNKNOWN_COM_ERROR;
 use crate::wire::{Command, PrepareOk, ProtocolError, ResponseWalker, Walked};
 use crate::worker::DataAccess;
 
@@ -232,6 +233,7 @@ impl<R: Runtime> Session<R> {
         if self.state.wants_text() {
             self.state.learn(self.upstream.role, text);
         }
+        self.adds_refused_elsewhere(request);
         if request.command == Command::StmtPrepare {
             // A prepare changes nothing: the effects of the text occur when it is executed.
             let opens_none = request.class.effects & Effects::OPENS_NO_TABLE;
@@ -280,11 +282,14 @@ impl<R: Runtime> Session<R> {
         }
         connection.has_past = false;
         connection.counted_another &= !self.state.answer.counted;
-        let quiet = self.state.answer.warnings == 0 && !self.state.answer.failed();
+        let quiet = self.state.answer.warnings == 0
+            && !self.state.answer.failed()
+            && !self.state.adds_warning(&request.class);
         let may_keep = request.class.kind < StatementKind::Write
             || request.class.effects.contains(Effects::OPENS_NO_TABLE)
             || self.state.may_keep_diagnostics(&request.class);
-        connection.note_diagnostics(quiet, may_keep);
+        let keeps = request.class.effects.contains(Effects::KEEPS_DIAGNOSTICS);
+        connection.note_diagnostics(quiet, keeps, may_keep);
         if connection.has_known_state() && !connection.is_in_line(&self.state.carried, None) {
             connection.now_has(&self.state.carried);
         }
@@ -306,6 +311,22 @@ impl<R: Runtime> Session<R> {
         }
         if request.class.effects.intersects(Effects::PREPARES | Effects::DEALLOCATES) {
             connection.now_has_text_statements(&self.state.objects.text_statements, named.as_deref());
+        }
+    }
+
+    /// Notes a command that was refused just now, and whose error MySQL adds to diagnostics that another connection has.
+    fn adds_refused_elsewhere(&mut self, request: &Request) {
+        if !request.class.effects.contains(Effects::ADDS_DIAGNOSTICS) {
+            return;
+        }
+        let Some(here) = self.upstream.connection.as_ref().map(|c| c.about.thread()) else { return };
+        if !self.state.adds_elsewhere(&request.class, here) {
+            return;
+        }
+        if request.command == Command::InitDb {
+            self.state.adds_refused(RefusedCommand::Schema(request.arguments().into()));
+        } else if self.state.answer.code == Some(ER_UNKNOWN_COM_ERROR) {
+            self.state.adds_refused(RefusedCommand::Unknown);
         }
     }
 
@@ -335,6 +356,11 @@ impl<R: Runtime> Session<R> {
                 server.map_or(Outcome::Again, |server| Outcome::Refused(error, server))
             }
             RetryRoute::ToPrimary | RetryRoute::AsIfLost => {
+                if let Some(connection) = &mut self.upstream.connection {
+                    let here = connection.about.thread();
+                    connection.leaves_diagnostics |= self.state.adds_warning(&request.class);
+                    self.state.adds_before_leaving(self.upstream.role, &request.class, here);
+                }
                 self.upstream.release_after_statement(&mut self.state);
                 Outcome::NotHere
             }

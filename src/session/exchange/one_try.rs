@@ -103,6 +103,10 @@ impl<R: Runtime> Session<R> {
             self.upstream.connection.as_ref().map_or(Capabilities::empty(), |c| c.about.capabilities);
         let mut legs = Legs::new(server, self.client.capabilities);
         legs.also = self.state.transaction_elsewhere(self.upstream.role);
+        legs.warnings =
+            self.upstream.connection.as_ref().and_then(|connection| {
+                self.state.repeats_conditions(&request.class, connection.about.thread())
+            });
         if self.client.piece.more {
             legs.also |= StatusFlags::MORE_RESULTS_EXISTS;
         }

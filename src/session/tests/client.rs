@@ -194,6 +194,12 @@ impl Client {
         self.peer.expect_bytes(&frames(1, payloads)).await;
     }
 
+    /// The connection is still there. MySQL counts the error in the answer to COM_PING.
+    pub async fn pings_behind_an_error(&mut self) {
+        self.send(vec![0x0e]);
+        self.expect(&[vec![0, 0, 0, 2, 0, 1, 0]]).await;
+    }
+
     pub async fn expect_ok(&mut self) {
         self.expect(&[super::ok()]).await;
     }

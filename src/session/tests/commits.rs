@@ -152,10 +152,9 @@ impl Story {
         self.goes_on().await;
     }
 
-    /// Without a transaction.
+    /// Without a transaction, behind an error.
     async fn goes_on(&mut self) {
-        self.client.send(vec![0x0e]);
-        self.client.expect_ok().await;
+        self.client.pings_behind_an_error().await;
     }
 }
 
@@ -171,7 +170,8 @@ fn found_it_is_answered_as_the_lost_server_would_have() {
         assert_eq!(s.world.disrupted(Disruption::OutcomeUnknown), 0);
         let heard = s.world.context.acknowledged.borrow().of(s.world.context.topology.generation()).unwrap();
         assert_eq!(heard.to_string(), format!("{A}:7"), "the client was told of it");
-        s.goes_on().await;
+        s.client.send(vec![0x0e]);
+        s.client.expect_ok().await;
     });
 }
 

@@ -165,8 +165,7 @@ fn a_server_that_refuses_the_account_is_quoted() {
         peer.say(&frames(0, &[err(1130, "HY000", "Host 'x' is not allowed to connect")]));
         let text = client.expect_err(1130, "HY000").await;
         assert_eq!(text, "Host 'x' is not allowed to connect");
-        client.send(vec![0x0e]);
-        client.expect_ok().await;
+        client.pings_behind_an_error().await;
     });
 }
 

@@ -50,8 +50,7 @@ fn a_commit_without_an_answer_is_unknown_and_other_statements_roll_back() {
             db.expect_query(sql).await;
             db.die();
             client.expect_err(code, sqlstate).await;
-            client.send(vec![0x0e]);
-            client.expect_ok().await;
+            client.pings_behind_an_error().await;
         }
     });
 }
@@ -254,8 +253,7 @@ fn an_answer_that_breaks_off_within_a_short_row_ends_with_an_error() {
         client.peer.expect_silence().await;
         db.die();
         client.expect_err_at(4, 1105, "08S01").await;
-        client.send(vec![0x0e]);
-        client.expect_ok().await;
+        client.pings_behind_an_error().await;
     });
 }
 

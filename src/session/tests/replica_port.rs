@@ -119,9 +119,7 @@ fn a_transaction_on_a_member_without_its_group_is_over() {
         db.reply(&[err(1047, "08S01", "WSREP has not yet prepared node for application use")]);
         // Also its place in the sequence is right.
         client.expect_err(1213, "40001").await;
-        client.send(vec![0x0e]);
-        // MySQL counts the error in the answer to COM_PING.
-        client.expect(&[vec![0, 0, 0, 2, 0, 1, 0]]).await;
+        client.pings_behind_an_error().await;
     });
 }
 
@@ -261,8 +259,7 @@ fn a_transaction_begun_in_a_text_that_breaks_off_is_not_open() {
         db.expect_query(" select a from t").await;
         db.die();
         client.peer.packet().await;
-        client.send(vec![0x0e]);
-        client.expect_ok().await;
+        client.pings_behind_an_error().await;
     });
 }
 

@@ -47,13 +47,11 @@ const WARNINGS_BY_TYPES: &str = "MySQL's number of warnings depends on the types
 
 const FOUND_BEHIND_RESET: &str = "servers keep FOUND_ROWS() at COM_RESET_CONNECTION and COM_CHANGE_USER";
 
-const REFUSED_AND_ADDED: &str = "MySQL adds the errors of COM_INIT_DB and COM_FIELD_LIST to those of refused commands, which the proxy answered";
-
 const REFUSED_DEFINITION: &str = "a refused definition ends a transaction, which no error packet says: MySQL's next OK packet does, and that is one \
                                   of the proxy's own questions";
 
 /// They are counted, and printed at the end. The rest of such a session is not compared.
-const KNOWN: [Known; 31] = [
+const KNOWN: [Known; 19] = [
     Known {
         kinds: BOTH,
         step: "SELECT",
@@ -63,31 +61,10 @@ const KNOWN: [Known; 31] = [
     },
     Known {
         kinds: MYSQL,
-        step: "!bytes 0e",
-        behind: &[],
-        parts: [r"\x00\x00\x00", r"\x00\x00\x00"],
-        why: "MySQL counts the warnings of the last statement in the answer to COM_PING",
-    },
-    Known {
-        kinds: MYSQL,
-        step: "!bytes 1b",
-        behind: &[],
-        parts: [r"\xfe", r"\xfe"],
-        why: "MySQL counts the warnings of the connection's last statement in the answer to COM_SET_OPTION",
-    },
-    Known {
-        kinds: MYSQL,
         step: "",
         behind: &["!use", "!prepare", "!use"],
         parts: [r"\x07\x01\x05\x04test", r"\x00\x00\x00"],
         why: "MySQL's next OK packet says that an execute changed the schema and changed it back, on another server",
-    },
-    Known {
-        kinds: MYSQL,
-        step: "SELECT @@warning_count",
-        behind: &["!fields"],
-        parts: [r"\x013", r"\x012"],
-        why: "MySQL counts the error of a refused COM_FIELD_LIST with those of the statement before it, on another server",
     },
     Known {
         kinds: BOTH,
@@ -147,13 +124,6 @@ const KNOWN: [Known; 31] = [
     },
     Known {
         kinds: MYSQL,
-        step: "!forget",
-        behind: &[],
-        parts: [r"\x00\x00\x00", r"\x00\x00\x00"],
-        why: "MySQL counts the warnings of the last statement in the answer to COM_STMT_RESET",
-    },
-    Known {
-        kinds: MYSQL,
         step: "!",
         behind: &["!prepare SELECT alike_sets(?), @f", "!execute"],
         parts: ["@f", "@f"],
@@ -200,62 +170,6 @@ const KNOWN: [Known; 31] = [
         behind: &[],
         parts: [r"\x01", r"\x010"],
         why: "MariaDB gives a new session the FOUND_ROWS() of the thread's session before",
-    },
-    Known {
-        kinds: MYSQL,
-        step: "S",
-        behind: &["!fetch", "!use"],
-        parts: ["Unknown", ""],
-        why: REFUSED_AND_ADDED,
-    },
-    Known {
-        kinds: MYSQL,
-        step: "S",
-        behind: &["!fetch", "!use"],
-        parts: [r"\x012", r"\x011"],
-        why: REFUSED_AND_ADDED,
-    },
-    Known {
-        kinds: MYSQL,
-        step: "S",
-        behind: &["!fetch", "!fields"],
-        parts: ["Unknown", ""],
-        why: REFUSED_AND_ADDED,
-    },
-    Known {
-        kinds: MYSQL,
-        step: "S",
-        behind: &["!fetch", "!fields"],
-        parts: [r"\x012", r"\x011"],
-        why: REFUSED_AND_ADDED,
-    },
-    Known {
-        kinds: MYSQL,
-        step: "S",
-        behind: &["!bytes", "!use"],
-        parts: ["Unknown", ""],
-        why: REFUSED_AND_ADDED,
-    },
-    Known {
-        kinds: MYSQL,
-        step: "S",
-        behind: &["!bytes", "!use"],
-        parts: [r"\x012", r"\x011"],
-        why: REFUSED_AND_ADDED,
-    },
-    Known {
-        kinds: MYSQL,
-        step: "S",
-        behind: &["!bytes", "!fields"],
-        parts: ["Unknown", ""],
-        why: REFUSED_AND_ADDED,
-    },
-    Known {
-        kinds: MYSQL,
-        step: "S",
-        behind: &["!bytes", "!fields"],
-        parts: [r"\x012", r"\x011"],
-        why: REFUSED_AND_ADDED,
     },
     Known {
         kinds: MYSQL,

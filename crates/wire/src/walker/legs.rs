@@ -67,6 +67,8 @@ pub struct Legs {
     pub also: StatusFlags,
     /// Status flags that the client never gets from the server.
     pub never: StatusFlags,
+    /// The number of warnings that the client gets in place of the server's, in an answer without rows.
+    pub warnings: Option<u16>,
 }
 
 impl Legs {
@@ -82,6 +84,7 @@ impl Legs {
             client_session_track: client.contains(Capabilities::SESSION_TRACK),
             also: StatusFlags::empty(),
             never: StatusFlags::empty(),
+            warnings: None,
         }
     }
 

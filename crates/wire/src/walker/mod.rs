@@ -449,15 +449,19 @@ impl ResponseWalker {
         if byte == 0xfe {
             observer.rows_end();
         }
-        let (more, sent) = (says_more, ok.status);
-        let ok = OkPacket { status: self.legs.status(sent), ..ok };
+        let (more, sent) = (says_more, (ok.status, ok.warnings));
+        let ok = OkPacket {
+            status: self.legs.status(ok.status),
+            warnings: self.legs.warnings.unwrap_or(ok.warnings),
+            ..ok
+        };
         self.status = ok.status;
         if cursor {
             self.opened_cursor = true;
         } else {
             self.columns_eof(Some(ahead::eof_in_front_of(&ok)), edits);
         }
-        if ok.status == sent && self.legs.passes_ok(byte, &ok, observer.tracked()) {
+        if (ok.status, ok.warnings) == sent && self.legs.passes_ok(byte, &ok, observer.tracked()) {
             self.phase = if more { Phase::FirstNext } else { Phase::LastPacket };
             return Ok(true);
         }
