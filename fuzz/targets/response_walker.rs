@@ -34,6 +34,7 @@ fuzz_target!(|input: (u8, u8, &[u8], &[u8])| {
         client_session_track: flag(3),
         also: StatusFlags::empty(),
         never: StatusFlags::empty(),
+        warnings: flag(4).then_some(3),
     };
     let columns = if flag(6) { 2 } else { 0 };
     let shape = SHAPES[usize::from(shape) % SHAPES.len()];
