@@ -10,7 +10,7 @@ set -euo pipefail
 # package:command; a package is installed if its command is missing.
 servers=(mariadb-server:mariadbd mariadb-client:mariadb)
 tools=(sysbench:sysbench haproxy:haproxy python3:python3 python3-venv: curl:curl build-essential:cc
-  cmake:cmake pkg-config:pkg-config procps:ps ca-certificates: util-linux:flock openssl:openssl iproute2:ip)
+  cmake:cmake pkg-config:pkg-config procps:ps ca-certificates: util-linux:flock openssl:openssl iproute2:ip shellcheck:shellcheck)
 
 has() { # package, command
   if [ -n "$2" ]; then PATH=$PATH:/usr/sbin:/sbin command -v "$2" >/dev/null
