@@ -61,6 +61,10 @@ impl BehindAnswer {
     }
 }
 
+/// The longest name of a refused schema that is remembered, in bytes: names have 64 characters at most, and a longer one gets
+/// another error.
+const MOST_NAME: usize = 256;
+
 impl<R: Runtime> Session<R> {
     /// Forwards the answer to the client. A whole request stays in `buf` as long as it may have to be sent again.
     pub(in crate::session) async fn answer(
@@ -323,7 +327,7 @@ impl<R: Runtime> Session<R> {
         if !self.state.adds_elsewhere(&request.class, here) {
             return;
         }
-        if request.command == Command::InitDb {
+        if request.command == Command::InitDb && request.arguments().len() <= MOST_NAME {
             self.state.adds_refused(RefusedCommand::Schema(request.arguments().into()));
         } else if self.state.answer.code == Some(ER_UNKNOWN_COM_ERROR) {
             self.state.adds_refused(RefusedCommand::Unknown);
