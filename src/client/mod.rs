@@ -47,9 +47,27 @@ pub enum StatementError {
     TellAndClose(Failure, Close),
     /// The client's connection ends without an error packet.
     Close(Close),
-    /// A `SELECT ROW_COUNT()` got another connection than the statement before it. The session itself answers, because
-    /// it has recorded the row count.
-    RowCount,
+    /// The connection cannot answer this question about an earlier statement. The session itself answers, because it has
+    /// recorded the number.
+    Count(CountQuestion),
+}
+
+/// A number that a client may ask for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Count {
+    /// `ROW_COUNT()`
+    Row,
+    /// `FOUND_ROWS()`
+    Found,
+}
+
+/// A query for one such number and nothing else.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CountQuestion {
+    /// What it asks for.
+    pub count: Count,
+    /// The name of its column: the function as the client wrote it.
+    pub column: Box<str>,
 }
 
 /// Where the statement under way stands in a text of several statements.

@@ -87,6 +87,18 @@ impl Answered {
         of_mariadb || has(unseen) || !(self.failed() || has(Effects::SETS_STATE))
     }
 
+    /// Returns what FOUND_ROWS() is behind the statement of this class, which sent so many rows, if that shows it.
+    pub(super) fn found_rows(&self, class: &StatementClass, sent: u32) -> Option<u32> {
+        let unseen = Effects::CALLS | Effects::EXECUTES | Effects::LEAVES_UNKNOWN | Effects::SEVERAL;
+        let are_sent = class.effects.contains(Effects::FOUND_ROWS_ARE_SENT)
+            && !class.effects.intersects(unseen)
+            && self.rows
+            && self.results == 1
+            && !self.cursor
+            && !self.failed();
+        are_sent.then_some(sent)
+    }
+
     /// True if the answer ended with an ERR packet.
     pub fn failed(&self) -> bool {
         self.error.is_some()

@@ -16,7 +16,7 @@ enum DiagnosticsPlace {
     Nowhere,
     /// On this connection.
     On(ServerThread),
-    /// No server has them: the proxy itself answered the last statement with this error.
+    /// No server has them: the proxy itself answered the last statement with this error or warning.
     Own(Box<ServerError>),
 }
 
@@ -251,13 +251,19 @@ impl SessionState {
         }
     }
 
-    /// Notes that the proxy itself answered a SELECT without a table, which clears the diagnostics on MySQL.
-    pub fn answered_rows(&mut self) {
-        self.last.answered_itself(-1);
+    /// Notes that the proxy itself answered a SELECT without a table with one row, which clears the diagnostics on MySQL, or
+    /// leaves this warning.
+    pub fn answered_row(&mut self, warning: Option<ServerError>) {
+        self.last.answered_row();
         self.diagnostics.counts_none();
         if !self.texts.of_mariadb {
             self.forget_diagnostics(self.diagnostics.role);
-            (self.diagnostics.place, self.diagnostics.left) = (DiagnosticsPlace::Nowhere, false);
+            self.diagnostics.left = warning.is_some();
+            self.diagnostics.conditions = u16::from(warning.is_some());
+            self.diagnostics.place = match warning {
+                Some(warning) => DiagnosticsPlace::Own(Box::new(warning)),
+                None => DiagnosticsPlace::Nowhere,
+            };
         }
     }
 

@@ -341,6 +341,7 @@ impl SessionState {
     #[inline]
     pub fn begins(&mut self, class: &StatementClass) {
         self.answer = Answered::default();
+        self.last.sent = 0;
         self.trackers.reports.clear();
         let looks_back = Effects::READS_DIAGNOSTICS | Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
         if class.effects.intersects(looks_back) {
@@ -433,8 +434,7 @@ impl SessionState {
         };
         self.answer.counted = self.answer.counts_rows(class, self.texts.of_mariadb);
         if self.answer.counted {
-            self.last.query.role = role;
-            self.last.query.is_new = false;
+            self.last.counts(role, self.answer.found_rows(class, self.last.sent));
         }
         let answered = self.answer;
         let mut not_parsed = answered.error == Some(AnswerError::NotParsed);

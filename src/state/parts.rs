@@ -104,6 +104,8 @@ pub struct LastStatement {
     pub looks_back: bool,
     /// The last statement that set `FOUND_ROWS()`: mostly the last query.
     pub query: LastQuery,
+    /// The rows that the statement has sent so far; at the type's maximum, there may be more.
+    pub sent: u32,
 }
 
 /// Where `FOUND_ROWS()` has this session's value.
@@ -115,7 +117,12 @@ pub struct LastQuery {
     pub role: Role,
     /// Its connection.
     pub connection: Option<ServerThread>,
+    /// What `FOUND_ROWS()` returns; `UNKNOWN_ROWS`: only the connection knows.
+    pub rows: u32,
 }
+
+/// What `FOUND_ROWS()` returns is not known.
+const UNKNOWN_ROWS: u32 = u32::MAX;
 
 /// How a connection comes to return from `ROW_COUNT()` what the session must get. On both servers it is the number of rows
 /// that an OK packet announced, and -1 behind every other answer.
@@ -147,6 +154,23 @@ impl LastStatement {
     /// True if this connection does not have the session's `FOUND_ROWS()`. `has_past`: as above.
     pub fn is_query_lost(&self, here: ServerThread, has_past: bool) -> bool {
         (has_past || self.query.connection != Some(here)) && !self.query.is_new
+    }
+
+    /// Returns what `FOUND_ROWS()` returns, if the session knows.
+    pub fn found_rows(&self) -> Option<u32> {
+        Some(self.query.rows).filter(|rows| *rows != UNKNOWN_ROWS)
+    }
+
+    /// Notes that `FOUND_ROWS()` is about the statement that is done, and returns this number, if the session knows it.
+    pub fn counts(&mut self, role: Role, rows: Option<u32>) {
+        let connection = self.query.connection;
+        self.query = LastQuery { is_new: false, role, connection, rows: rows.unwrap_or(UNKNOWN_ROWS) };
+    }
+
+    /// Notes that the proxy itself answered a query with one row.
+    pub fn answered_row(&mut self) {
+        self.answered_itself(-1);
+        (self.query.is_new, self.query.connection, self.query.rows) = (false, None, 1);
     }
 
     /// Notes that the proxy itself answered a command, behind which `ROW_COUNT()` is this.
@@ -181,7 +205,8 @@ impl Default for LastStatement {
             row_count: -1,
             counted: false,
             looks_back: false,
-            query: LastQuery { is_new: true, role: Role::Primary, connection: None },
+            query: LastQuery { is_new: true, role: Role::Primary, connection: None, rows: UNKNOWN_ROWS },
+            sent: 0,
         }
     }
 }

@@ -5,7 +5,7 @@ use std::rc::Rc;
 use super::Upstream;
 use crate::backend::{ConnectError, InsertId, SwallowError, TextStatement, TextStatements};
 use crate::client::refusals::{ends_connection, is_ending};
-use crate::client::{Failure, StatementError};
+use crate::client::{Count, CountQuestion, Failure, StatementError};
 use crate::net::{Buf, Runtime, Stream};
 use crate::sql::Effects;
 use crate::state::{Bring, BringCount, SessionState};
@@ -34,8 +34,8 @@ pub struct SetUp {
     pub effects: Effects,
     /// The name in an EXECUTE, a PREPARE or a DEALLOCATE that does nothing else.
     pub named: Option<Rc<[u8]>>,
-    /// True if the statement is `SELECT ROW_COUNT()`, which the session can answer itself.
-    pub asks_row_count: bool,
+    /// The statement if it is `SELECT ROW_COUNT()` or `SELECT FOUND_ROWS()`, which the session can answer itself.
+    pub asks: Option<CountQuestion>,
     /// True if the server permits several statements in a text, as the session's client wants it.
     pub several: bool,
     /// True if the statement can go to the primary when a replica refuses the session's state.
@@ -98,7 +98,7 @@ impl<R: Runtime> Upstream<R> {
         state: &mut SessionState,
         statement: &SetUp,
     ) -> Result<Restored, StatementError> {
-        let SetUp { effects, named, asks_row_count, several, may_leave } = statement;
+        let SetUp { effects, named, asks, several, may_leave } = statement;
         let (effects, named) = (*effects, named.as_ref());
         self.await_insert_id(state, effects).await?;
         let insert_id = self.insert_id_for(state, effects);
@@ -111,12 +111,17 @@ impl<R: Runtime> Upstream<R> {
         let may_have = connection.stale_diagnostics || connection.leaves_diagnostics;
         let bring = state.diagnostics.bring(here, has_past, may_have);
         let bring_count = state.last.bring_count(effects, here, has_past);
-        if *asks_row_count && bring_count != BringCount::Nothing {
-            return Err(StatementError::RowCount);
+        let is_query_lost = asks_query && state.last.is_query_lost(here, has_past);
+        if let Some(question) = asks
+            && match question.count {
+                Count::Row => bring_count != BringCount::Nothing,
+                Count::Found => is_query_lost && state.last.found_rows().is_some(),
+            }
+        {
+            return Err(StatementError::Count(question.clone()));
         }
-        let lost = bring_count == BringCount::Lost
-            || (asks_query && state.last.is_query_lost(here, has_past))
-            || (asks_diagnostics && bring == Bring::Lost);
+        let lost =
+            bring_count == BringCount::Lost || is_query_lost || (asks_diagnostics && bring == Bring::Lost);
         if lost {
             return Err(StatementError::Tell(Failure::Forgotten));
         }

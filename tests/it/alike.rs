@@ -4,6 +4,7 @@
 
 mod commands;
 mod drawn;
+mod found_rows;
 mod grammar;
 mod line;
 mod peer;

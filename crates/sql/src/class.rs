@@ -36,6 +36,10 @@ bitflags::bitflags! {
         /// The statement leaves `FOUND_ROWS()` as it is on all servers: it executes no query, not even a subquery.
         const KEEPS_FOUND_ROWS = 1 << 14;
 
+        /// A query for which `FOUND_ROWS()` is the number of rows that it sends: without LIMIT and the like, and without versioned
+        /// comments.
+        const FOUND_ROWS_ARE_SENT = 1 << 37;
+
         // What the statement reads about the previous statement or of the session.
         /// SHOW WARNINGS, SHOW ERRORS, GET DIAGNOSTICS, `@@warning_count`, `@@error_count`.
         const READS_DIAGNOSTICS = 1 << 8;
@@ -194,6 +198,7 @@ impl Effects {
         .union(Effects::OPENS_NO_TABLE)
         .union(Effects::KEEPS_DIAGNOSTICS)
         .union(Effects::KEEPS_FOUND_ROWS)
+        .union(Effects::FOUND_ROWS_ARE_SENT)
         .union(Effects::UNDERSTOOD)
         .union(Effects::EXPLAINED);
 

@@ -4,6 +4,7 @@ use super::{Connection, Expect};
 use crate::backend::ServerError;
 use crate::net::Stream;
 use crate::topology::Flavor;
+use crate::wire::error_code::ER_WARN_DEPRECATED_SYNTAX;
 use crate::wire::frame_with;
 
 /// The longest text of a condition on MySQL, in characters. MariaDB cuts off a longer one itself.
@@ -81,11 +82,13 @@ impl<S: Stream> Connection<S> {
         self.leaves_diagnostics = true;
     }
 
-    /// Appends a statement that fails with this error, so that the diagnostics show it.
+    /// Appends a statement that fails with this error, or leaves this warning of the proxy's own, so that the diagnostics show
+    /// it.
     pub fn raise(&mut self, error: &ServerError, out: &mut Vec<u8>) {
         let message = String::from_utf8_lossy(&error.message);
         let message = message.chars().take(MAX_MESSAGE).collect::<String>();
-        let state = sqlstate_of_error(&error.sqlstate);
+        let warns = error.code == ER_WARN_DEPRECATED_SYNTAX && error.sqlstate == *b"01000";
+        let state = if warns { "01000" } else { sqlstate_of_error(&error.sqlstate) };
         // Digits mean the same in every SQL mode and in every character set.
         let digits: String = message.bytes().map(|byte| format!("{byte:02x}")).collect();
         let text = format!(

@@ -1,11 +1,11 @@
 //! Answers that the proxy itself sends to the client.
 
 use crate::backend::{RefusedCommand, ServerError};
-use crate::client::{Failure, Request, StatementError};
+use crate::client::{Count, CountQuestion, Failure, Request, StatementError};
 use crate::net::Runtime;
 use crate::session::Session;
 use crate::terms::Close;
-use crate::wire::error_code::ER_MALFORMED_PACKET;
+use crate::wire::error_code::{ER_MALFORMED_PACKET, ER_WARN_DEPRECATED_SYNTAX};
 use crate::wire::{Capabilities, EofPacket, OkPacket, ResponseShape, StatusFlags, Writer, frame_with};
 
 /// `Protocol::ColumnType` of a VAR_STRING.
@@ -113,7 +113,7 @@ impl<R: Runtime> Session<R> {
     /// Sends the error to the client, and returns Err if the session ends.
     pub(in crate::session) async fn stop(&mut self, seq: u8, stop: StatementError) -> Result<(), Close> {
         match stop {
-            StatementError::RowCount => Box::pin(self.answer_row_count(seq)).await,
+            StatementError::Count(question) => Box::pin(self.answer_count(seq, question)).await,
             StatementError::Tell(failure) => {
                 self.count_failure(&failure);
                 self.send_failure(seq, &failure).await
@@ -135,26 +135,42 @@ impl<R: Runtime> Session<R> {
         StatementEnd(self.skip_and_stop(request, stop).await)
     }
 
-    /// Answers `SELECT ROW_COUNT()` as the connection of the statement before this one would have answered.
-    pub(in crate::session) async fn answer_row_count(&mut self, seq: u8) -> Result<(), Close> {
-        let column = Column { name: "ROW_COUNT()", kind: LONGLONG, collation: BINARY, length: 21 };
-        let count = self.state.last.row_count.to_string();
-        self.send_row(seq, &[column], &[Some(count)]).await
+    /// Answers `SELECT ROW_COUNT()` or `SELECT FOUND_ROWS()` as the connection of the earlier statement would have answered.
+    async fn answer_count(&mut self, seq: u8, question: CountQuestion) -> Result<(), Close> {
+        let column = Column { name: &question.column, kind: LONGLONG, collation: BINARY, length: 21 };
+        let count = match question.count {
+            Count::Row => self.state.last.row_count.to_string(),
+            Count::Found => self.state.last.query.rows.to_string(),
+        };
+        let warns = question.count == Count::Found && !self.state.texts.of_mariadb;
+        self.send_row_and_warn(seq, &[column], &[Some(count)], warns.then(found_rows_are_deprecated)).await
     }
 
     /// Sends a result set of one row.
     pub(in crate::session) async fn send_row(
         &mut self,
+        seq: u8,
+        columns: &[Column<'_>],
+        row: &[Option<String>],
+    ) -> Result<(), Close> {
+        self.send_row_and_warn(seq, columns, row, None).await
+    }
+
+    /// Sends a result set of one row, behind which the session's diagnostics show this warning.
+    async fn send_row_and_warn(
+        &mut self,
         mut seq: u8,
         columns: &[Column<'_>],
         row: &[Option<String>],
+        warning: Option<ServerError>,
     ) -> Result<(), Close> {
         let mut out = self.context.buffers.small();
         let deprecate_eof = self.client.capabilities.contains(Capabilities::DEPRECATE_EOF);
         let track = self.client.capabilities.contains(Capabilities::SESSION_TRACK);
         let metadata_ext = self.client.capabilities.contains(Capabilities::MARIADB_EXTENDED_METADATA);
         let status = self.shown_status();
-        self.state.answered_rows();
+        let warnings = u16::from(warning.is_some());
+        self.state.answered_row(warning);
         out.replace_with(|out| {
             let mut packet = |write: &mut dyn FnMut(&mut Vec<u8>)| {
                 frame_with(out, seq, |out| write(out));
@@ -178,9 +194,9 @@ impl<R: Runtime> Session<R> {
             });
             packet(&mut |out| {
                 if deprecate_eof {
-                    OkPacket { status, ..OkPacket::default() }.encode(out, 0xfe, track);
+                    OkPacket { status, warnings, ..OkPacket::default() }.encode(out, 0xfe, track);
                 } else {
-                    eof.encode(out);
+                    EofPacket { warnings, status }.encode(out);
                 }
             });
         });
@@ -189,6 +205,12 @@ impl<R: Runtime> Session<R> {
         self.context.buffers.give(out);
         Ok(())
     }
+}
+
+/// Returns MySQL's warning behind `FOUND_ROWS()`, from version 8.0.17 on.
+fn found_rows_are_deprecated() -> ServerError {
+    let text = b"FOUND_ROWS() is deprecated and will be removed in a future release. Consider using COUNT(*) instead.";
+    ServerError { code: ER_WARN_DEPRECATED_SYNTAX, sqlstate: *b"01000", message: text.to_vec() }
 }
 
 /// The end of a statement without a server's answer. Ok: the client got an answer or an error from the proxy, and the

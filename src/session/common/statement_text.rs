@@ -1,6 +1,6 @@
 //! Finds the text that a statement executes, and names in that text.
 
-use crate::client::Request;
+use crate::client::{Count, CountQuestion, Request};
 use crate::net::Runtime;
 use crate::session::Session;
 use crate::sql::parts::local_files;
@@ -75,14 +75,19 @@ impl<R: Runtime> Session<R> {
         name.map(std::rc::Rc::from)
     }
 
-    /// True if the text is `SELECT ROW_COUNT()` and nothing else.
-    pub(in crate::session) fn asks_row_count(&self, request: &Request) -> bool {
-        let asked = self.text_of(request).filter(|_| request.command == crate::wire::Command::Query);
-        asked.is_some_and(|text| {
-            let text = text.trim_ascii();
-            let text = text.strip_suffix(b";").unwrap_or(text).trim_ascii_end();
-            text.eq_ignore_ascii_case(b"select row_count()")
-        })
+    /// Returns the question if the text is `SELECT ROW_COUNT()` or `SELECT FOUND_ROWS()` and nothing else.
+    pub(in crate::session) fn asks_count(&self, request: &Request) -> Option<CountQuestion> {
+        let text = self.text_of(request).filter(|_| request.command == crate::wire::Command::Query)?;
+        let text = text.trim_ascii();
+        let text = text.strip_suffix(b";").unwrap_or(text).trim_ascii_end();
+        let (verb, column) = text.split_at_checked(b"select ".len())?;
+        let count = match column.to_ascii_lowercase().as_slice() {
+            b"row_count()" => Count::Row,
+            b"found_rows()" => Count::Found,
+            _ => return None,
+        };
+        let column = std::str::from_utf8(column).ok()?.into();
+        verb.eq_ignore_ascii_case(b"select ").then_some(CountQuestion { count, column })
     }
 
     /// Returns the files that a server may ask the client for: those that this LOAD DATA LOCAL names.

@@ -159,6 +159,8 @@ impl Observer for AnswerObserver<'_> {
     #[inline]
     fn rows_pass(&mut self, rows: u64) {
         self.rows += rows;
+        let sent = &mut self.state.last.sent;
+        *sent = sent.saturating_add(u32::try_from(rows).unwrap_or(u32::MAX));
     }
 
     #[inline]

@@ -50,7 +50,7 @@ impl<R: Runtime> Session<R> {
             }
             // The client has its answer.
             Err(StatementError::TellAndClose(_, close) | StatementError::Close(close)) => Err(close),
-            Err(StatementError::Tell(_) | StatementError::RowCount) => Err(Close::ServerLost),
+            Err(StatementError::Tell(_) | StatementError::Count(_)) => Err(Close::ServerLost),
         }
     }
 
@@ -110,7 +110,7 @@ impl<R: Runtime> Session<R> {
                 Err(self.client.refuse(1, &failure, close).await)
             }
             Err(StatementError::Close(close)) => Err(close),
-            Err(StatementError::Tell(_) | StatementError::RowCount) => Err(Close::ServerLost),
+            Err(StatementError::Tell(_) | StatementError::Count(_)) => Err(Close::ServerLost),
         }
     }
 

@@ -223,7 +223,7 @@ impl<R: Runtime> PassThrough<'_, R> {
                             return Err(NotPassed::Refused(Refused::Server, failure));
                         }
                         Err(StatementError::Close(close)) => return Err(close.into()),
-                        Err(StatementError::RowCount) => return Err(Close::LoginFailed.into()),
+                        Err(StatementError::Count(_)) => return Err(Close::LoginFailed.into()),
                     }
                 }
             }

@@ -48,11 +48,12 @@ impl<R: Runtime> Session<R> {
         request: &Request,
     ) -> Result<Restored, StatementError> {
         let effects = request.class.effects;
-        let asks = effects.contains(Effects::READS_ROW_COUNT) && self.asks_row_count(request);
+        let counts = Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
+        let asks = if effects.intersects(counts) { self.asks_count(request) } else { None };
         let statement = SetUp {
             effects,
             named: self.statement_name(request),
-            asks_row_count: asks,
+            asks,
             several: self.permits_several(),
             may_leave: self.may_leave(),
         };

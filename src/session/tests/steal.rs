@@ -287,7 +287,7 @@ fn a_statement_that_never_ran_does_not_make_another_sessions_count_its_own() {
     play(async {
         let world = one_only();
         let (mut first, _, mut db) = attached(&world, &Login::default()).await;
-        read(&mut first, &mut db, "select a from t").await;
+        read(&mut first, &mut db, "select a from t limit 1").await;
         let mut second = world.client().await;
         read(&mut second, &mut db, "select b from t").await;
         // FOUND_ROWS() is about the read in front of it, here as on a server.
@@ -298,6 +298,21 @@ fn a_statement_that_never_ran_does_not_make_another_sessions_count_its_own() {
         first.query("select found_rows()");
         let text = first.expect_err(1105, "HY000").await;
         assert!(text.contains("is not known any more"), "{text}");
+    });
+}
+
+#[test]
+fn the_rows_of_a_query_are_the_sessions_to_know() {
+    play(async {
+        let world = one_only();
+        let (mut first, _, mut db) = attached(&world, &Login::default()).await;
+        read(&mut first, &mut db, "select a from t").await;
+        let mut second = world.client().await;
+        read(&mut second, &mut db, "select b from t").await;
+        first.query("select Found_rows()");
+        let [_, column] = [first.peer.packet().await, first.peer.packet().await];
+        assert!(column.1.windows(12).any(|part| part == b"Found_rows()"));
+        db.peer.expect_silence().await;
     });
 }
 

@@ -117,7 +117,11 @@ fn opaque_values(mut found: Found) -> Found {
 /// Classifies a statement, with every way in which servers may read its versioned comments.
 fn one(raw: &Raw<'_>, env: Env<'_>) -> Found {
     if !raw.versioned {
-        return judged(Statement(&raw.toks), env);
+        let mut found = judged(Statement(&raw.toks), env);
+        if tables::sends_found_rows(Statement(&raw.toks)) {
+            found.add(Effects::FOUND_ROWS_ARE_SENT);
+        }
+        return found;
     }
     let mut all: Option<Found> = None;
     for set in 0..1u32 << raw.marks.len() {

@@ -106,6 +106,16 @@ pub(super) fn counts_no_rows(statement: Statement<'_, '_>, found: &Found) -> boo
     tables < 2 && !statement.iter().any(|tok| tok.is_any(&["SELECT", "VALUES"]))
 }
 
+/// True for a query behind which `FOUND_ROWS()` is the number of the rows that it sent. An offset counts the rows that it skips,
+/// and MariaDB counts one row of VALUES.
+pub(super) fn sends_found_rows(statement: Statement<'_, '_>) -> bool {
+    const LIMITING: [&str; 7] =
+        ["LIMIT", "OFFSET", "FETCH", "ROWNUM", "PROCEDURE", "SQL_CALC_FOUND_ROWS", "VALUES"];
+    let first = statement.iter().find(|tok| tok.kind != Kind::Open);
+    first.is_some_and(|tok| tok.is_any(&["SELECT", "WITH"]))
+        && !statement.iter().any(|tok| tok.is_any(&LIMITING))
+}
+
 /// True if no word stands in front of a table.
 fn names_none(statement: Statement<'_, '_>) -> bool {
     let mut functions = Vec::new();

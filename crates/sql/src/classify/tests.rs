@@ -63,7 +63,7 @@ pub(super) fn all(kind: K, reason: R, effects: E, statements: &[&str]) {
         let mut class = class(sql);
         // `statement::reads_no_table` and the functions of `tables` have tests of their own.
         class.effects.remove(E::READS_NO_TABLE | E::OPENS_NO_TABLE | E::KEEPS_DIAGNOSTICS | E::EXPLAINED);
-        class.effects.remove(E::KEEPS_FOUND_ROWS);
+        class.effects.remove(E::KEEPS_FOUND_ROWS | E::FOUND_ROWS_ARE_SENT);
         assert_eq!(class, StatementClass { kind, reason, effects }, "{sql}");
     }
 }

@@ -131,3 +131,35 @@ fn statements_that_leave_the_count_of_rows_alone() {
         assert!(!keeps(sql), "{sql}");
     }
 }
+
+#[test]
+fn queries_whose_count_of_rows_is_that_of_the_rows_sent() {
+    let are_sent = |sql: &str| class(sql).effects.contains(E::FOUND_ROWS_ARE_SENT);
+    let all = [
+        "SELECT 1",
+        "(SELECT a FROM t) UNION ALL (SELECT b FROM u)",
+        "WITH q AS (SELECT 1 AS a) SELECT a FROM q",
+        "SELECT a FROM t WHERE b = 'LIMIT 1' -- LIMIT 1",
+    ];
+    for sql in all {
+        assert!(are_sent(sql), "{sql}");
+    }
+    let others = [
+        "SELECT a FROM t LIMIT 1, 2",
+        "SELECT a FROM (SELECT a FROM t LIMIT 1) u",
+        "SELECT a FROM t OFFSET 1 ROWS FETCH NEXT 2 ROWS ONLY",
+        "SELECT SQL_CALC_FOUND_ROWS a FROM t",
+        "SELECT a FROM t WHERE ROWNUM() < 2",
+        "SELECT a FROM t PROCEDURE ANALYSE()",
+        "SELECT 1 /*!50000 LIMIT 1 */",
+        "VALUES (1), (2)",
+        "TABLE t",
+        "SHOW TABLES",
+        "EXPLAIN SELECT 1",
+        "UPDATE t SET a = 1",
+        "SELECT 1; SELECT a FROM t LIMIT 1",
+    ];
+    for sql in others {
+        assert!(!are_sent(sql), "{sql}");
+    }
+}
