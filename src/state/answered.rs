@@ -92,6 +92,7 @@ impl Answered {
         let unseen = Effects::CALLS | Effects::EXECUTES | Effects::LEAVES_UNKNOWN | Effects::SEVERAL;
         let are_sent = class.effects.contains(Effects::FOUND_ROWS_ARE_SENT)
             && !class.effects.intersects(unseen)
+            && !class.calls_stored_function()
             && self.rows
             && self.results == 1
             && !self.cursor
