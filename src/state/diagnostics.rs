@@ -1,7 +1,8 @@
 //! The session's diagnostics: what SHOW WARNINGS, SHOW ERRORS, GET DIAGNOSTICS, `@@warning_count` and `@@error_count` return.
 //!
 //! A statement replaces the diagnostics of the statement before it, with three exceptions: statements that ask for diagnostics,
-//! COM_INIT_DB, and on MariaDB statements that open no table. After such a statement they are still where they were.
+//! commands that are no statements (COM_INIT_DB, COM_SET_OPTION, …), and on MariaDB statements that open no table. After these the
+//! diagnostics are still where they were. MySQL adds the errors of such commands to them.
 
 use super::{PinSet, SessionState};
 use crate::backend::{RefusedCommand, ServerError, ServerThread};

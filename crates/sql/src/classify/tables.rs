@@ -107,10 +107,21 @@ pub(super) fn counts_no_rows(statement: Statement<'_, '_>, found: &Found) -> boo
 }
 
 /// True for a query behind which `FOUND_ROWS()` is the number of the rows that it sent. An offset counts the rows that it skips,
-/// and MariaDB counts one row of VALUES.
+/// MariaDB counts one row of VALUES, and with `sql_select_limit` all rows of a UNION.
 pub(super) fn sends_found_rows(statement: Statement<'_, '_>) -> bool {
-    const LIMITING: [&str; 7] =
-        ["LIMIT", "OFFSET", "FETCH", "ROWNUM", "PROCEDURE", "SQL_CALC_FOUND_ROWS", "VALUES"];
+    const LIMITING: [&str; 11] = [
+        "LIMIT",
+        "OFFSET",
+        "FETCH",
+        "ROWNUM",
+        "PROCEDURE",
+        "SQL_CALC_FOUND_ROWS",
+        "VALUES",
+        "UNION",
+        "EXCEPT",
+        "INTERSECT",
+        "MINUS",
+    ];
     let first = statement.iter().find(|tok| tok.kind != Kind::Open);
     first.is_some_and(|tok| tok.is_any(&["SELECT", "WITH"]))
         && !statement.iter().any(|tok| tok.is_any(&LIMITING))

@@ -137,7 +137,7 @@ fn queries_whose_count_of_rows_is_that_of_the_rows_sent() {
     let are_sent = |sql: &str| class(sql).effects.contains(E::FOUND_ROWS_ARE_SENT);
     let all = [
         "SELECT 1",
-        "(SELECT a FROM t) UNION ALL (SELECT b FROM u)",
+        "(SELECT a FROM t)",
         "WITH q AS (SELECT 1 AS a) SELECT a FROM q",
         "SELECT a FROM t WHERE b = 'LIMIT 1' -- LIMIT 1",
     ];
@@ -151,6 +151,8 @@ fn queries_whose_count_of_rows_is_that_of_the_rows_sent() {
         "SELECT SQL_CALC_FOUND_ROWS a FROM t",
         "SELECT a FROM t WHERE ROWNUM() < 2",
         "SELECT a FROM t PROCEDURE ANALYSE()",
+        "(SELECT a FROM t) UNION ALL (SELECT b FROM u)",
+        "SELECT a FROM t INTERSECT SELECT b FROM u",
         "SELECT 1 /*!50000 LIMIT 1 */",
         "VALUES (1), (2)",
         "TABLE t",
