@@ -15,7 +15,7 @@ use crate::session::Session;
 use crate::session::fresh::{Freshness, Needed};
 use crate::sql::Effects;
 use crate::state::ReadingTransactions;
-use crate::terms::{Close, Disruption, Pin, Role};
+use crate::terms::{Close, Disruption, Pin, Port, Role};
 use crate::topology::{ServerId, Snapshot};
 use crate::upstream::{Opened, Wanted};
 use crate::wire::error_code::ER_ACCESS_DENIED_ERROR;
@@ -161,7 +161,14 @@ impl<R: Runtime> Session<R> {
                         }
                     }
                 }
-                Decision::NoReplica => return Err(StatementError::Tell(last.unwrap_or(Failure::NoReplica))),
+                Decision::NoReplica => match last.take() {
+                    // On a replica port nobody else can serve: what failed is tried again, like a primary.
+                    Some(failure @ Failure::Unreachable(_)) if self.client.port == Port::Replica => {
+                        self.pause(began, snapshot.version, &failure).await?;
+                        tried.clear();
+                    }
+                    failure => return Err(StatementError::Tell(failure.unwrap_or(Failure::NoReplica))),
+                },
                 Decision::WaitForPrimary if snapshot.maintenance.read_only => {
                     return Err(StatementError::Tell(Failure::ReadOnlyMaintenance));
                 }

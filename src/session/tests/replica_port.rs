@@ -2,7 +2,9 @@
 
 use super::server::SET_READ_ONLY;
 use super::*;
-use crate::config::Fallback;
+use std::time::Duration;
+
+use crate::config::{Fallback, Live};
 use crate::terms::{Port, Role, StatementKind};
 
 fn login() -> Login {
@@ -58,6 +60,54 @@ fn reads_go_to_a_replica_in_a_read_only_session() {
             (counts, Port::ALL.iter().map(|&port| placed.all_from(port)).collect::<Vec<_>>()),
             ([1, 1], vec![0, 2, 0])
         );
+    });
+}
+
+#[test]
+fn a_connection_that_breaks_while_it_is_opened_is_opened_again() {
+    play(async {
+        for fallback in [Fallback::Primary, Fallback::None] {
+            let change: fn(&mut Live) = match fallback {
+                Fallback::Primary => |_| {},
+                Fallback::None => |live| live.replicas.fallback = Fallback::None,
+            };
+            let world = world(Settings { change, ..Settings::default() });
+            let (db0, db1) = (world.server("db-0"), world.server("db-1"));
+            let mut client = world.login(&login()).await;
+            client.query("select a from t");
+            // The replica, and who stands in for it.
+            drop(db1.accept_raw().await);
+            if fallback == Fallback::Primary {
+                drop(db0.accept_raw().await);
+            }
+            let mut db = db1.accept().await;
+            db.expect_read_only_set("").await;
+            db.answer_one("select a from t").await;
+            client.expect(&one()).await;
+        }
+    });
+}
+
+#[test]
+fn servers_that_cannot_be_reached_are_tried_for_as_long_as_a_primary() {
+    play(async {
+        let world = world(Settings {
+            change: |live| live.failover.hold = Duration::from_millis(100),
+            ..Settings::default()
+        });
+        let (db0, db1) = (world.server("db-0"), world.server("db-1"));
+        let mut client = world.login(&login()).await;
+        client.query("select a from t");
+        let refusing = async {
+            loop {
+                drop(db1.accept_forever().await);
+                drop(db0.accept_forever().await);
+            }
+        };
+        tokio::select! {
+            () = refusing => {}
+            text = client.expect_err(1105, "08S01") => assert!(text.contains("(failover.hold)"), "{text}"),
+        }
     });
 }
 
