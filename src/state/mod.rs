@@ -13,6 +13,7 @@
 )]
 
 mod answered;
+mod asked_text;
 mod diagnostics;
 mod journal;
 mod parts;
@@ -58,6 +59,7 @@ use answered::{TransactionDoubt, mentions};
 use unreported_variables::Whose;
 
 pub use answered::{AnswerError, Answered, is_rollback, may_undo};
+pub use asked_text::AskedText;
 pub use diagnostics::{Bring, Diagnostics};
 pub use journal::{Answer, Entry, Journal, Summary, Witness};
 pub use parts::{

@@ -3,14 +3,14 @@
 //! statements and from the primary. Everything else a replica reports is a [`FalseReport`]: the answer counts as that
 //! of a broken server, and nothing of it enters the session.
 
-use std::borrow::Cow;
+use std::cell::OnceCell;
+use std::rc::Rc;
+use std::sync::Arc;
 
-use super::{AnswerSource, SessionState, mentions};
+use super::{AnswerSource, AskedText, SessionState};
 use crate::backend::{Carried, is_collation_of, is_known_charset};
 use crate::sql::grammar::is_safe_charset;
-use crate::sql::parts::{
-    Given, SystemVariable, sets_charset_too, sets_for_statement, system_variables, used_schema,
-};
+use crate::sql::parts::{Given, SystemVariable};
 use crate::sql::{Effects, StatementClass};
 use crate::terms::{FalseReport, Pin, Port, Role, StatementKind, TextCharset};
 use crate::topology::{Flavor, TextModes};
@@ -81,7 +81,22 @@ pub struct Asked<'a> {
     /// The client's id of the prepared statement that the command names, or 0.
     pub statement: u32,
     /// The whole text, if the class says that it sets state.
-    pub text: Option<&'a [u8]>,
+    pub text: Option<&'a Rc<AskedText>>,
+}
+
+/// What the reports of one packet are compared with.
+struct Compared<'h, 'a> {
+    heard: &'h AnswerSource<'a>,
+    explained: Explains,
+    /// The text of the statement, or what the buffer has of it.
+    text: OnceCell<Rc<AskedText>>,
+}
+
+impl<'h, 'a> Compared<'h, 'a> {
+    fn new(heard: &'h AnswerSource<'a>) -> Self {
+        let explained = explains(heard.role, &heard.asked.class);
+        Compared { heard, explained, text: OnceCell::new() }
+    }
 }
 
 /// The status flags that show the SQL mode.
@@ -152,7 +167,7 @@ impl SessionState {
 
     /// Checks the status flags that a replica sends behind columns.
     pub fn check_flags(&self, status: StatusFlags, heard: AnswerSource<'_>) -> Result<(), FalseReport> {
-        self.checked_status(status, &heard, explains(heard.role, &heard.asked.class)).map(drop)
+        self.checked_status(status, &Compared::new(&heard)).map(drop)
     }
 
     /// Checks what a replica reports with an OK packet against the statement. Returns the status flags of the session
@@ -191,8 +206,9 @@ impl SessionState {
     }
 
     fn check_reports(&self, ok: &OkPacket<'_>, heard: &AnswerSource<'_>) -> Result<StatusFlags, FalseReport> {
-        let explained = explains(heard.role, &heard.asked.class);
-        let status = self.checked_status(ok.status, heard, explained)?;
+        let compared = Compared::new(heard);
+        let explained = compared.explained;
+        let status = self.checked_status(ok.status, &compared)?;
         let open = self.pins.on(heard.role).has(Pin::Transaction);
         let may_begin = explained.contains(Explains::BEGINS) || !self.carried.autocommit;
         match ok.status.contains(StatusFlags::IN_TRANS) {
@@ -222,8 +238,8 @@ impl SessionState {
                     }
                     charset |=
                         matches!(change, StateChange::SystemVariable { name: b"character_set_client", .. });
-                    if let Err(report) = self.check_change(change, heard, explained) {
-                        wrong.get_or_insert(report);
+                    if wrong.is_none() {
+                        wrong = self.check_change(change, &compared).err();
                     }
                 })
                 .map_err(|_| FalseReport::Unreadable)?;
@@ -242,8 +258,8 @@ impl SessionState {
         }
         // A replica that keeps silent about SET NAMES would leave the primary with another character set.
         let silent = explained.contains(Explains::NAMED) && !charset && !self.trackers.shown && {
-            let text = heard.asked.text.filter(|text| system_variables(text, self.sql_options()).is_some());
-            text.is_some_and(|text| sets_charset_too(text, self.sql_options()))
+            let text = heard.asked.text.filter(|text| text.system_variables().is_some());
+            text.is_some_and(|text| text.sets_charset_too())
         };
         if silent { Err(FalseReport::Variable) } else { Ok(status) }
     }
@@ -265,20 +281,20 @@ impl SessionState {
     fn checked_status(
         &self,
         status: StatusFlags,
-        heard: &AnswerSource<'_>,
-        explained: Explains,
+        compared: &Compared<'_, '_>,
     ) -> Result<StatusFlags, FalseReport> {
+        let Compared { heard, explained, .. } = *compared;
         let several =
             explained.contains(Explains::HIDDEN) || heard.asked.class.effects.contains(Effects::SEVERAL);
         if status.contains(StatusFlags::MORE_RESULTS_EXISTS) && !several {
             return Err(FalseReport::Flag);
         }
         let believes = explained.contains(Explains::HIDDEN) && !heard.may_write();
-        let set = if explained.contains(Explains::NAMED) { self.own_set(heard) } else { None };
-        let given = |name: &[u8]| set.iter().flatten().find(|one| one.name == name).map(|one| &one.given);
+        let set = if explained.contains(Explains::NAMED) { own_set(heard) } else { None };
+        let given = |name: &[u8]| set?.iter().find(|one| one.name == name).map(|one| &one.given);
         let names = |name: &[u8]| {
             given(name).is_some()
-                || (explained.contains(Explains::NAMED) && set.is_none() && self.is_named(name, heard))
+                || (explained.contains(Explains::NAMED) && set.is_none() && self.is_named(name, compared))
         };
         let autocommit = status.contains(StatusFlags::AUTOCOMMIT);
         let right = match given(b"autocommit") {
@@ -297,8 +313,8 @@ impl SessionState {
             None if !self.shows_another_mode(status) || believes => Ok(status),
             None if shows(status, self.own_modes(heard.modes), heard.flavor) => Ok(status),
             // A server decides by its version whether it reads the content of a versioned comment.
-            None if names(b"sql_mode") && mentions(&self.raw_text(heard), b"/*!") => Ok(status),
-            None if names(b"sql_mode") && mentions(&self.raw_text(heard), b"/*m!") => Ok(status),
+            None if names(b"sql_mode") && self.text(compared).mentions(b"/*!") => Ok(status),
+            None if names(b"sql_mode") && self.text(compared).mentions(b"/*m!") => Ok(status),
             // SET STATEMENT: the flags show the mode of the statement, not of the session.
             None if names(b"sql_mode") => Ok((status - MODE_FLAGS) | (self.transaction.status & MODE_FLAGS)),
             None => Err(FalseReport::Flag),
@@ -310,7 +326,7 @@ impl SessionState {
     #[inline]
     pub(super) fn behind_statement(&self, status: StatusFlags, heard: &AnswerSource<'_>) -> StatusFlags {
         let own = self.shows_another_mode(status)
-            && heard.asked.text.is_some_and(|text| sets_for_statement(text, self.sql_options(), b"sql_mode"));
+            && heard.asked.text.is_some_and(|text| text.sets_for_statement(b"sql_mode"));
         if own { (status - MODE_FLAGS) | (self.transaction.status & MODE_FLAGS) } else { status }
     }
 
@@ -320,12 +336,8 @@ impl SessionState {
         own.map_or(servers, |(_, value)| modes_of_literal(value).unwrap_or(TextModes::ANY_SQL_MODE))
     }
 
-    fn check_change(
-        &self,
-        change: StateChange<'_>,
-        heard: &AnswerSource<'_>,
-        explained: Explains,
-    ) -> Result<(), FalseReport> {
+    fn check_change(&self, change: StateChange<'_>, compared: &Compared<'_, '_>) -> Result<(), FalseReport> {
+        let Compared { heard, explained, .. } = *compared;
         let if_so = |right: bool, report: FalseReport| if right { Ok(()) } else { Err(report) };
         match change {
             StateChange::SystemVariable { name: b"last_gtid", .. } | StateChange::Gtids(_) => {
@@ -336,9 +348,9 @@ impl SessionState {
             StateChange::SystemVariable { name, .. } if heard.read_only && is_access_mode(name) => Ok(()),
             StateChange::SystemVariable { name, value } => {
                 let hidden = explained.contains(Explains::HIDDEN);
-                let named = hidden || self.is_named(name, heard);
+                let named = hidden || self.is_named(name, compared);
                 let charset = NAMES.contains(&name) && explained.contains(Explains::NAMED) && !hidden;
-                let right = !charset || self.is_own_charset(name, value, heard);
+                let right = !charset || self.is_own_charset(name, value, compared);
                 // What EXECUTE did is not in the text. On a replica port, no text is read in such a character set.
                 let admitted = name != b"character_set_connection"
                     || !hidden
@@ -353,8 +365,8 @@ impl SessionState {
                 Ok(())
             }
             StateChange::Schema(reported) => {
-                let named = self.named_schema(heard).filter(|_| explained.contains(Explains::SCHEMA));
-                if_so(named.is_some_and(|named| is_same_schema(&named, reported)), FalseReport::Schema)
+                let named = named_schema(heard).filter(|_| explained.contains(Explains::SCHEMA));
+                if_so(named.is_some_and(|named| is_same_schema(named, reported)), FalseReport::Schema)
             }
             StateChange::Something
             | StateChange::TransactionCharacteristics(_)
@@ -364,21 +376,24 @@ impl SessionState {
     }
 
     /// Returns the text of the statement, or what the buffer has of it.
-    fn raw_text<'a>(&self, heard: &AnswerSource<'a>) -> Cow<'a, [u8]> {
-        match heard.asked.text {
-            Some(text) => Cow::Borrowed(text),
-            None => match self.statements.peek(heard.asked.statement) {
-                Some(prepared) => Cow::Owned(prepared.text.text.to_vec()),
-                None => Cow::Borrowed(heard.asked.arguments),
-            },
-        }
+    fn text<'c>(&self, compared: &'c Compared<'_, '_>) -> &'c AskedText {
+        compared.text.get_or_init(|| {
+            let asked = &compared.heard.asked;
+            let prepared =
+                || self.statements.peek(asked.statement).map(|prepared| prepared.text.text.clone());
+            let raw = || {
+                let text = prepared().unwrap_or_else(|| Arc::from(asked.arguments));
+                Rc::new(AskedText::new(text, self.sql_options()))
+            };
+            asked.text.cloned().unwrap_or_else(raw)
+        })
     }
 
     /// True if the text names this variable, also in a hint or in SET STATEMENT, or sets it without its name.
-    fn is_named(&self, name: &[u8], heard: &AnswerSource<'_>) -> bool {
-        let text = self.raw_text(heard);
-        let has = |word: &[u8]| mentions(&text, word);
-        let is_set = heard.asked.class.effects.contains(Effects::SETS_STATE);
+    fn is_named(&self, name: &[u8], compared: &Compared<'_, '_>) -> bool {
+        let text = self.text(compared);
+        let has = |word: &[u8]| text.mentions(word);
+        let is_set = compared.heard.asked.class.effects.contains(Effects::SETS_STATE);
         let by_names = || NAMES.contains(&name) && (has(b"names") || has(b"char") || has(b"collation"));
         let by_transaction = || CHARACTERISTICS.contains(&name) && has(b"transaction");
         !name.is_empty() && (has(name) || (is_set && (by_names() || by_transaction())))
@@ -386,11 +401,11 @@ impl SessionState {
 
     /// True if the text names this character set or collation, or leaves the choice to the server and the server chose a
     /// safe one.
-    fn is_own_charset(&self, variable: &[u8], value: &[u8], heard: &AnswerSource<'_>) -> bool {
-        let text = self.raw_text(heard);
+    fn is_own_charset(&self, variable: &[u8], value: &[u8], compared: &Compared<'_, '_>) -> bool {
+        let text = self.text(compared);
         // NULL: no conversion.
         if value.is_empty() || value == b"NULL" {
-            return mentions(&text, b"NULL") || mentions(&text, b"binary");
+            return text.mentions(b"NULL") || text.mentions(b"binary");
         }
         let name = std::str::from_utf8(value).unwrap_or_default();
         let charset = name.split('_').next().unwrap_or_default().as_bytes();
@@ -401,33 +416,8 @@ impl SessionState {
             }
             _ => is_known_charset(value),
         };
-        let short = name.strip_prefix("utf8mb3").map(|rest| ["utf8", rest].concat());
-        let long = name.strip_prefix("utf8_").map(|rest| ["utf8mb3_", rest].concat());
-        let aliases = [Some(name.to_owned()), short, long];
-        let named = aliases.iter().flatten().any(|name| {
-            let is_it = |word: &[u8]| {
-                let start = word.get(..name.len()).unwrap_or_default();
-                let rest = word.get(name.len()..).unwrap_or_default();
-                // A collation names its character set, too.
-                start.eq_ignore_ascii_case(name.as_bytes()) && (rest.is_empty() || rest.starts_with(b"_"))
-            };
-            words(&text).any(is_it)
-        });
-        let open = mentions(&text, b"default") || mentions(&text, b"character") || mentions(&text, b"char");
-        known && (named || (open && is_readable(name)))
-    }
-
-    /// Returns the schema that USE or COM_INIT_DB names.
-    fn named_schema<'a>(&self, heard: &AnswerSource<'a>) -> Option<Cow<'a, [u8]>> {
-        if heard.asked.command == Command::InitDb {
-            return Some(Cow::Borrowed(heard.asked.arguments));
-        }
-        used_schema(heard.asked.text?, self.sql_options()).map(Cow::Owned)
-    }
-
-    /// Returns the assignments of the SET, if the statement is a single one.
-    pub(super) fn own_set(&self, heard: &AnswerSource<'_>) -> Option<Vec<SystemVariable>> {
-        system_variables(heard.asked.text?, self.sql_options())
+        let open = || text.mentions(b"default") || text.mentions(b"character") || text.mentions(b"char");
+        known && (text.names_charset(name) || (open() && is_readable(name)))
     }
 
     /// Takes what the statement itself did to the schema on a replica. Called after the checks.
@@ -435,9 +425,9 @@ impl SessionState {
         if !explains(heard.role, &heard.asked.class).contains(Explains::SCHEMA) {
             return;
         }
-        let Some(schema) = self.named_schema(heard) else { return };
-        if self.carried.schema.as_deref() != Some(&*schema) {
-            std::rc::Rc::make_mut(&mut self.carried).schema = Some((&*schema).into());
+        let Some(schema) = named_schema(heard) else { return };
+        if self.carried.schema.as_deref() != Some(schema) {
+            std::rc::Rc::make_mut(&mut self.carried).schema = Some(schema.into());
         }
         if self.carried.has_charset_of_schema() {
             std::rc::Rc::make_mut(&mut self.carried).forget_charset_of_schema();
@@ -461,7 +451,7 @@ impl SessionState {
     /// True if the statement is a SET STATEMENT that sets this variable, for itself alone.
     fn ends_with_statement(&self, name: &[u8], heard: &AnswerSource<'_>) -> bool {
         let text = heard.asked.text.filter(|_| heard.flavor == Flavor::MariaDb);
-        text.is_some_and(|text| sets_for_statement(text, self.sql_options(), name))
+        text.is_some_and(|text| text.sets_for_statement(name))
     }
 
     /// True if the primary reports a variable that this plain SET of literals does not name: something else runs there
@@ -477,17 +467,24 @@ impl SessionState {
         class.kind == StatementKind::Session
             && class.effects.contains(Effects::SETS_STATE)
             && !class.effects.intersects(more)
-            && self
-                .own_set(heard)
+            && own_set(heard)
                 .is_some_and(|set| !set.is_empty() && set.iter().all(|one| one.given != Given::Unknown))
-            && !self.is_named(name, heard)
+            && !self.is_named(name, &Compared::new(heard))
             && !self.carried.variables.iter().any(|(known, _)| **known == *name)
     }
 }
 
-/// Returns the words of a text.
-fn words(text: &[u8]) -> impl Iterator<Item = &[u8]> {
-    text.split(|byte| !byte.is_ascii_alphanumeric() && *byte != b'_')
+/// Returns the schema that USE or COM_INIT_DB names.
+fn named_schema<'a>(heard: &AnswerSource<'a>) -> Option<&'a [u8]> {
+    match heard.asked.command {
+        Command::InitDb => Some(heard.asked.arguments),
+        _ => heard.asked.text?.used_schema(),
+    }
+}
+
+/// Returns the assignments of the SET, if the statement is a single one.
+pub(super) fn own_set<'a>(heard: &AnswerSource<'a>) -> Option<&'a Rc<[SystemVariable]>> {
+    heard.asked.text?.system_variables()
 }
 
 /// True for the access mode of transactions.

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::unreported_variables::Whose;
-use super::{AnswerError, PinSet, Qualified, ReadingTransactions, SessionState, mentions};
+use super::{AnswerError, AskedText, PinSet, Qualified, ReadingTransactions, SessionState, mentions};
 use crate::backend::{Carried, InsertId, TextStatement, TextStatements};
 use crate::sql::class::TRACKER;
 use crate::sql::parts::Given;
@@ -176,12 +176,12 @@ impl SessionState {
 
     /// Notes which trackers the client sets by this text, whose answer is under way. The client gets all reports of a tracker
     /// whose value the text does not show, and of all trackers if it does not show which it sets.
-    pub(super) fn note_trackers(&mut self, text: Option<&[u8]>) {
-        let Some(text) = text.filter(|text| names_tracker(text)) else { return };
+    pub(super) fn note_trackers(&mut self, text: Option<&Rc<AskedText>>) {
+        let Some(text) = text.filter(|text| text.names_tracker()) else { return };
         let mut tracked = self.tracked().clone();
-        let set = sql::parts::system_variables(text, self.sql_options());
+        let set = text.system_variables();
         let mut known = set.is_some();
-        for one in set.iter().flatten().filter(|one| one.name.starts_with(TRACKER)) {
+        for one in set.into_iter().flat_map(|set| set.iter()).filter(|one| one.name.starts_with(TRACKER)) {
             let value = match &one.given {
                 Given::Literal(value) => Some(&**value),
                 Given::Default => None,

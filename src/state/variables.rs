@@ -3,7 +3,7 @@
 
 use std::rc::Rc;
 
-use super::reports::{CHARACTERISTICS, Explains, NAMES, explains, is_access_mode};
+use super::reports::{CHARACTERISTICS, Explains, NAMES, explains, is_access_mode, own_set};
 use super::unreported_variables::Whose;
 use super::{AnswerSource, PinSet, SessionState};
 use crate::backend::{Carried, Charset, InsertId};
@@ -71,13 +71,13 @@ impl SessionState {
         if NAMES.contains(&name) {
             return true;
         }
-        let Some(set) = self.own_set(heard) else {
+        let Some(set) = own_set(heard) else {
             // SET STATEMENT: MariaDB reports the restored values with the connection's next statement, whose session
             // may be another one. The connection is set up anew in front of it.
             self.trackers.restored = true;
             return false;
         };
-        match set.into_iter().find(|one| one.name == name).map(|one| one.given) {
+        match set.iter().find(|one| one.name == name).map(|one| &one.given) {
             Some(Given::Literal(_) | Given::Default) => false,
             // SET TRANSACTION.
             None if CHARACTERISTICS.contains(&name) => true,

@@ -43,14 +43,15 @@ pub fn first_word(sql: &[u8], options: Options) -> Option<&[u8]> {
     (first.kind == Kind::Word).then_some(first.text)
 }
 
-/// True if the text is MariaDB's SET STATEMENT and gives this variable a value, which ends with the statement behind FOR.
-pub fn sets_for_statement(sql: &[u8], options: Options, name: &[u8]) -> bool {
+/// Returns the variables to which the text gives a value that ends with the statement behind FOR, if it is MariaDB's SET
+/// STATEMENT.
+pub fn set_for_statement(sql: &[u8], options: Options) -> Vec<Name> {
     let found = single(sql, options, |statement| {
         let (values, _) = set_statement(statement)?;
-        let mut pairs = values.iter().zip(values.iter().skip(1));
-        Some(pairs.any(|(tok, next)| next.is_assignment() && unquoted(tok).eq_ignore_ascii_case(name)))
+        let pairs = values.iter().zip(values.iter().skip(1));
+        Some(pairs.filter(|(_, next)| next.is_assignment()).map(|(tok, _)| unquoted(tok)).collect())
     });
-    found == Some(true)
+    found.unwrap_or_default()
 }
 
 /// True if the text is MariaDB's SET STATEMENT for a statement that sets no variable of the session: what the text sets ends

@@ -1,16 +1,18 @@
 //! Finds the text that a statement executes, and names in that text.
 
+use std::rc::Rc;
+
 use crate::client::{Count, CountQuestion, Request};
 use crate::net::Runtime;
 use crate::session::Session;
 use crate::sql::parts::local_files;
 use crate::sql::{Effects, MAX_READ};
-use crate::state::{Asked, PREPARED, with_string};
+use crate::state::{Asked, AskedText, PREPARED, with_string};
 use crate::terms::Why;
 use crate::wire::{Capabilities, Command, Execute, query_text};
 
 /// Returns what the server's reports are compared with. `text`: see `Session::text_that_sets`.
-pub(in crate::session) fn asked<'a>(request: &'a Request, text: Option<&'a [u8]>) -> Asked<'a> {
+pub(in crate::session) fn asked<'a>(request: &'a Request, text: Option<&'a Rc<AskedText>>) -> Asked<'a> {
     Asked {
         class: if request.command == Command::StmtPrepare { PREPARED } else { request.class },
         command: request.command,
@@ -54,14 +56,18 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Returns the text of a statement that sets state, with which the server's reports are compared.
-    pub(in crate::session) fn text_that_sets(&self, request: &Request) -> Option<std::sync::Arc<[u8]>> {
+    pub(in crate::session) fn text_that_sets(&mut self, request: &Request) -> Option<Rc<AskedText>> {
         let sets = request.class.effects.contains(Effects::SETS_STATE)
             && ![Command::StmtPrepare, Command::InitDb].contains(&request.command);
-        if sets { self.meant_text(request) } else { None }
+        if sets && self.measured.asked.is_none() {
+            let text = self.meant_text(request)?;
+            self.measured.asked = Some(Rc::new(AskedText::new(text, self.state.sql_options())));
+        }
+        self.measured.asked.clone().filter(|_| sets)
     }
 
     /// Returns the name in an EXECUTE, a PREPARE or a DEALLOCATE, if the text does nothing else.
-    pub(in crate::session) fn statement_name(&self, request: &Request) -> Option<std::rc::Rc<[u8]>> {
+    pub(in crate::session) fn statement_name(&self, request: &Request) -> Option<Rc<[u8]>> {
         use crate::sql::parts::{deallocated, executed, prepared_name};
         let (effects, options) = (request.class.effects, self.state.sql_options());
         let named = Effects::PREPARES | Effects::EXECUTES | Effects::DEALLOCATES;
@@ -72,7 +78,7 @@ impl<R: Runtime> Session<R> {
         let name = executed(text, options)
             .or_else(|| deallocated(text, options))
             .or_else(|| prepared_name(text, options));
-        name.map(std::rc::Rc::from)
+        name.map(Rc::from)
     }
 
     /// Returns the question if the text is `SELECT ROW_COUNT()` or `SELECT FOUND_ROWS()` and nothing else.

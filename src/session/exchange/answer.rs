@@ -76,6 +76,7 @@ impl<R: Runtime> Session<R> {
         let mut chunk = Buf::default();
         let (mut forwarded, mut prepared) = (false, None);
         self.upstream.note_last(request.is_last() && !self.client.piece.more);
+        self.measured.asked = None;
         loop {
             // In a block, so that the future of every session does not keep it across the waits below.
             {
@@ -100,7 +101,7 @@ impl<R: Runtime> Session<R> {
             let walk = {
                 // Not kept across a wait, since every session has this future.
                 let text = self.text_that_sets(request);
-                let asked = asked(request, text.as_deref());
+                let asked = asked(request, text.as_ref());
                 self.walk(walker, &mut chunk, &mut output, nothing_forwarded, (request, asked))
             };
             let Walk { used, walked, prepared: named, rare } = walk;
@@ -132,6 +133,7 @@ impl<R: Runtime> Session<R> {
         }
         let behind = BehindAnswer::of(chunk.filled());
         self.context.buffers.give(chunk);
+        self.measured.asked = None;
         self.state.answer.next_seq = Some(walker.client_seq());
         if let Some(ok) = prepared {
             let text = match request.arguments().len() {

@@ -14,7 +14,7 @@ use crate::net::{Buf, Runtime, turn_time};
 use crate::session::{Context, Session};
 use crate::sql::digest::Digest;
 use crate::sql::{Effects, StatementClass};
-use crate::state::PinSet;
+use crate::state::{AskedText, PinSet};
 use crate::telemetry::micros_of;
 use crate::telemetry::stream::{ExecutedStatement, SLOW};
 use crate::telemetry::{Figures, Waits};
@@ -65,6 +65,8 @@ pub(in crate::session) struct Measured {
     pub error: Cell<Option<u16>>,
     /// The rest of the request that the client has still to send, if the server answers before.
     pub unread: Option<PacketRun>,
+    /// Its text, while an answer is compared with it.
+    pub asked: Option<Rc<AskedText>>,
     /// What was read from the server when a write to it had failed, before the request was sent to its end.
     pub early: Option<(Result<Pumped, StatementError>, Buf)>,
     /// True if the audit log has it.
@@ -82,7 +84,7 @@ impl Measured {
     fn begin(&mut self, request: &RequestHead, pins: PinSet) {
         (self.class, self.command) = (None, Some(request.command));
         (self.text, self.executed) = (None, None);
-        (self.unread, self.early) = (None, None);
+        (self.unread, self.early, self.asked) = (None, None, None);
         self.audited.set(false);
         self.placed.set(None);
         self.error.set(None);

@@ -115,13 +115,34 @@ impl Story {
         changes: &[u8],
     ) -> Result<(), FalseReport> {
         let class = class_of(text);
+        let whole = Rc::new(AskedText::new(text.as_bytes().into(), self.state.sql_options()));
+        let before = (self.state.carried.clone(), self.state.transaction.status);
+        let result = self.one_answer(role, text, &whole, (status, id, changes));
+        if result.is_ok() {
+            self.state.done(role, &class, Some(text.as_bytes()), PinSet::default());
+        } else {
+            assert_eq!(before, (self.state.carried.clone(), self.state.transaction.status), "{text}");
+            assert!(self.state.pins.on(Role::Replica).is_empty() || self.state.in_transaction(), "{text}");
+        }
+        result
+    }
+
+    /// One OK packet, perhaps of many to this text.
+    fn one_answer(
+        &mut self,
+        role: Role,
+        text: &str,
+        whole: &Rc<AskedText>,
+        (status, id, changes): (StatusFlags, u64, &[u8]),
+    ) -> Result<(), FalseReport> {
+        let class = class_of(text);
         let ok = OkPacket { status, last_insert_id: id, state: changes, ..OkPacket::default() };
         let asked = Asked {
             class,
             command: Command::Query,
             arguments: text.as_bytes(),
             statement: 0,
-            text: class.effects.contains(Effects::SETS_STATE).then_some(text.as_bytes()),
+            text: class.effects.contains(Effects::SETS_STATE).then_some(whole),
         };
         let modes = TextModes::DOUBLE_QUOTED_STRINGS | TextModes::BACKSLASH_ESCAPES;
         let read_only = role == Role::Replica;
@@ -134,15 +155,7 @@ impl Story {
             modes,
             asked,
         };
-        let before = (self.state.carried.clone(), self.state.transaction.status);
-        let result = self.state.ok(&ok, heard);
-        if result.is_ok() {
-            self.state.done(role, &class, Some(text.as_bytes()), PinSet::default());
-        } else {
-            assert_eq!(before, (self.state.carried.clone(), self.state.transaction.status), "{text}");
-            assert!(self.state.pins.on(Role::Replica).is_empty() || self.state.in_transaction(), "{text}");
-        }
-        result
+        self.state.ok(&ok, heard)
     }
 
     fn replica(&mut self, text: &str, status: StatusFlags, changes: &[u8]) -> Result<(), FalseReport> {
@@ -203,6 +216,54 @@ fn a_read_on_a_replica_explains_nothing() {
             assert_eq!(story.replica(read, AC, &state), Ok(()));
         }
         assert_eq!(story.set_on_primary(), "");
+    }
+}
+
+/// A text of many statements has as many answers: the work must not be the product of both.
+#[test]
+fn a_text_is_searched_as_often_for_many_answers_as_for_one() {
+    const TEXTS: [&str; 7] = [
+        "SET NAMES utf8mb4;",
+        "SET STATEMENT sql_mode='ANSI_QUOTES' FOR SET @a = 1;",
+        "SET sql_mode='', time_zone='+01:00', session_track_schema=1;",
+        "USE other;",
+        "SET @a = 1, character_set_results = latin1;",
+        "SET TRANSACTION READ ONLY;",
+        "CALL p();",
+    ];
+    let charset = |name: &str| {
+        ["client", "connection", "results"].map(|of| variable(&format!("character_set_{of}"), name))
+    };
+    let reports = [
+        vec![],
+        schema("other"),
+        charset("utf8mb4").concat(),
+        charset("latin1").concat(),
+        [variable("collation_connection", "utf8mb4_general_ci"), variable("sql_mode", "ANSI_QUOTES")]
+            .concat(),
+        [variable("time_zone", "+01:00"), variable("tx_read_only", "ON"), schema("third")].concat(),
+        [variable("session_track_schema", "ON"), variable("max_join_size", "7"), b"\x02\x011".to_vec()]
+            .concat(),
+    ];
+    for (flavor, role) in BOTH.into_iter().flat_map(|flavor| Role::BOTH.map(|role| (flavor, role))) {
+        for (text, times) in TEXTS.iter().flat_map(|text| [(text, 1), (text, 3)]) {
+            let text = text.repeat(times);
+            let mut story = Story::new(flavor);
+            let whole = Rc::new(AskedText::new(text.as_bytes().into(), story.state.sql_options()));
+            let mut after_a_round = 0;
+            for round in 0..20 {
+                for state in &reports {
+                    for status in [AC, AC | StatusFlags::MORE_RESULTS_EXISTS, AC | StatusFlags::ANSI_QUOTES] {
+                        // Whether a replica may report that is for other tests.
+                        let _ = story.one_answer(role, &text, &whole, (status, 0, state));
+                    }
+                }
+                match round {
+                    0 => after_a_round = whole.searches(),
+                    _ => assert_eq!(whole.searches(), after_a_round, "{flavor:?} {role:?} {text} {round}"),
+                }
+            }
+        }
     }
 }
 
