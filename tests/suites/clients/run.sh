@@ -129,7 +129,7 @@ prepare_mysql2() {
     export NODE_PATH=$cache/mysql2/node_modules && command=(node "$here/mysql2/client.js")
 }
 prepare_rust() {
-  need cargo && once rust "$here"/rust/Cargo.lock "$here"/rust/src/*.rs "$here"/rust/src/*/*.rs -- cargo_build &&
+  need cargo && once rust "$here"/rust/Cargo.lock $(find "$here/rust/src" -name '*.rs') -- cargo_build &&
     command=("$cache/rust-target/release/$1")
 }
 prepare_sqlx() { prepare_rust client-sqlx; }

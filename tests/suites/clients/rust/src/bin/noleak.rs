@@ -123,9 +123,10 @@ fn main() -> std::io::Result<()> {
         (false, false) => "FAIL",
     };
     println!(
-        "{verdict} noleak seed {seed}: {} statements of {sessions} sessions in {:.1} s, {rate:.0} statements/s; {logins} logins, {lost} connections ended, {kills} kills ({excused} answers not judged for them), {skipped} steps left out for want of a pin, {swaps} swaps, {} failures",
+        "{verdict} noleak seed {seed}: {} statements of {sessions} sessions in {:.1} s, {rate:.0} statements/s; {logins} logins, {lost} connections ended, {kills} kills ({excused} answers not judged for them), {skipped} steps left out for want of a pin, {swaps} swaps, {} runs of events, {} failures",
         report.statements,
         report.seconds,
+        report.events.1,
         report.faults.len()
     );
     let features: Vec<String> =

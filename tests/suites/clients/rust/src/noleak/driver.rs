@@ -9,12 +9,16 @@ use tokio::task::LocalSet;
 use tokio::time::sleep;
 
 use super::answer::{self, Answer, Part, Row, Shape};
+use super::events;
 use super::objects;
 use super::session::{OWNERS, Session, Stop};
 use super::shared::{Fault, Plan, Settings, Shared};
 use super::state::{Baseline, Charsets, ISOLATION, SCHEMAS, VARS};
 use super::steps;
 use crate::wire::{Conn, DEPRECATE_EOF, Login, MULTI_STATEMENTS, broken};
+
+/// Seconds after which every event must have run.
+const LONG: f64 = 30.0;
 
 /// What a run came to.
 pub struct Report {
@@ -27,6 +31,8 @@ pub struct Report {
     pub by_feature: BTreeMap<&'static str, u64>,
     /// Logins, connections ended, KILLs, wrong answers after a KILL, steps not taken for want of a permit, swaps.
     pub counts: [u64; 6],
+    /// How often the scheduler ran the event that it ran least, and all events.
+    pub events: (u64, u64),
 }
 
 pub(super) fn login(settings: &Settings, account: usize) -> Login {
@@ -55,7 +61,7 @@ pub(super) async fn run_sql(conn: &mut Conn, sql: &str) -> io::Result<()> {
     ask(conn, &[b"\x03", sql.as_bytes()].concat()).await.map(drop)
 }
 
-async fn first_row(conn: &mut Conn, sql: &str) -> io::Result<Row> {
+pub(super) async fn first_row(conn: &mut Conn, sql: &str) -> io::Result<Row> {
     let answer = ask(conn, &[b"\x03", sql.as_bytes()].concat()).await?;
     match answer.parts.as_slice() {
         [Part::Set(set)] if !set.rows.is_empty() => Ok(set.rows[0].clone()),
@@ -63,7 +69,7 @@ async fn first_row(conn: &mut Conn, sql: &str) -> io::Result<Row> {
     }
 }
 
-fn text(cell: &Option<Vec<u8>>) -> Option<String> {
+pub(super) fn text(cell: &Option<Vec<u8>>) -> Option<String> {
     cell.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
 }
 
@@ -116,7 +122,8 @@ async fn hidden(conn: &mut Conn, mariadb: bool) -> io::Result<()> {
             run_sql(conn, sql).await?;
         }
     }
-    objects::make(conn, mariadb).await
+    objects::make(conn, mariadb).await?;
+    events::make(conn, mariadb).await
 }
 
 async fn tables(conn: &mut Conn, sessions: u32) -> io::Result<()> {
@@ -224,9 +231,22 @@ pub fn run(settings: &Settings, plan: &Plan, quiet: bool) -> io::Result<Report> 
         for task in ticker.into_iter().chain(replacing) {
             task.abort();
         }
-        Ok::<_, io::Error>(outcome(&shared))
+        let mut report = outcome(&shared);
+        if shared.baseline.hidden {
+            report.events = end_events(settings, shared.baseline.mariadb).await.unwrap_or_default();
+            if report.events.0 == 0 && report.seconds > LONG && settings.sabotage == 0 {
+                let what = "the scheduler never ran one of its events".into();
+                report.faults.push(Fault { session: 0, feature: "events", what });
+            }
+        }
+        Ok::<_, io::Error>(report)
     })?;
     Ok(report)
+}
+
+async fn end_events(settings: &Settings, mariadb: bool) -> io::Result<(u64, u64)> {
+    let mut maker = Conn::connect(&login(settings, settings.accounts.len() - 1)).await?;
+    events::end(&mut maker, mariadb).await
 }
 
 fn outcome(shared: &Shared) -> Report {
@@ -246,5 +266,6 @@ fn outcome(shared: &Shared) -> Report {
             shared.skipped.get(),
             shared.swaps.get(),
         ],
+        events: (0, 0),
     }
 }

@@ -4,6 +4,7 @@
 pub mod aftermath;
 pub mod answer;
 pub mod driver;
+pub mod events;
 pub mod objects;
 pub mod permits;
 pub mod session;

@@ -63,7 +63,7 @@ pub const PROCEDURES: [Kind; 7] = [
 
 const NUMBER: &str = "CAST(SUBSTRING_INDEX(SUBSTRING({v}, 2), '.', 1) AS SIGNED)";
 
-fn body(kind: &Kind, value: &str) -> String {
+pub(super) fn body(kind: &Kind, value: &str) -> String {
     kind.body.replace("{n}", NUMBER).replace("{v}", value)
 }
 
@@ -77,7 +77,7 @@ fn function(kind: &Kind) -> String {
 }
 
 /// A body for a trigger. A trigger runs as its definer; so a role needs a function that runs as the session.
-fn trigger(kind: &Kind, value: &str) -> String {
+pub(super) fn trigger(kind: &Kind, value: &str) -> String {
     match kind.name {
         "role" | "changing" => format!("DO test.nlh_f_{}({value});", kind.name),
         _ => body(kind, value),

@@ -51,7 +51,7 @@ async fn begin(session: &mut Session) -> Step<bool> {
     Ok(true)
 }
 
-fn kind(session: &mut Session) -> &'static Kind {
+pub(super) fn kind(session: &mut Session) -> &'static Kind {
     loop {
         let kind = &KINDS[session.below(KINDS.len())];
         // What a transaction uses cannot be replaced, and whoever wants to use it waits.
@@ -72,14 +72,18 @@ fn leaves(session: &mut Session, kind: &Kind, tag: &str) {
             if tag.is_empty() {
                 return;
             }
-            let mut names = session.shared.lock_names.borrow_mut();
-            if names.len() >= LOCKS {
-                names.remove(0);
-            }
-            names.push((session.number, tag.to_string()));
+            name_lock(session, session.number, tag);
         }
         _ => {}
     }
+}
+
+pub(super) fn name_lock(session: &Session, of: u32, tag: &str) {
+    let mut names = session.shared.lock_names.borrow_mut();
+    if names.len() >= LOCKS {
+        names.remove(0);
+    }
+    names.push((of, tag.to_string()));
 }
 
 /// A view, a view over a view, or their rows written to a table.
@@ -170,7 +174,7 @@ async fn leave(session: &mut Session, sql: &str) -> Step {
     session.text(sql).await.map(drop)
 }
 
-async fn look(session: &mut Session) -> Step {
+pub(super) async fn look(session: &mut Session) -> Step {
     match session.below(9) {
         0 => others_lock(session).await,
         1 => settings(session).await,

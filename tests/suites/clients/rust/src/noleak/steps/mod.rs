@@ -2,6 +2,7 @@
 
 mod bytes;
 mod cursors;
+mod events;
 mod hidden;
 mod locks;
 mod named;
@@ -17,7 +18,7 @@ use super::shared::Plan;
 use crate::model::plan::Random;
 
 /// Features and how often each comes, relative to the others.
-pub const FEATURES: [(&str, u32); 31] = [
+pub const FEATURES: [(&str, u32); 32] = [
     ("rows", 200),
     ("transaction", 110),
     ("variables", 100),
@@ -28,6 +29,7 @@ pub const FEATURES: [(&str, u32); 31] = [
     ("charset", 50),
     ("uservars", 110),
     ("hidden", 60),
+    ("events", 8),
     ("prepared", 200),
     ("cursor", 30),
     ("longdata", 20),
@@ -149,6 +151,7 @@ async fn feature(session: &mut Session) -> Step {
         "unscoped" => settings::unscoped(session).await,
         "effects" => settings::effects(session).await,
         "charset" => settings::charset(session).await,
+        "events" => events::events(session).await,
         "hidden" => hidden::hidden(session).await,
         "uservars" => variables::user_variables(session).await,
         "schema" => variables::schema(session).await,
