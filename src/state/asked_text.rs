@@ -25,6 +25,7 @@ pub struct AskedText {
     for_statement: OnceCell<Vec<Name>>,
     schema: OnceCell<Option<Vec<u8>>>,
     charset_too: OnceCell<bool>,
+    before_renewal: OnceCell<usize>,
     mentioned: RefCell<BTreeMap<Box<[u8]>, bool>>,
     charsets: RefCell<BTreeMap<Box<[u8]>, bool>>,
     /// How often the text was searched.
@@ -43,6 +44,7 @@ impl AskedText {
             for_statement: OnceCell::new(),
             schema: OnceCell::new(),
             charset_too: OnceCell::new(),
+            before_renewal: OnceCell::new(),
             mentioned: RefCell::default(),
             charsets: RefCell::default(),
             #[cfg(test)]
@@ -88,6 +90,12 @@ impl AskedText {
     /// True if a SET NAMES or a SET CHARACTER SET is among what the text sets: see [`parts::sets_charset_too`].
     pub(super) fn sets_charset_too(&self) -> bool {
         *self.charset_too.get_or_init(|| parts::sets_charset_too(self.search(), self.options))
+    }
+
+    /// Returns how many of the text's statements precede the first one that renews connections: see
+    /// [`before_renewal`](crate::sql::before_renewal).
+    pub fn before_renewal(&self) -> usize {
+        *self.before_renewal.get_or_init(|| crate::sql::before_renewal(self.search(), self.options))
     }
 
     /// True if the text has this name anywhere, in any case.

@@ -57,13 +57,20 @@ impl<R: Runtime> Session<R> {
 
     /// Returns the text of a statement that sets state, with which the server's reports are compared.
     pub(in crate::session) fn text_that_sets(&mut self, request: &Request) -> Option<Rc<AskedText>> {
-        let sets = request.class.effects.contains(Effects::SETS_STATE)
-            && ![Command::StmtPrepare, Command::InitDb].contains(&request.command);
-        if sets && self.measured.asked.is_none() {
+        if request.class.effects.contains(Effects::SETS_STATE) { self.asked_text(request) } else { None }
+    }
+
+    /// Returns the text whose answer is under way. It is the same value until the answer is whole, so that what was found in
+    /// the text once is not looked for again.
+    pub(in crate::session) fn asked_text(&mut self, request: &Request) -> Option<Rc<AskedText>> {
+        if [Command::StmtPrepare, Command::InitDb].contains(&request.command) {
+            return None;
+        }
+        if self.measured.asked.is_none() {
             let text = self.meant_text(request)?;
             self.measured.asked = Some(Rc::new(AskedText::new(text, self.state.sql_options())));
         }
-        self.measured.asked.clone().filter(|_| sets)
+        self.measured.asked.clone()
     }
 
     /// Returns the name in an EXECUTE, a PREPARE or a DEALLOCATE, if the text does nothing else.

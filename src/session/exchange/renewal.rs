@@ -5,7 +5,7 @@
 use crate::client::{Request, RequestHead};
 use crate::net::Runtime;
 use crate::session::Session;
-use crate::sql::{Effects, before_renewal};
+use crate::sql::Effects;
 use crate::state::AnswerError;
 use crate::terms::StatementKind;
 use crate::wire::Command;
@@ -15,8 +15,8 @@ impl<R: Runtime> Session<R> {
     /// answer is there, perhaps the last, and before the client gets it. A statement that was denied for lack
     /// of a privilege does not renew, so that its account cannot close other sessions' connections by
     /// repeating it.
-    pub(in crate::session) fn renews_so_far(&self, request: &Request, complete: bool) {
-        let answer = &self.state.answer;
+    pub(in crate::session) fn renews_so_far(&mut self, request: &Request, complete: bool) {
+        let answer = self.state.answer;
         let several = request.class.effects.contains(Effects::SEVERAL);
         // A text of several statements that failed may have been executed in part, unless the error is a
         // missing privilege.
@@ -24,11 +24,11 @@ impl<R: Runtime> Session<R> {
         // Compares the results so far with the number of statements before the renewing one, because each
         // statement has at least one result. A compound statement counts as several statements and has one
         // result.
-        let executed = || {
-            let text = self.text_of(request);
-            let results = usize::from(answer.results);
+        let mut executed = || {
             answer.results == u16::MAX
-                || text.is_none_or(|text| results > before_renewal(text, self.state.sql_options()))
+                || self
+                    .asked_text(request)
+                    .is_none_or(|text| usize::from(answer.results) > text.before_renewal())
         };
         if (complete && !refused) || (several && executed()) {
             self.renews(request);

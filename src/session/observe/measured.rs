@@ -65,7 +65,7 @@ pub(in crate::session) struct Measured {
     pub error: Cell<Option<u16>>,
     /// The rest of the request that the client has still to send, if the server answers before.
     pub unread: Option<PacketRun>,
-    /// Its text, while an answer is compared with it.
+    /// Its text, while its answer is under way.
     pub asked: Option<Rc<AskedText>>,
     /// What was read from the server when a write to it had failed, before the request was sent to its end.
     pub early: Option<(Result<Pumped, StatementError>, Buf)>,

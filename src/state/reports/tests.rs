@@ -256,6 +256,8 @@ fn a_text_is_searched_as_often_for_many_answers_as_for_one() {
                     for status in [AC, AC | StatusFlags::MORE_RESULTS_EXISTS, AC | StatusFlags::ANSI_QUOTES] {
                         // Whether a replica may report that is for other tests.
                         let _ = story.one_answer(role, &text, &whole, (status, 0, state));
+                        // For each part of an answer to a statement about accounts.
+                        let _ = whole.before_renewal();
                     }
                 }
                 match round {
