@@ -74,6 +74,9 @@ impl SessionState {
         if !plain.contains(class.effects) || is_control || !self.pins.on(role).is_empty() {
             self.leaves(role, class, text);
         }
+        if self.pins.on(role).has(Pin::Unknown) {
+            self.doubt_user_variables(role);
+        }
     }
 
     /// True if `completion_type` makes a COMMIT or a ROLLBACK end the session.

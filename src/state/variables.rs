@@ -288,6 +288,16 @@ impl SessionState {
         }
     }
 
+    /// Forgets the values of all user variables: something ran on the connection for this role that may have set them. It
+    /// alone knows their values until they are set anew.
+    pub(super) fn doubt_user_variables(&mut self, role: Role) {
+        if self.carried.user_variables.iter().any(|(_, literal)| !literal.is_empty()) {
+            self.set_user_variables(None);
+            self.trackers.unreported.on(role, Whose::User).add_nameless();
+            self.pin(role, Pin::UserVariable);
+        }
+    }
+
     /// Records user variables that were set to literals.
     pub(super) fn set_literals(&mut self, role: Role, text: Option<&[u8]>) {
         let pairs = text.and_then(|text| user_variables(text, self.sql_options()));

@@ -36,6 +36,8 @@ const MADE: &[&str] = &[
      MYSQL_ERRNO = 4711; END IF; INSERT INTO alike (id) VALUES (a); SELECT v FROM alike WHERE id = a; END",
     "CREATE PROCEDURE alike_commits(a INT) BEGIN START TRANSACTION; INSERT INTO alike_2 (v) VALUES (a); COMMIT; END",
     "CREATE PROCEDURE alike_reads() SELECT COUNT(*), MAX(v) FROM alike",
+    "CREATE PROCEDURE alike_changes() BEGIN SET @a = 'changed'; SET @f = 'changed'; END",
+    "CREATE PROCEDURE alike_runs() EXECUTE p",
 ];
 
 const CLEARED: &str = "BEGIN; DELETE FROM alike_child; DELETE FROM alike; DELETE FROM alike_2; DELETE FROM alike_3; \
