@@ -123,6 +123,8 @@ enum Expect {
     SameSchema,
     /// PREPARE of the statement that the session executes next: an error is for the session.
     Prepare,
+    /// PREPARE of a statement that the session may execute next. If it fails, the statement is not there.
+    TryPrepare,
     /// The savepoint that marks a transaction. If it fails, the transaction only goes unmarked.
     Mark,
     /// An error that the statement raises.
@@ -163,6 +165,8 @@ enum SentQuestion {
 struct Aside {
     /// The name that is being prepared for the session's EXECUTE.
     preparing: Option<Rc<[u8]>>,
+    /// The names that are being prepared because the session may execute them, in order.
+    trying: VecDeque<Rc<[u8]>>,
     /// The server's error for that PREPARE.
     unprepared: Option<ServerError>,
     /// The session's schema, if the server refused to select it here: it is gone, or the account has no rights on it any

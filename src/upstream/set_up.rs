@@ -70,7 +70,8 @@ impl<R: Runtime> Upstream<R> {
         if connection.is_taken_over
             || connection.several != several
             || connection.unsure.get()
-            || (connection.has_text_statements() && effects.contains(Effects::LEAVES_UNKNOWN))
+            || (effects.contains(Effects::LEAVES_UNKNOWN)
+                && (connection.has_text_statements() || !state.objects.text_statements.is_empty()))
         {
             return false;
         }
@@ -152,9 +153,8 @@ impl<R: Runtime> Upstream<R> {
         if effects.contains(Effects::READS_FOUND_ROWS) && connection.counted_another {
             connection.forget_found_rows(&mut self.prelude);
         }
-        if effects.contains(Effects::LEAVES_UNKNOWN) && connection.has_text_statements() {
-            // The statement may execute any prepared statement by name, so drop those of other sessions.
-            connection.drop_text_statements_but(&state.objects.text_statements, &mut self.prelude);
+        if effects.contains(Effects::LEAVES_UNKNOWN) {
+            sure &= self.offer_text_statements(state, named);
         }
         if effects.intersects(Effects::PREPARES | Effects::EXECUTES | Effects::DEALLOCATES) {
             sure &= self.restore_text_statements(state, effects, named);
@@ -222,6 +222,22 @@ impl<R: Runtime> Upstream<R> {
             // An EOF packet answers it; it changes nothing.
             BringCount::MinusOne => connection.set_option(several, &mut self.prelude),
         }
+    }
+
+    /// Appends the commands by which a statement that may execute any prepared statement by name finds those of the session,
+    /// and none of another session. Returns false if any are needed. `named`: the only one that an EXECUTE names.
+    fn offer_text_statements(&mut self, state: &SessionState, named: Option<&Rc<[u8]>>) -> bool {
+        let Some(connection) = &mut self.connection else { return true };
+        let before = self.prelude.len();
+        let own = &state.objects.text_statements;
+        // An EXECUTE of something that the session does not have reaches nothing else.
+        let offers = named.is_none_or(|name| own.iter().any(|known| known.name == *name));
+        match self.role {
+            Role::Primary if offers => connection.offer_text_statements(own, &mut self.prelude),
+            // A replica's connection would refuse to prepare a write.
+            Role::Primary | Role::Replica => connection.drop_text_statements_but(own, &mut self.prelude),
+        }
+        before == self.prelude.len()
     }
 
     /// Appends the commands that prepare on the connection in use what the session prepared as text. Returns false if any are

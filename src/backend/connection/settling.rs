@@ -72,6 +72,10 @@ impl<S: Stream> Connection<S> {
                     match expect {
                         Expect::InitDb => return Err(SwallowError::Schema(err)),
                         Expect::Prepare => self.not_prepared(err),
+                        Expect::TryPrepare => {
+                            let name = self.aside.trying.pop_front().unwrap_or_default();
+                            self.lacks_text_statement(&name);
+                        }
                         Expect::Mark => self.mark = None,
                         Expect::SameSchema | Expect::Raised => {}
                         // The next statement tries again. This one gets the same error.
@@ -86,6 +90,9 @@ impl<S: Stream> Connection<S> {
                 Some(0) => {
                     let track = self.about.capabilities.contains(Capabilities::SESSION_TRACK);
                     self.status = OkPacket::parse(payload, track)?.status;
+                    if expect == Expect::TryPrepare {
+                        self.aside.trying.pop_front();
+                    }
                 }
                 Some(0xfe) if expect == Expect::End => {}
                 byte => {
@@ -109,9 +116,13 @@ impl<S: Stream> Connection<S> {
     /// Records a failed PREPARE, which also dropped the previous statement of that name.
     fn not_prepared(&mut self, error: ServerError) {
         if let Some(name) = self.aside.preparing.take() {
-            self.text_statements = with_name(&self.text_statements, &name, &TextStatements::default());
+            self.lacks_text_statement(&name);
         }
         self.aside.unprepared = Some(error);
+    }
+
+    fn lacks_text_statement(&mut self, name: &[u8]) {
+        self.text_statements = with_name(&self.text_statements, name, &TextStatements::default());
     }
 
     /// Waits for the outstanding answers: before a statement that must not run if one of them is an error.

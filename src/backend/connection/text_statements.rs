@@ -24,6 +24,23 @@ impl<S: Stream> Connection<S> {
     /// Appends commands so that EXECUTE finds exactly the session's prepared statements, or, with `only`, the
     /// session's statement of this one name. (A server refuses to prepare some statements under LOCK TABLES.)
     pub fn become_text_statements(&mut self, wish: &TextStatements, only: Option<&[u8]>, out: &mut Vec<u8>) {
+        let expect = if only.is_some() { Expect::Prepare } else { Expect::Set };
+        self.prepare_as_text(wish, only, expect, out);
+    }
+
+    /// Appends commands so that whatever runs next finds the session's prepared statements: a procedure may execute any of
+    /// them. What the server refuses to prepare again is not there.
+    pub fn offer_text_statements(&mut self, wish: &TextStatements, out: &mut Vec<u8>) {
+        self.prepare_as_text(wish, None, Expect::TryPrepare, out);
+    }
+
+    fn prepare_as_text(
+        &mut self,
+        wish: &TextStatements,
+        only: Option<&[u8]>,
+        expect: Expect,
+        out: &mut Vec<u8>,
+    ) {
         if Rc::ptr_eq(&self.text_statements, wish) {
             return;
         }
@@ -38,13 +55,15 @@ impl<S: Stream> Connection<S> {
             self.query_in_front(&text, Expect::Set, out);
         }
         let now = self.applied.clone();
-        let expect = if only.is_some() { Expect::Prepare } else { Expect::Set };
         for new in wish.iter().filter(|new| !before.contains(new)) {
             let mut text = b"PREPARE ".to_vec();
             write_name(&new.name, &mut text);
             text.extend_from_slice(b" FROM ");
             write_quoted(&new.text, &mut text);
-            self.aside.preparing = only.map(Rc::from);
+            match expect {
+                Expect::TryPrepare => self.aside.trying.push_back(new.name.clone()),
+                _ => self.aside.preparing = only.map(Rc::from),
+            }
             match &now {
                 Some(now) if !now.parses_like(&new.under) => {
                     self.become_session(&Rc::new(now.parsing_like(&new.under)), None, out);

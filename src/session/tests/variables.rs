@@ -68,6 +68,50 @@ fn under_table_locks_only_the_statement_that_is_executed_is_prepared() {
 }
 
 #[test]
+fn a_procedure_finds_what_its_session_prepared() {
+    play(async {
+        let world = one_only();
+        let (mut first, _, mut db) = attached(&world, &Login::default()).await;
+        for sql in ["prepare p1 from 'select a from t'", "prepare p2 from 'select a from u'"] {
+            tell(&mut first, &mut db, sql, &something()).await;
+        }
+        visit(&world, &mut db).await;
+        first.query("call p()");
+        db.expect_reset().await;
+        db.expect_set("").await;
+        db.answer_ok("PREPARE `p1` FROM 'select a from t'").await;
+        // Its table is gone.
+        db.expect_query("PREPARE `p2` FROM 'select a from u'").await;
+        db.reply(&[err(1146, "42S02", "Table 'u' doesn't exist")]);
+        db.answer_ok("call p()").await;
+        first.expect_ok().await;
+        // The server has p1. Of p2, EXECUTE says why it is not there.
+        first.reads_on(&mut db, "execute p1").await;
+        first.query("execute p2");
+        db.expect_query("PREPARE `p2` FROM 'select a from u'").await;
+        db.reply(&[err(1146, "42S02", "Table 'u' doesn't exist")]);
+        first.expect_err(1146, "42S02").await;
+        db.peer.expect_silence().await;
+    });
+}
+
+#[test]
+fn what_a_procedure_may_have_set_is_not_set_again() {
+    play(async {
+        let world = one_only();
+        let (mut first, _, mut db) = attached(&world, &Login::default()).await;
+        tell(&mut first, &mut db, "set @a = 'old'", &something()).await;
+        tell(&mut first, &mut db, "call p()", &something()).await;
+        tell(&mut first, &mut db, "set session_track_schema = 1", &[]).await;
+        // The trackers are set anew, and @a is what the procedure made of it.
+        first.query("select @a");
+        db.expect_set("").await;
+        db.answer_one("select @a").await;
+        first.expect(&one()).await;
+    });
+}
+
+#[test]
 fn a_moment_on_the_clock_is_carried_and_ends() {
     play(async {
         let world = one_only();

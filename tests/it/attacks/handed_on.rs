@@ -15,6 +15,9 @@ const MADE: &[&str] = &[
     "CREATE TABLE latin.t (a INT PRIMARY KEY, b INT)",
     "CREATE TABLE latin.s (a INT PRIMARY KEY)",
     "INSERT INTO latin.t VALUES (1, 1), (2, 2), (3, 3)",
+    "CREATE PROCEDURE latin.runs() EXECUTE p",
+    "CREATE PROCEDURE latin.prepares() PREPARE p FROM 'SELECT 8'",
+    "CREATE PROCEDURE latin.deallocates() DEALLOCATE PREPARE p",
 ];
 
 /// Statements of one session each.
@@ -61,6 +64,24 @@ const SESSIONS: &[&[&str]] = &[
         "INSERT INTO s VALUES (4)",
         "ROLLBACK TO x",
         "ROLLBACK",
+    ],
+    // A procedure may execute whatever the session prepared, on whichever connection.
+    &["PREPARE p FROM 'SELECT 7'", "CALL runs()", "EXECUTE p"],
+    &["PREPARE p FROM 'SELECT 7'", "CALL prepares()", "CALL runs()", "EXECUTE p", "SELECT 1", "CALL runs()"],
+    &["PREPARE p FROM 'SELECT 7'", "CALL deallocates()", "EXECUTE p", "CALL runs()"],
+    &[
+        "CREATE TABLE gone (a INT)",
+        "PREPARE p FROM 'SELECT a FROM gone'",
+        "DROP TABLE gone",
+        "SET @a = 1; DO 2",
+        "EXECUTE p",
+    ],
+    &[
+        "PREPARE p FROM 'SELECT 7'",
+        "PREPARE q FROM 'SELECT 9'",
+        "SET @a = 1; EXECUTE q",
+        "EXECUTE q",
+        "CALL runs()",
     ],
     &["BEGIN", "COMMIT RELEASE", "SELECT 1"],
     &["ROLLBACK AND NO CHAIN RELEASE", "SELECT 1"],
