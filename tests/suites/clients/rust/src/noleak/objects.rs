@@ -121,6 +121,11 @@ pub async fn make(conn: &mut Conn, mariadb: bool) -> io::Result<()> {
         run_sql(conn, &format!("CREATE PROCEDURE test.nlh_p_{}(v VARCHAR(40)) BEGIN {body} END", kind.name))
             .await?;
     }
+    // What sets the sessions' own variables.
+    for at in 0..4 {
+        run_sql(conn, &format!("DROP PROCEDURE IF EXISTS test.nlh_own_{at}")).await?;
+        run_sql(conn, &format!("CREATE PROCEDURE test.nlh_own_{at}(v VARCHAR(40)) SET @u{at} = v")).await?;
+    }
     if mariadb { package(conn).await } else { Ok(()) }
 }
 

@@ -136,6 +136,8 @@ pub struct Model {
     pub last_insert_id: u64,
     pub timestamp: Option<u64>,
     pub hidden: Hidden,
+    /// A text ran that may have left anything: until the session begins anew, it stays where it is.
+    pub opaque: bool,
 }
 
 impl Model {
@@ -226,6 +228,7 @@ impl Model {
     /// Whether a session in this state cannot leave its server connection.
     pub fn pinned(&self) -> bool {
         self.in_transaction()
+            || self.opaque
             || self.temp
             || self.table_lock.is_some()
             || !self.named_locks.is_empty()

@@ -181,6 +181,9 @@ async fn release(session: &mut Session) -> Step {
     transactions::read_write(session).await?;
     locks::drop_temporary(session).await?;
     locks::release_all(session).await?;
+    if session.model.opaque {
+        return variables::reset(session).await;
+    }
     variables::overwrite_expressions(session).await?;
     cursors::reset_all(session).await
 }

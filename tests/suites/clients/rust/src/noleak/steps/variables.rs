@@ -46,7 +46,13 @@ pub async fn user_variables(session: &mut Session) -> Step {
 }
 
 async fn by_expression(session: &mut Session, at: usize, tag: String) -> Step {
-    let value = match session.below(4) {
+    let choices = if session.shared.baseline.hidden && !session.model.writes_refused() { 5 } else { 4 };
+    let value = match session.below(choices) {
+        4 => {
+            session.ok(&format!("CALL test.nlh_own_{at}('{tag}')")).await?;
+            session.model.opaque = true;
+            tag
+        }
         0 => {
             session.ok(&format!("SET @u{at} = CONCAT('{tag}', '.', 6 * 7)")).await?;
             format!("{tag}.42")
