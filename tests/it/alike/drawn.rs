@@ -63,7 +63,7 @@ const KNOWN: [Known; 19] = [
         kinds: MYSQL,
         step: "",
         behind: &["!use", "!prepare", "!use"],
-        parts: [r"\x07\x01\x05\x04test", r"\x00\x00\x00"],
+        parts: [r"\x01\x05\x04test", r"\x00\x00\x00"],
         why: "MySQL's next OK packet says that an execute changed the schema and changed it back, on another server",
     },
     Known {
