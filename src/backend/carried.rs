@@ -147,6 +147,8 @@ pub struct Onto {
     pub in_transaction: bool,
     /// The capability flags of the login there, by which it sets variables.
     pub flags: Capabilities,
+    /// True if only the proxy's own session trackers are not as they were there.
+    pub trackers_changed: bool,
 }
 
 impl Onto {
@@ -412,12 +414,12 @@ impl Carried {
     /// Appends the assignments, separated by commas, that change a connection from the state `from` (None:
     /// just reset) to this state; nothing if they are equal.
     pub fn write_set(&self, from: Option<&Carried>, onto: Onto, out: &mut Vec<u8>) {
-        let Onto { flavor, read_only, autocommit, in_transaction, .. } = onto;
+        let Onto { flavor, read_only, autocommit, in_transaction, trackers_changed, .. } = onto;
         let begin = out.len();
         if from.is_none_or(|from| from.charset != self.charset) {
             self.write_charset(flavor, out);
         }
-        if from.is_none() {
+        if from.is_none() || trackers_changed {
             write_trackers(flavor, read_only, in_transaction, out);
         }
         let same = from.map_or(autocommit && self.autocommit, |from| from.autocommit == self.autocommit);

@@ -6,6 +6,7 @@ mod left;
 mod schema;
 mod settling;
 mod text_statements;
+mod trackers;
 
 use std::cell::Cell;
 use std::collections::VecDeque;
@@ -20,7 +21,7 @@ use super::{Carried, PendingInsertId, Permit, ServerError, Statements};
 use crate::net::{Encrypted, Stream};
 use crate::telemetry::WorkerMetrics;
 use crate::topology::{Flavor, ServerId};
-use crate::wire::{Capabilities, StatusFlags, Tracked, frame_with};
+use crate::wire::{Capabilities, StatusFlags, frame_with};
 
 pub use diagnostics::RefusedCommand;
 use left::LoginRole;
@@ -185,6 +186,8 @@ pub struct Connection<S> {
     pub stream: S,
     /// The session state that was set on the connection; None before the first SET and after a reset.
     applied: Option<Rc<Carried>>,
+    /// True if the session trackers are not as the proxy set them.
+    trackers_changed: bool,
     /// True if a statement ran since the last reset that the catalogue cannot see into.
     ran_opaque: bool,
     /// True if row counts and diagnostics on the connection are not from this session's last statement.
@@ -295,6 +298,7 @@ impl<S: Stream> Connection<S> {
             text_statements: TextStatements::default(),
             aside: Box::default(),
             ran_opaque: false,
+            trackers_changed: false,
             expecting: VecDeque::new(),
             mid_exchange: false,
             left: Left::Nothing,
@@ -409,18 +413,9 @@ impl<S: Stream> Connection<S> {
         self.applied = Some(carried.clone());
     }
 
-    /// Forgets the state of the connection: its trackers were changed, so later changes may not be reported.
+    /// Forgets what is set on the connection.
     pub fn forget_applied(&mut self) {
         self.applied = None;
-    }
-
-    /// Appends a statement by which the variables of the session trackers read as those of the client. The next statement sets
-    /// the proxy's own again.
-    pub fn show_trackers(&mut self, tracked: &Tracked, out: &mut Vec<u8>) {
-        let mut set = b"SET ".to_vec();
-        tracked.write(self.about.flavor == Flavor::MySql && !self.in_transaction, &mut set);
-        self.query_in_front(&set, Expect::Set, out);
-        self.forget_applied();
     }
 
     /// Prepares for a statement that names something into which nobody can see: the statement may leave the
@@ -450,7 +445,8 @@ impl<S: Stream> Connection<S> {
     /// does not matter.
     #[inline]
     pub fn is_in_line(&self, wish: &Rc<Carried>, insert_id: Option<u64>) -> bool {
-        self.applied.as_ref().is_some_and(|applied| Rc::ptr_eq(applied, wish))
+        !self.trackers_changed
+            && self.applied.as_ref().is_some_and(|applied| Rc::ptr_eq(applied, wish))
             && (insert_id.is_none() || insert_id == self.insert_id)
     }
 
@@ -460,7 +456,7 @@ impl<S: Stream> Connection<S> {
         self.has_past = false;
         self.stale_diagnostics = false;
         self.leaves_diagnostics = false;
-        self.ran_opaque = false;
+        (self.ran_opaque, self.trackers_changed) = (false, false);
         self.expecting.push_back(Expect::Reset);
         if let Some(schema) = self.schema.clone() {
             // A reset sets character_set_database to the server's default, as if there were no schema.
@@ -490,11 +486,14 @@ impl<S: Stream> Connection<S> {
         let schema_decides =
             from.is_some_and(|from| from.has_charset_of_schema()) && !wish.has_charset_of_schema();
         let mut sure = true;
+        let trackers_changed = std::mem::take(&mut self.trackers_changed);
+        let from = if trackers_changed { self.applied.as_deref() } else { from };
         if self.applied.is_none() || from.is_some() {
             let mut set = b"SET ".to_vec();
             let (flavor, autocommit) = (self.about.flavor, self.about.autocommit);
             let flags = self.about.capabilities;
-            let onto = Onto { flavor, read_only, autocommit, in_transaction: self.in_transaction, flags };
+            let in_transaction = self.in_transaction;
+            let onto = Onto { flavor, read_only, autocommit, in_transaction, flags, trackers_changed };
             wish.write_set(from, onto, &mut set);
             if set.len() > 4 {
                 sure = from.map_or(&[][..], |from| &from.variables) == wish.variables;

@@ -36,7 +36,14 @@ fn set(carried: &Carried, flavor: Flavor, read_only: bool) -> String {
     let mut out = Vec::new();
     carried.write_set(
         None,
-        Onto { flavor, read_only, autocommit: true, in_transaction: false, flags: Capabilities::empty() },
+        Onto {
+            flavor,
+            read_only,
+            autocommit: true,
+            in_transaction: false,
+            flags: Capabilities::empty(),
+            trackers_changed: false,
+        },
         &mut out,
     );
     String::from_utf8(out).unwrap()
@@ -50,6 +57,7 @@ fn between(from: &Carried, to: &Carried) -> (String, String) {
         autocommit: true,
         in_transaction: false,
         flags: Capabilities::empty(),
+        trackers_changed: false,
     };
     to.write_set(Some(from), onto, &mut system);
     to.write_user_variables(Some(from), &mut user);
@@ -152,6 +160,7 @@ fn what_a_session_sets_of_the_access_mode_does_not_reach_connections_that_only_r
         autocommit: true,
         in_transaction: false,
         flags: Capabilities::empty(),
+        trackers_changed: false,
     };
     c.write_set(Some(&Carried::new(None, 8)), onto, &mut out);
     assert_eq!(out, b"");

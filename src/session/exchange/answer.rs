@@ -278,7 +278,7 @@ impl<R: Runtime> Session<R> {
             connection.forget_applied();
         }
         if std::mem::take(&mut self.state.trackers.changed) {
-            connection.forget_applied();
+            connection.trackers_changed();
             // The client changed the trackers. If that happened in a procedure or among other statements, later
             // writes of the same text may not have been reported.
             if self.upstream.role == Role::Primary && request.class.kind >= StatementKind::Write {

@@ -211,7 +211,7 @@ fn what_is_set_together_with_trackers_is_asked_for_and_carried() {
         s.client.expect(&one()).await;
         // The primary's connection gets the proxy's trackers again.
         s.client.query(WRITE);
-        s.db0.expect_set(",sql_mode='ANSI'").await;
+        s.db0.answer_ok(super::server::SET_TRACKERS).await;
         s.db0.answer_ok(WRITE).await;
         s.client.expect_ok().await;
     });

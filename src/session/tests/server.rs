@@ -18,6 +18,10 @@ pub const SET: &str = "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci,session_trac
                        session_track_state_change=1,session_track_system_variables='*',\
                        session_track_gtids=OWN_GTID";
 
+/// What a statement behind one that changed the trackers has in front of it.
+pub const SET_TRACKERS: &str = "SET session_track_schema=1,session_track_state_change=1,\
+                                session_track_system_variables='*',session_track_gtids=OWN_GTID";
+
 /// The same on a connection that only reads.
 pub const SET_READ_ONLY: &str = "SET NAMES utf8mb4 COLLATE utf8mb4_general_ci,session_track_schema=1,\
                                  session_track_state_change=1,session_track_system_variables='*',\

@@ -105,7 +105,7 @@ fn what_a_procedure_may_have_set_is_not_set_again() {
         tell(&mut first, &mut db, "set session_track_schema = 1", &[]).await;
         // The trackers are set anew, and @a is what the procedure made of it.
         first.query("select @a");
-        db.expect_set("").await;
+        db.answer_ok(super::server::SET_TRACKERS).await;
         db.answer_one("select @a").await;
         first.expect(&one()).await;
     });

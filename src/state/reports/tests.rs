@@ -170,6 +170,7 @@ impl Story {
             autocommit: true,
             in_transaction: false,
             flags: Capabilities::empty(),
+            trackers_changed: false,
         };
         self.state.carried.write_set(Some(&Carried::new(None, 0)), onto, &mut out);
         String::from_utf8(out).unwrap()
