@@ -106,8 +106,7 @@ impl SessionState {
 
     /// Notes that a statement set this variable, or variables with unknown names (None), to an unknown value.
     pub(super) fn reading_unreported(&mut self, name: Option<&[u8]>) {
-        if name.is_none_or(|name| name == b"sql_mode") && self.texts.of_mariadb {
-            // MySQL's tracker reports `sql_mode` even if the value cannot be carried.
+        if name.is_none_or(|name| name == b"sql_mode") {
             self.texts.reading.mode = TextModes::empty();
             self.texts.reading.open |= Open::MODE;
         }

@@ -112,6 +112,11 @@ impl SessionState {
             self.known_variable(name);
         } else {
             self.unreported_variable(heard.role, name);
+            if heard.flavor == Flavor::MySql {
+                // A value that cannot be carried shows how texts are read, too. (MySQL's status flags do not show ANSI_QUOTES.)
+                self.texts.reading.reported(name, value);
+                self.texts.options = self.options_of_now();
+            }
         }
     }
 

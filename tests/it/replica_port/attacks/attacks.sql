@@ -977,3 +977,67 @@ PREPARE c FROM 'set charset utf8mb4'
 EXECUTE c
 -- then
 EXECUTE IMMEDIATE 'select ` into outfile ''/dir/swe7b'' # `'
+-- attack: a file under a mode that the text does not spell | both
+SET sql_mode = 4
+-- then
+SELECT 1 AS "\" INTO OUTFILE '/dir/200' -- "
+-- attack: a file under a mode that the text does not spell | both
+SET @@sql_mode = 4
+-- then
+SELECT 1 AS "\" INTO OUTFILE '/dir/201' -- "
+-- attack: a file under a mode that the text does not spell | both
+SET SESSION sql_mode = 0x4
+-- then
+SELECT 1 AS "\" INTO OUTFILE '/dir/202' -- "
+-- attack: a file under a mode that the text does not spell | both
+SET sql_mode = b'100'
+-- then
+SELECT 1 AS "\" INTO OUTFILE '/dir/203' -- "
+-- attack: a file under a mode that the text does not spell | both
+SET sql_mode = 2 + 2
+-- then
+SELECT 1 AS "\" INTO OUTFILE '/dir/204' -- "
+-- attack: a file under a mode that the text does not spell | both
+SET sql_mode = '4'
+-- then
+SELECT 1 AS "\" INTO OUTFILE '/dir/205' -- "
+-- attack: a file under a mode that the text does not spell | both
+SET @@session.sql_mode = -1 + 5
+-- then
+SELECT 1 AS "\" INTO OUTFILE '/dir/206' -- "
+-- attack: a file under a mode that the text does not spell | both
+SET session_track_system_variables = '', sql_mode = 4
+-- then
+SELECT 1 AS "\" INTO OUTFILE '/dir/207' -- "
+-- attack: a file under a mode that the text does not spell | both
+SET session_track_system_variables = '', sql_mode = 'ANSI_QUOTES'
+-- then
+SELECT 1 AS "\" INTO OUTFILE '/dir/208' -- "
+-- attack: a file under a mode that the text does not spell | both
+SET session_track_system_variables = '', sql_mode = REPLACE('ANSI_QUOTES', 'x', '')
+-- then
+SELECT 1 AS "\" INTO OUTFILE '/dir/209' -- "
+-- attack: a file under a mode that the text does not spell | both
+SET @@sql_mode = REPLACE('ANSI_QUOTES', 'x', ''), @@session_track_system_variables = ''
+-- then
+SELECT 1 AS "\" INTO OUTFILE '/dir/210' -- "
+-- attack: a file under a mode that the text does not spell | both
+SET session_track_system_variables = ''; SET sql_mode = REPLACE('ANSI_QUOTES', 'x', '')
+-- then
+SELECT 1 AS "\" INTO OUTFILE '/dir/211' -- "
+-- attack: a file under a mode that the text does not spell | both
+SET session_track_system_variables = REPLACE('', 'x', ''), sql_mode = (SELECT 'ANSI_QUOTES')
+-- then
+SELECT 1 AS "\" INTO OUTFILE '/dir/212' -- "
+-- attack: a file under a mode that the text does not spell | both
+SET session_track_state_change = 0, session_track_system_variables = 'time_zone', sql_mode = LOWER('ANSI_QUOTES')
+-- then
+SELECT 1 AS "\" INTO OUTFILE '/dir/213' -- "
+-- attack: a file under a mode that a parameter sets | both
+PREPARE c FROM 'SET session_track_system_variables = '''', sql_mode = ?'
+-- then
+SET @m = 'ANSI_QUOTES'
+-- then
+EXECUTE c USING @m
+-- then
+SELECT 1 AS "\" INTO OUTFILE '/dir/214' -- "
