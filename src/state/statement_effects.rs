@@ -26,11 +26,6 @@ const MOST_TEXT_BYTES: usize = 1024 * 1024;
 /// The only one of these variables that the proxy does not set itself.
 const TRANSACTION_INFO: &[u8] = b"session_track_transaction_info";
 
-/// True if the text may name one of these variables.
-fn names_tracker(text: &[u8]) -> bool {
-    text.windows(TRACKER.len()).any(|part| part.eq_ignore_ascii_case(TRACKER))
-}
-
 impl SessionState {
     /// True if the connection has, or may have, state that COM_RESET_CONNECTION does not clear: an active
     /// role (on both servers), a resource group or the traces of statements (MySQL), their profiles
@@ -208,7 +203,7 @@ impl SessionState {
 
     /// Handles a client that sets session trackers itself: the connection's trackers are set anew.
     fn client_tracks(&mut self, role: Role, text: Option<&[u8]>) {
-        let Some(text) = text.filter(|text| names_tracker(text)) else { return };
+        let Some(text) = text.filter(|text| mentions(text, TRACKER)) else { return };
         self.trackers.shown = true;
         self.trackers.changed = true;
         if sql::parts::changes_trackers(text, self.sql_options()) == Some(true) {
