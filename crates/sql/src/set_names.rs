@@ -12,6 +12,38 @@ pub enum Collation<'a> {
     Named(&'a [u8]),
 }
 
+/// The variable whose collation no tracker reports.
+const VARIABLE: &str = "character_set_connection";
+
+/// Where a token stands: what gives the variable its value must be a name. A number, or a value of that type, is the id of a
+/// collation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum ValuePlace {
+    Elsewhere,
+    BehindVariable,
+    BehindEquals,
+    BehindValue,
+}
+
+impl ValuePlace {
+    /// Returns the place behind a token; None if the value is no name.
+    fn behind(self, kind: Kind, text: &[u8]) -> Option<ValuePlace> {
+        let name = text.strip_prefix(b"`").and_then(|text| text.strip_suffix(b"`")).unwrap_or(text);
+        let is_variable = matches!(kind, Kind::Word | Kind::QuotedIdentifier)
+            && name.eq_ignore_ascii_case(VARIABLE.as_bytes());
+        let is_name = matches!(kind, Kind::Word | Kind::String | Kind::QuotedIdentifier);
+        match (self, kind) {
+            (ValuePlace::BehindVariable, _) if matches!(text, b"=" | b":=") => Some(ValuePlace::BehindEquals),
+            (ValuePlace::BehindVariable, _) if text == b":" => Some(self),
+            (ValuePlace::BehindEquals, _) => is_name.then_some(ValuePlace::BehindValue),
+            (ValuePlace::BehindValue, Kind::Comma | Kind::Semicolon) => Some(ValuePlace::Elsewhere),
+            (ValuePlace::BehindValue, _) => None,
+            _ if is_variable => Some(ValuePlace::BehindVariable),
+            _ => Some(ValuePlace::Elsewhere),
+        }
+    }
+}
+
 /// Returns the collation that a single SET chooses. None if the text does not say (`SET NAMES DEFAULT`,
 /// `SET CHARACTER SET`, several statements, a CALL, …).
 pub fn collation(sql: &[u8], options: Options) -> Option<Collation<'_>> {
@@ -22,7 +54,9 @@ pub fn collation(sql: &[u8], options: Options) -> Option<Collation<'_>> {
     lexer.next_significant().filter(|token| token.is("set"))?;
     let mut found = Collation::Default;
     let (mut follows_collate, mut follows_names, mut ended) = (false, false, false);
+    let mut place = ValuePlace::Elsewhere;
     while let Some(token) = lexer.next_significant() {
+        place = place.behind(token.kind, token.text)?;
         if ended || matches!(token.kind, Kind::Incomplete | Kind::CodeOpen | Kind::CodeClose) {
             return None;
         }
@@ -41,7 +75,7 @@ pub fn collation(sql: &[u8], options: Options) -> Option<Collation<'_>> {
         follows_names = word && token.is("names");
         ended = token.kind == Kind::Semicolon;
     }
-    (!follows_collate).then_some(found)
+    (!follows_collate && place != ValuePlace::BehindEquals).then_some(found)
 }
 
 /// Returns a name, with or without quotes, if it has only characters that names of collations have.
@@ -65,7 +99,14 @@ mod tests {
 
     #[test]
     fn what_drivers_say() {
-        for sql in ["SET NAMES latin1", "set names 'utf8mb4';", "SET character_set_connection = latin1"] {
+        for sql in [
+            "SET NAMES latin1",
+            "set names 'utf8mb4';",
+            "SET character_set_connection = latin1",
+            "SET @@session.character_set_connection := 'latin1', autocommit = 1;",
+            "SET autocommit = 1, `character_set_connection` = latin1",
+            "SET @old = @@character_set_connection, NAMES latin1",
+        ] {
             assert_eq!(read(sql), Some(Collation::Default), "{sql}");
         }
         for sql in [
@@ -93,6 +134,14 @@ mod tests {
             "SET NAMES latin1 COLLATE latin1_bin, NAMES utf8mb4 COLLATE utf8mb4_bin",
             "SET NAMES latin1 /*!40101 COLLATE latin1_bin */",
             "SELECT 1; SET NAMES latin1",
+            "SET character_set_connection = 2",
+            "SET @@session.character_set_connection := 2",
+            "SET `character_set_connection` = 2, autocommit = 1",
+            "SET character_set_connection = @id",
+            "SET character_set_connection = (SELECT 2)",
+            "SET character_set_connection = latin1 + 1",
+            "SET character_set_connection = CONCAT('latin1')",
+            "SET character_set_connection =",
         ] {
             assert_eq!(read(sql), None, "{sql}");
         }
