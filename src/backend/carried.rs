@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use super::collations;
 use super::session_variables::{is_charset_name, is_known, is_plain_value};
+use super::variable_values::{can_be_set, write_name, write_quoted, write_value};
 use crate::terms::TextCharset;
 use crate::topology::Flavor;
 use crate::wire::Capabilities;
@@ -20,9 +21,9 @@ const CHARSET: [&[u8]; 4] =
 /// reports the GTID of each write.
 const NOISE: [&[u8]; 3] = [b"statement_id", b"last_gtid", b"gtid_executed"];
 
-/// Variables that affect only the next statement or event; and those that set another variable, too (`sql_big_selects`, each
-/// other), which no tracker reports.
-const ONE_SHOT: [&[u8]; 8] = [
+/// Variables that affect only the next statement or event; those that set another variable, too (`sql_big_selects`, each
+/// other), which no tracker reports; and those that are about the server's replication, whatever scope MariaDB gives them.
+const ONE_SHOT: [&[u8]; 10] = [
     b"insert_id",
     b"gtid_next",
     b"gtid_seq_no",
@@ -31,6 +32,8 @@ const ONE_SHOT: [&[u8]; 8] = [
     b"max_join_size",
     b"character_set_server",
     b"collation_server",
+    b"max_relay_log_size",
+    b"sql_slave_skip_counter",
 ];
 
 /// Variables that are sets of switches: `SET optimizer_switch = 'mrr=on'` changes one of them, and the others stay.
@@ -230,7 +233,7 @@ impl Carried {
     pub fn set_variable(&mut self, name: &[u8], value: &[u8]) -> bool {
         let name = canonical(name);
         // `write_set` writes the name and the value into a statement.
-        if Self::is_one_shot(name) || !is_known(name) || !is_plain_value(value) {
+        if Self::is_one_shot(name) || !is_known(name) || !is_plain_value(value) || !can_be_set(name, value) {
             return false;
         }
         if Self::is_about_inserts(name) && !matches!(value, b"0" | b"OFF" | b"off") {
@@ -272,7 +275,7 @@ impl Carried {
         for (name, value) in self.variables.iter().filter(|(name, _)| CHARSET_OF_SCHEMA.contains(&&**name)) {
             out.extend_from_slice(name);
             out.push(b'=');
-            write_value(value, out);
+            write_value(name, value, out);
             out.push(b',');
         }
         out.truncate(out.len().saturating_sub(1).max(begin));
@@ -434,7 +437,7 @@ impl Carried {
             out.extend_from_slice(name);
             out.push(b'=');
             match value {
-                Some(value) => write_value(value, out),
+                Some(value) => write_value(name, value, out),
                 None => out.extend_from_slice(&onto.beginning(name)),
             }
             out.push(b',');
@@ -528,15 +531,6 @@ fn write_trackers(flavor: Flavor, read_only: bool, in_transaction: bool, out: &m
     });
 }
 
-/// Appends a value. Numbers stay unquoted, since numeric variables reject strings.
-fn write_value(value: &[u8], out: &mut Vec<u8>) {
-    let digits = value.strip_prefix(b"-").unwrap_or(value);
-    let number = digits.iter().all(|b| b.is_ascii_digit() || *b == b'.')
-        && digits.first().is_some_and(u8::is_ascii_digit)
-        && digits.iter().filter(|b| **b == b'.').count() <= 1;
-    if number { out.extend_from_slice(value) } else { write_quoted(value, out) }
-}
-
 /// Appends the name of a character set or of a collation. An empty name is NULL: results are not converted.
 fn write_charset_name(name: &[u8], out: &mut Vec<u8>) {
     match name {
@@ -546,31 +540,9 @@ fn write_charset_name(name: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends a quoted string. Quotes are doubled: a hexadecimal literal would lose the character set. Values
-/// whose meaning depends on the SQL mode or the character set never get here (see `is_plain_value`).
-pub(super) fn write_quoted(value: &[u8], out: &mut Vec<u8>) {
-    write_between(b'\'', value, out);
-}
-
 /// Returns the name under which the variable is carried.
 fn canonical(name: &[u8]) -> &[u8] {
     ALIASES.iter().find(|(alias, _)| *alias == name).map_or(name, |(_, name)| name)
-}
-
-/// Appends a name as a quoted identifier.
-pub fn write_name(name: &[u8], out: &mut Vec<u8>) {
-    write_between(b'`', name, out);
-}
-
-fn write_between(quote: u8, value: &[u8], out: &mut Vec<u8>) {
-    out.push(quote);
-    for byte in value {
-        if *byte == quote {
-            out.push(quote);
-        }
-        out.push(*byte);
-    }
-    out.push(quote);
 }
 
 #[cfg(test)]

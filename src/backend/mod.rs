@@ -33,8 +33,9 @@ mod query;
 mod session_variables;
 mod shelf;
 mod statements;
+mod variable_values;
 
-pub use carried::{Carried, Charset, Onto, write_name};
+pub use carried::{Carried, Charset, Onto};
 pub use ceilings::{Ceilings, Full, Permit, Renewals, WaitingMark};
 pub use collations::{DEFAULT_COLLATION, charset_of, client_collation, is_collation_of, is_known_charset};
 pub use connect::{ConnectError, Login, Target, connect};
@@ -57,6 +58,7 @@ pub use query::{ColumnType, QueryError, ResultSet, Values};
 pub use session_variables::is_charset_name;
 pub use shelf::Seat;
 pub use statements::{PreparedText, ServerStatement, Statements};
+pub use variable_values::write_name;
 
 /// The contents of an ERR packet, owned, so that they outlive the packet.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

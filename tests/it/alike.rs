@@ -8,6 +8,7 @@ mod found_rows;
 mod grammar;
 mod line;
 mod peer;
+mod settings;
 mod shrink;
 mod world;
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 
 use super::{Connection, Expect, TextStatement, TextStatements};
-use crate::backend::carried::{write_name, write_quoted};
+use crate::backend::variable_values::{write_name, write_quoted};
 use crate::net::Stream;
 
 /// Returns `list`, but with the statement of this name as in `from`.

@@ -152,8 +152,13 @@ fn sort_variables(packet: &mut Vec<u8>) {
 impl Peer {
     /// Logs in as `app`, with this schema.
     pub async fn login(port: u16, schema: &str, capabilities: u32) -> Self {
+        Peer::login_as("app", port, schema, capabilities).await
+    }
+
+    /// Logs in as an account whose password is its name.
+    pub async fn login_as(account: &str, port: u16, schema: &str, capabilities: u32) -> Self {
         let mut raw = Raw::connect(port).await.expect("connect");
-        let (greeted, login) = raw.login_to("app", "app", schema, capabilities).await.expect("a login");
+        let (greeted, login) = raw.login_to(account, account, schema, capabilities).await.expect("a login");
         Peer {
             line: Line::new(raw, capabilities & COMPRESS != 0),
             greeted,
