@@ -14,7 +14,7 @@ use super::client::{Answer, Bytes};
 use super::scene::{Places, Scene};
 use super::{corpus, statements};
 use crate::support::{Chance, Cluster, Kind, number};
-use pointsman::sql::read_only::{Calls, Refusal, Verdict, check_calls};
+use pointsman::sql::read_only::{Calls, Reason, Refusal, Verdict, check_calls};
 use pointsman::sql::{Options, Readings};
 use pointsman::terms::TextCharset;
 use quality::Quality;
@@ -58,6 +58,42 @@ async fn soups_change_nothing_on_mysql() {
     }
 }
 
+/// How a session sets its sql_mode.
+#[derive(Debug, Clone, Copy)]
+enum Spelling {
+    /// By its name: the proxy reads it.
+    Name,
+    /// By an expression: only the server's report tells it.
+    Expression,
+    /// By its number, or by an expression where it has several names, and the trackers are off: nothing tells it.
+    Untold,
+}
+
+/// Modes with the bit that stands for them in `SET sql_mode = <number>`, the same on both servers.
+const BITS: [(&str, u32); 4] = [
+    ("PIPES_AS_CONCAT", 1 << 1),
+    ("ANSI_QUOTES", 1 << 2),
+    ("IGNORE_SPACE", 1 << 3),
+    ("NO_BACKSLASH_ESCAPES", 1 << 20),
+];
+
+impl Spelling {
+    /// The statement that sets `mode`.
+    fn set(self, mode: &str) -> String {
+        let expression = format!("REPLACE('{mode}', '-', '')");
+        let bit = |name| BITS.iter().find(|(known, _)| *known == name).map(|(_, bit)| bit);
+        match self {
+            Self::Name => format!("SET sql_mode = '{mode}'"),
+            Self::Expression => format!("SET sql_mode = {expression}"),
+            Self::Untold => {
+                let number = mode.split(',').map(bit).sum::<Option<u32>>();
+                let value = number.map_or(expression, |number| number.to_string());
+                format!("SET session_track_system_variables = '', sql_mode = {value}")
+            }
+        }
+    }
+}
+
 /// How a session reads texts.
 #[derive(Debug, Clone)]
 pub struct Settings {
@@ -68,13 +104,22 @@ pub struct Settings {
     /// The character set that comes of it.
     charset: String,
     mode: &'static str,
+    spelling: Spelling,
     prepared: bool,
 }
 
 impl Settings {
-    /// How the guard reads the texts of such a session.
-    fn readings(&self) -> Readings {
-        let has = |mode| self.mode.split(',').any(|one| one == mode);
+    /// How the server reads the texts of such a session, and how a proxy might that does not know the mode.
+    fn readings(&self) -> Vec<Readings> {
+        let modes = match self.spelling {
+            Spelling::Name => vec![self.mode],
+            Spelling::Expression | Spelling::Untold => vec![self.mode, "", "ANSI_QUOTES"],
+        };
+        modes.into_iter().map(|mode| self.readings_in(mode)).collect()
+    }
+
+    fn readings_in(&self, mode: &str) -> Readings {
+        let has = |name| mode.split(',').any(|one| one == name);
         let ansi_quotes = ["ANSI_QUOTES", "ANSI", "ORACLE", "MSSQL"].into_iter().any(has);
         let no_backslash_escapes = has("NO_BACKSLASH_ESCAPES");
         Options { ansi_quotes, no_backslash_escapes, charset: TextCharset::of(self.charset.as_bytes()) }
@@ -226,7 +271,9 @@ fn settings(chance: &mut Chance, charsets: &[Charset], kind: Kind) -> Settings {
     let (collation, names, charset) = charset.clone();
     let mode = if chance.below(2) == 0 { "" } else { tokens::one(chance, MODES) };
     let mode = if kind == Kind::MySql && OF_MARIADB.contains(&mode) { "" } else { mode };
-    Settings { collation, names, charset, mode, prepared: chance.below(3) == 0 }
+    let spelling =
+        *tokens::one(chance, &[Spelling::Name, Spelling::Name, Spelling::Expression, Spelling::Untold]);
+    Settings { collation, names, charset, mode, spelling, prepared: chance.below(3) == 0 }
 }
 
 /// Makes texts for one session, and keeps those that the guard lets pass.
@@ -241,9 +288,9 @@ fn plan(
     for _ in 0..ROUND / SESSIONS {
         let text = tokens::soup(chance, sources);
         counts.made += 1;
-        match verdict(&text, settings.readings()) {
-            Verdict::Allowed | Verdict::Opaque => texts.push(text),
-            Verdict::Refused(Refusal { reason, .. }) => {
+        match refusal(&text, &settings.readings()) {
+            None => texts.push(text),
+            Some(reason) => {
                 *counts.refused.entry(reason.as_str()).or_default() += 1;
                 quality.note(chance, &settings, &text, reason);
             }
@@ -252,9 +299,15 @@ fn plan(
     Plan { settings, texts }
 }
 
-/// The guard's verdict, without a catalogue.
-fn verdict(text: &[u8], readings: Readings) -> Verdict {
-    check_calls(text, readings, &Calls { schema: b"test", routines: &() })
+/// Why the guard, without a catalogue, refuses a text in each of these readings. None if it lets it pass in one of them.
+fn refusal(text: &[u8], readings: &[Readings]) -> Option<Reason> {
+    let refusals = readings.iter().map(|readings| {
+        match check_calls(text, *readings, &Calls { schema: b"test", routines: &() }) {
+            Verdict::Allowed | Verdict::Opaque => None,
+            Verdict::Refused(Refusal { reason, .. }) => Some(reason),
+        }
+    });
+    refusals.collect::<Option<Vec<_>>>().and_then(|reasons| reasons.first().copied())
 }
 
 /// Plays all plans, side by side.
@@ -306,7 +359,7 @@ async fn opened(port: u16, settings: &Settings) -> Option<Bytes> {
         session.text(format!("SET NAMES {names}").as_bytes()).await;
     }
     if !settings.mode.is_empty() {
-        session.text(format!("SET sql_mode = '{}'", settings.mode).as_bytes()).await;
+        session.text(settings.spelling.set(settings.mode).as_bytes()).await;
     }
     Some(session)
 }
