@@ -112,12 +112,13 @@ impl<R: Runtime> Session<R> {
         }
         let effects = request.class.effects;
         let calls = effects.contains(Effects::CALLS) && !effects.contains(Effects::SEVERAL);
+        let of_mysql = self.upstream.connection.as_ref().is_some_and(|c| c.about.flavor == Flavor::MySql);
         if calls && request.command != Command::StmtPrepare {
-            let of_mysql = self.upstream.connection.as_ref().is_some_and(|c| c.about.flavor == Flavor::MySql);
             legs.call = if of_mysql { Call::OfMySql } else { Call::OfMariaDb };
         }
         if legs.server_deprecate_eof && !legs.client_deprecate_eof {
             legs.in_front = self.in_front(request);
+            legs.eof_says_changed = !of_mysql;
         }
         let mut walker = ResponseWalker::new(shape, legs, seq, self.state.transaction.status);
         walker.goes_on(request.header.seq);

@@ -62,6 +62,8 @@ pub struct Legs {
     pub client_deprecate_eof: bool,
     /// The client accepts session state changes.
     pub client_session_track: bool,
+    /// The server's EOF packets say that session state has changed, as MariaDB's do.
+    pub eof_says_changed: bool,
     /// Status flags that are added to the server's for the client: those of a transaction that is open on another
     /// server, and MORE_RESULTS_EXISTS if the proxy appends the answers of further statements.
     pub also: StatusFlags,
@@ -82,6 +84,7 @@ impl Legs {
             server_compresses: server.intersects(Capabilities::COMPRESSION),
             client_deprecate_eof: client.contains(Capabilities::DEPRECATE_EOF),
             client_session_track: client.contains(Capabilities::SESSION_TRACK),
+            eof_says_changed: false,
             also: StatusFlags::empty(),
             never: StatusFlags::empty(),
             warnings: None,
@@ -109,6 +112,17 @@ impl Legs {
         !self.client_session_track && ok.status.contains(StatusFlags::SESSION_STATE_CHANGED)
     }
 
+    /// True if an EOF packet in place of this OK packet would say that state has changed which the client's own trackers
+    /// watch.
+    fn shows_change(&self, ok: &OkPacket<'_>, tracked: &Tracked) -> Result<bool, ProtocolError> {
+        if !self.eof_says_changed || ok.state.is_empty() {
+            return Ok(false);
+        }
+        let mut shown = Vec::new();
+        tracked.keep(ok.state, &mut shown)?;
+        Ok(!shown.is_empty())
+    }
+
     /// Appends the packet in the client's format.
     pub(super) fn write_ok(
         &self,
@@ -118,8 +132,9 @@ impl Legs {
         edits: &mut Edits,
     ) -> Result<(), ProtocolError> {
         if byte == 0xfe && !self.client_deprecate_eof {
-            let mut eof =
-                EofPacket { warnings: ok.warnings, status: ok.status - StatusFlags::SESSION_STATE_CHANGED };
+            let mut status = ok.status;
+            status.set(StatusFlags::SESSION_STATE_CHANGED, self.shows_change(ok, tracked)?);
+            let mut eof = EofPacket { warnings: ok.warnings, status };
             if self.call == Call::OfMySql && ok.status.contains(StatusFlags::PS_OUT_PARAMS) {
                 eof.status -= StatusFlags::PS_OUT_PARAMS | StatusFlags::MORE_RESULTS_EXISTS;
                 eof.warnings = 0;
@@ -135,5 +150,29 @@ impl Legs {
         }
         edits.put_with(|out| frame_with(out, seq, |out| ok.encode(out, byte, self.client_session_track)));
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_eof_packet_says_what_the_clients_trackers_watch() {
+        const SOMETHING: &[u8] = b"\x02\x011";
+        let mut watching = Tracked::DEFAULT;
+        assert!(watching.set(b"session_track_state_change", Some(b"1")));
+        for (of_mariadb, tracked, state, says) in [
+            (true, &watching, SOMETHING, true),
+            (true, &Tracked::DEFAULT, SOMETHING, false),
+            (true, &watching, b"", false),
+            (false, &watching, SOMETHING, false),
+        ] {
+            let mut legs = Legs::new(Capabilities::DEPRECATE_EOF, Capabilities::empty());
+            legs.eof_says_changed = of_mariadb;
+            let status = StatusFlags::AUTOCOMMIT | StatusFlags::SESSION_STATE_CHANGED;
+            let ok = OkPacket { status, state, ..OkPacket::default() };
+            assert_eq!(legs.shows_change(&ok, tracked), Ok(says), "{of_mariadb} {state:?}");
+        }
     }
 }
