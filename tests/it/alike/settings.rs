@@ -1,5 +1,5 @@
 //! Every variable that a session can set, with values of every kind: the session has its value on whichever connection it
-//! gets next, and goes on.
+//! gets next, and goes on. And no server is set to anything by it.
 
 use super::peer::Peer;
 use crate::support::{Cluster, Kind, Node};
@@ -88,54 +88,47 @@ async fn variables(primary: &Node, kind: Kind) -> Vec<(String, Vec<String>)> {
     named.map(|(name, list)| (name, if list.is_empty() { Vec::new() } else { items(list) })).collect()
 }
 
-/// A value that a server takes, on a direct connection and through the proxy.
+/// A session with something set, on a direct connection and through the proxy.
 struct Try {
-    name: String,
-    value: String,
     direct: Peer,
     through: Peer,
+    /// What sets it.
+    set: Vec<String>,
+    /// What asks for it, on each server.
+    asks: Vec<String>,
 }
 
 impl Try {
-    async fn new(ports: [u16; 2], name: String, value: String) -> Try {
+    async fn new(ports: [u16; 2], set: &[String], asks: &[String]) -> Try {
         let direct = Peer::login_as("super", ports[0], "test", 0).await;
         let through = Peer::login_as("super", ports[1], "test", 0).await;
-        Try { name, value, direct, through }
+        Try { direct, through, set: set.to_vec(), asks: asks.to_vec() }
     }
 
-    /// Plays a step on both. Returns what differs.
-    async fn step(&mut self, step: &str) -> Option<String> {
-        let step = step.replace("{name}", &self.name).replace("{value}", &self.value);
-        let (expected, answer) = (self.direct.step(&step).await, self.through.step(&step).await);
-        let set = format!("SET SESSION {} = {}", self.name, self.value);
-        (expected != answer).then(|| format!("  {set}\n  {step}\n  direct {expected}\n  tight  {answer}"))
-    }
-
-    /// Plays steps until one differs.
-    async fn steps(&mut self, steps: &[&str]) -> Option<String> {
-        for step in steps {
-            if let Some(differs) = self.step(step).await {
-                return Some(differs);
+    /// Plays steps on both, and a read, until something differs.
+    async fn play(&mut self, asks: bool) -> Option<String> {
+        let steps = if asks { &self.asks } else { &self.set };
+        for step in steps.iter().map(String::as_str).chain([READ]) {
+            let (expected, answer) = (self.direct.step(step).await, self.through.step(step).await);
+            if expected != answer {
+                let set = self.set.join("; ");
+                return Some(format!("  {set}\n  {step}\n  direct {expected}\n  tight  {answer}"));
             }
         }
         None
     }
 }
 
-/// Sets these variables in sessions of their own, which take the connections from each other, and compares what each has.
-async fn compare(ports: [u16; 2], values: &[(String, String)], wrong: &mut Vec<String>) {
+/// Plays what these sessions set, then what they ask. They take the connections from each other.
+async fn compare(ports: [u16; 2], together: &[(Vec<String>, Vec<String>)], wrong: &mut Vec<String>) {
     let mut tries = Vec::new();
-    for (name, value) in values {
-        tries.push(Try::new(ports, name.clone(), value.clone()).await);
+    for (set, asks) in together {
+        tries.push(Try::new(ports, set, asks).await);
     }
-    // Behind a SET with a warning a session keeps its connection until a statement opens a table.
-    for steps in [
-        ["SET SESSION {name} = {value}", READ],
-        ["SELECT @@SESSION.{name}", "SELECT COLLATION('a'), a FROM settings ORDER BY a"],
-    ] {
+    for asks in [false, true] {
         let mut left = Vec::new();
         for mut one in tries {
-            match one.steps(&steps).await {
+            match one.play(asks).await {
                 None => left.push(one),
                 Some(differs) => wrong.push(differs),
             }
@@ -171,12 +164,24 @@ async fn every_value_goes_with_its_session(cluster: Cluster) {
     let taken = taken(primary, kind).await.into_iter().filter(|(name, value)| !is_left_out(name, value));
     let (held, shared): (Vec<_>, Vec<_>) = taken.partition(|(name, _)| HELD.contains(&&**name));
     let ports = [primary.port(), tight.rw];
+    let before = globals(&cluster.servers()[1], kind).await;
     let mut wrong = Vec::new();
     for values in shared.chunks(TOGETHER).chain(held.chunks(1)) {
-        compare(ports, values, &mut wrong).await;
+        let asks = |name: &str| vec![format!("SELECT @@SESSION.{name}"), "SELECT COLLATION('a')".to_owned()];
+        let steps =
+            values.iter().map(|(name, value)| (vec![format!("SET SESSION {name} = {value}")], asks(name)));
+        compare(ports, &steps.collect::<Vec<_>>(), &mut wrong).await;
     }
+    let mut after = globals(&cluster.servers()[1], kind).await;
+    after.retain(|row| !before.contains(row));
     assert!(shared.len() > 300, "only {}", shared.len());
     assert!(wrong.is_empty(), "{}: {}:\n{}", kind.name(), wrong.len(), wrong.join("\n\n"));
+    assert!(after.is_empty(), "{}: the replica is set to {after:?}", kind.name());
+    // A replica's refusal is not seen otherwise: the read goes to the primary.
+    let log = tight.log();
+    let refused: Vec<_> =
+        log.lines().filter(|line| line.contains("refuses the state of a session")).collect();
+    assert!(refused.is_empty(), "{}: {}", kind.name(), refused.join("\n"));
 }
 
 #[tokio::test]
@@ -188,5 +193,51 @@ async fn mariadb_sessions_keep_every_value_of_every_variable() {
 async fn mysql_sessions_keep_every_value_of_every_variable() {
     if let Some(cluster) = Cluster::mysql(1).await {
         every_value_goes_with_its_session(cluster).await;
+    }
+}
+
+/// What the server is set to, but for what moves by itself.
+async fn globals(server: &Node, kind: Kind) -> Vec<String> {
+    let status = if kind == Kind::MariaDb { "SHOW ALL SLAVES STATUS" } else { "SHOW REPLICA STATUS" };
+    let mut all = server.sql("SHOW GLOBAL VARIABLES").await;
+    all.retain(|row| !row[0].as_deref().is_some_and(|name| name.starts_with("gtid_") || name == "timestamp"));
+    let replicates = server.sql(status).await;
+    assert_eq!(replicates.len(), 1, "{status}");
+    all.into_iter().map(|row| format!("{row:?}")).collect()
+}
+
+async fn no_variable_changes_a_replica(cluster: Cluster) {
+    let kind = cluster.kind();
+    let [(_, proxy), _] = super::proxies(&cluster).await;
+    let replica = &cluster.servers()[1];
+    let (mut wrong, mut passed) = (Vec::new(), 0);
+    let values = taken(cluster.primary(), kind).await;
+    let mut before = globals(replica, kind).await;
+    for of_one in values.chunk_by(|one, other| one.0 == other.0) {
+        let mut peer = Peer::login_as("super", proxy.ro, "test", 0).await;
+        for (name, value) in of_one {
+            passed +=
+                usize::from(!peer.step(&format!("SET SESSION {name} = {value}")).await.contains("\\xff"));
+        }
+        let after = globals(replica, kind).await;
+        let changed: Vec<_> = after.iter().filter(|row| !before.contains(row)).collect();
+        if !changed.is_empty() {
+            wrong.push(format!("  SET SESSION {}: {changed:?}", of_one[0].0));
+        }
+        before = after;
+    }
+    assert!(passed > 200, "only {passed}");
+    assert!(wrong.is_empty(), "{}: {}:\n{}", kind.name(), wrong.len(), wrong.join("\n"));
+}
+
+#[tokio::test]
+async fn no_variable_of_a_session_changes_a_mariadb_replica() {
+    no_variable_changes_a_replica(Cluster::mariadb(1).await).await;
+}
+
+#[tokio::test]
+async fn no_variable_of_a_session_changes_a_mysql_replica() {
+    if let Some(cluster) = Cluster::mysql(1).await {
+        no_variable_changes_a_replica(cluster).await;
     }
 }
