@@ -32,6 +32,7 @@ fuzz_target!(|input: (u8, u8, &[u8], &[u8])| {
         server_compresses: flag(5),
         client_deprecate_eof: flag(2),
         client_session_track: flag(3),
+        eof_says_changed: usize::from(shape) / (SHAPES.len() * CALLS.len() * IN_FRONT.len()) % 2 == 1,
         also: StatusFlags::empty(),
         never: StatusFlags::empty(),
         warnings: flag(4).then_some(3),
