@@ -84,9 +84,9 @@ impl<R: Runtime> Session<R> {
     /// the server: it is the answer to the client's next command.
     pub(in crate::session) async fn settle_long_data(&mut self) -> Result<(), Close> {
         let (unread, early) = (self.measured.unread.take(), self.measured.early.take());
-        let chunk = early.map(|(_, chunk)| chunk).unwrap_or_default();
-        let settled = match unread {
-            Some(_) => self.upstream.first_packet(&mut self.client, chunk).await,
+        let settled = match early {
+            // The write failed, at the request's last bytes or before: what the server said is read.
+            Some((_, chunk)) => self.upstream.first_packet(&mut self.client, chunk).await,
             None => self.upstream.still_reads(&mut self.client).await,
         };
         match settled {

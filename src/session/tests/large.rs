@@ -256,6 +256,35 @@ fn a_server_that_stops_reading_in_the_middle_says_why() {
 }
 
 #[test]
+fn a_server_that_refuses_long_data_says_why() {
+    play(async {
+        // The part that the server does not read is the request's last one, or not.
+        for unread in [1, 100_000, 3 << 20] {
+            let world = World::with(Settings { chunk: 1 << 20, ..Settings::default() });
+            let (mut client, _, mut db) = attached(&world, &Login::default()).await;
+            let insert = command(0x16, "insert into t values (?)");
+            client.send(insert.clone());
+            db.expect(&insert).await;
+            db.reply(&prepared(MODERN, 1, 0..1, &[]));
+            client.expect(&prepared(MODERN, 1, 0..1, &[])).await;
+            let mut data = command(0x18, b"\x01\0\0\0\0\0");
+            data.resize(4 << 20, b'x');
+            let said = frames(0, &[data]);
+            let (head, tail) = said.split_at(said.len() - unread);
+            client.peer.say(head);
+            db.peer.hear(head.len()).await;
+            db.peer.say(&too_large(1));
+            db.die();
+            client.peer.say(tail);
+            client.peer.expect_bytes(&too_large(1)).await;
+            client.peer.expect_end().await;
+            assert!(world.outside.kicks.borrow().is_empty());
+            world.expect_nothing_left(0).await;
+        }
+    });
+}
+
+#[test]
 fn an_err_packet_about_the_size_ends_the_session_only_if_the_server_closed_the_connection() {
     play(async {
         for closes in [false, true] {
