@@ -12,6 +12,7 @@
     )
 )]
 
+mod links;
 mod open;
 mod prepare;
 mod pump;
@@ -20,74 +21,24 @@ mod set_up;
 
 use std::rc::Rc;
 
-use crate::backend::{Carried, Class, Connection, InsertId, Leased, Seat, ServerError, ServerThread};
+use crate::backend::{Carried, Class, Connection, InsertId, Seat, ServerError, ServerThread};
 use crate::net::{Runtime, Stream};
 use crate::state::{PinSet, SessionState};
 use crate::terms::{PerRole, Pin, Role};
 use crate::topology::ServerId;
 use crate::worker::{Attached, DataAccess, Handle, Resources, Signals};
 
+use links::{Links, shown};
+
 pub use open::{Opened, Wanted};
 pub use prepare::malformed_parameters;
 pub use pump::{Pumped, ServerRead, StillReads};
 pub use set_up::{Restored, SetUp};
 
-/// The session's server connections between two statements.
-pub struct Links<S: Stream> {
-    /// The pinned connections, at most one for each role.
-    kept: Option<Box<PerRole<Option<Leased<S>>>>>,
-    /// The seats of parked connections. Another session may have stolen these connections since.
-    seats: Vec<Seat<S>>,
-}
-
-impl<S: Stream> Default for Links<S> {
-    fn default() -> Self {
-        Links { kept: None, seats: Vec::new() }
-    }
-}
-
-impl<S: Stream> Links<S> {
-    fn take_kept(&mut self, role: Role) -> Option<Leased<S>> {
-        self.kept.as_mut().and_then(|kept| kept.of_mut(role).take())
-    }
-
-    fn keep(&mut self, role: Role, leased: Leased<S>) {
-        let kept = self.kept.get_or_insert_with(|| Box::new(PerRole { primary: None, replica: None }));
-        *kept.of_mut(role) = Some(leased);
-    }
-
-    /// Removes and returns the seat of a parked connection to the primary, also to a former one.
-    pub fn forget_primary_seat(&mut self) -> Option<Seat<S>> {
-        let at = self.seats.iter().position(|seat| !seat.key().class.read_only)?;
-        Some(self.seats.swap_remove(at))
-    }
-
-    /// Returns the connection that is kept for a role.
-    fn kept(&self, role: Role) -> Option<&Connection<S>> {
-        let kept = self.kept.as_ref().and_then(|kept| kept.of(role).as_ref());
-        kept.map(|(connection, _)| &**connection)
-    }
-
-    /// The same, to use it.
-    fn kept_mut(&mut self, role: Role) -> Option<&mut Connection<S>> {
-        let kept = self.kept.as_mut().and_then(|kept| kept.of_mut(role).as_mut());
-        kept.map(|(connection, _)| &mut **connection)
-    }
-
-    /// Returns the server of the connection that is kept for a role.
-    pub fn kept_on(&self, role: Role) -> Option<ServerId> {
-        self.kept(role).map(|connection| connection.about.server)
-    }
-}
-
 /// See the module.
 // `repr(C)` keeps this order: the fields that each statement touches come first, and share a few cache lines.
 #[repr(C)]
 pub struct Upstream<R: Runtime> {
-    /// The server connection of the statement under way.
-    pub connection: Option<Box<Connection<R::Stream>>>,
-    /// The place of that connection in the pool.
-    seat: Option<Seat<R::Stream>>,
     links: Links<R::Stream>,
     resources: Rc<Resources<R>>,
     handle: Rc<Handle>,
@@ -114,26 +65,41 @@ impl<R: Runtime> Upstream<R> {
     /// Returns the upstream side of a session that has no server connection yet.
     pub fn new(resources: Rc<Resources<R>>, handle: Rc<Handle>) -> Self {
         Upstream {
+            links: Links::default(),
             resources,
             handle,
-            connection: None,
-            seat: None,
             role: Role::Primary,
             sent: PinSet::default(),
             state_refused: None,
             without_schema: false,
-            links: Links::default(),
             checked: PerRole::default(),
             lost: PerRole::default(),
             prelude: Vec::new(),
         }
     }
 
+    /// Returns the server connection of the statement under way.
+    #[inline]
+    pub fn connection(&self) -> Option<&Connection<R::Stream>> {
+        self.links.connection()
+    }
+
+    /// The same, to send on it or to read from it.
+    #[inline]
+    pub fn connection_mut(&mut self) -> Option<&mut Connection<R::Stream>> {
+        self.links.connection_mut()
+    }
+
+    /// Returns the connection in use, and the commands that are sent in front of the next statement there.
+    pub fn with_prelude(&mut self) -> Option<(&mut Connection<R::Stream>, &mut Vec<u8>)> {
+        Some((self.links.connection_mut()?, &mut self.prelude))
+    }
+
     /// Takes the connection that is kept for this role. If there is none, takes a parked connection to this server that
     /// is still alive and can have this state. Returns true if a connection is in use now.
     #[inline]
     pub fn take_own(&mut self, role: Role, server: ServerId, class: Class, wish: &Carried) -> bool {
-        if let Some((connection, seat)) = self.links.take_kept(role) {
+        if let Some((connection, seat)) = self.take_kept(role) {
             self.use_connection(role, connection, seat);
             return true;
         }
@@ -172,7 +138,7 @@ impl<R: Runtime> Upstream<R> {
     #[inline]
     pub fn check_kept(&mut self, state: &mut SessionState, role: Role) -> bool {
         let version = self.resources.topology.version();
-        if let Some(kept) = self.handle.servers.kept(role).get()
+        if let Some(kept) = self.links.kept(role).map(shown)
             && *self.checked.of(role) != version
         {
             if !self.resources.is_good(kept) {
@@ -192,45 +158,18 @@ impl<R: Runtime> Upstream<R> {
         connection: Box<Connection<R::Stream>>,
         seat: Seat<R::Stream>,
     ) {
-        debug_assert!(self.connection.is_none(), "one statement, one connection");
-        debug_assert!(connection.is_between_exchanges(), "nobody waits for an answer on it");
-        let about = &connection.about;
-        self.resources.count_in(about.server);
-        self.handle.servers.kept(role).set(None);
+        debug_assert!(!self.keeps(role), "the kept connection is the one to use");
         self.handle.servers.data_access.set(DataAccess::Reads);
-        self.handle.servers.attached.set(Some(Attached {
-            server: about.server,
-            generation: about.generation,
-            thread_id: about.thread_id,
-            read_only: about.class.read_only,
-        }));
         self.role = role;
-        self.connection = Some(connection);
-        self.seat = Some(seat);
-        debug_assert!(self.is_in_step());
-    }
-
-    /// True if the session's handle, by which the rest of the process knows its connections (KILL, `/sessions`), says what the
-    /// session has.
-    fn is_in_step(&self) -> bool {
-        let thread = |c: &Connection<R::Stream>| (c.about.server, c.about.thread_id);
-        let here = |attached: Attached| (attached.server, attached.thread_id);
-        let in_use = self.handle.servers.attached.get().map(here) == self.connection.as_deref().map(thread);
-        let kept =
-            |role| self.handle.servers.kept(role).get().map(|kept| kept.server) == self.links.kept_on(role);
-        in_use && self.connection.is_some() == self.seat.is_some() && Role::BOTH.into_iter().all(kept)
+        self.begin_use((connection, seat));
     }
 
     /// Releases the connection after a statement: keeps it if something pins it, parks it in the pool otherwise, or
     /// closes it if it must not be used again.
     #[inline]
     pub fn release_after_statement(&mut self, state: &mut SessionState) {
-        debug_assert!(self.is_in_step());
         let ended = std::mem::take(&mut state.answer.ended);
-        let attached = self.handle.servers.attached.take();
-        let (Some(mut connection), Some(seat)) = (self.connection.take(), self.seat.take()) else { return };
-        let server = connection.about.server;
-        self.resources.count_out(server);
+        let Some((mut connection, seat)) = self.end_use() else { return };
         if !self.handle.servers.killing.get() {
             self.handle.servers.demoted.set(None);
         }
@@ -240,7 +179,7 @@ impl<R: Runtime> Upstream<R> {
         // A KILL that is under way must not hit another session's statement: the session keeps the connection
         // until the KILL is answered.
         let unpinned = state.pins.on(self.role).is_empty() && !self.handle.servers.killing.get();
-        let doubted = attached.is_some() && self.handle.servers.doubted.get() == attached;
+        let doubted = self.handle.servers.doubted.get() == Some(shown(&connection));
         // A connection that the server ended after a part of an answer is not parked: it might break only
         // after another session has taken it.
         let holds = state.pins.on(self.role).has(Pin::Transaction) || state.held(self.role).is_some();
@@ -268,8 +207,7 @@ impl<R: Runtime> Upstream<R> {
             self.park_kept(state, other, stale);
         }
         if !unpinned {
-            self.handle.servers.kept(self.role).set(attached);
-            self.links.keep(self.role, (connection, seat));
+            self.keep(self.role, (connection, seat));
             if left {
                 // The signal was not raised while the statement was under way.
                 self.handle.signal.raise(Signals::LOST);
@@ -338,22 +276,18 @@ impl<R: Runtime> Upstream<R> {
     }
 
     fn is_kept_for_nothing(&self, state: &SessionState, role: Role) -> bool {
-        let kept = self.handle.servers.kept(role).get().is_some();
-        kept && state.pins.on(role).is_empty() && !self.handle.servers.killing.get()
+        self.keeps(role) && state.pins.on(role).is_empty() && !self.handle.servers.killing.get()
     }
 
     /// Parks a kept connection that nothing pins any more, or closes it if it must not be used again.
     /// `stale`: its diagnostics are not those of the session's last statement.
     fn park_kept(&mut self, state: &mut SessionState, role: Role, stale: bool) {
         debug_assert!(state.pins.on(role).is_empty(), "nothing of the session is on it");
-        let kept = self.handle.servers.kept(role).take();
-        let Some((mut connection, seat)) = self.links.take_kept(role) else { return };
+        let Some((mut connection, seat)) = self.take_kept(role) else { return };
         connection.stale_diagnostics |= stale;
-        let doubted = kept.is_some() && self.handle.servers.doubted.get() == kept;
-        if !doubted
-            && !connection.closes_after_session
-            && kept.is_some_and(|kept| self.resources.is_good(kept))
-        {
+        let kept = shown(&connection);
+        let doubted = self.handle.servers.doubted.get() == Some(kept);
+        if !doubted && !connection.closes_after_session && self.resources.is_good(kept) {
             self.park(state, role, connection, seat);
         } else {
             self.close(state, role, connection, seat, true);
@@ -363,27 +297,22 @@ impl<R: Runtime> Upstream<R> {
     /// Closes the connection in use, because it is lost or must not be used any more. The client learns what
     /// this means for the session at its next statement.
     pub fn server_lost(&mut self) {
-        debug_assert!(self.is_in_step());
-        self.handle.servers.attached.set(None);
         self.prelude.clear();
-        if let (Some(mut connection), Some(seat)) = (self.connection.take(), self.seat.take()) {
+        if let Some((mut connection, seat)) = self.end_use() {
             // Aborts the connection: a server that is cut off would otherwise receive the statement once the
             // network is back, although its generation is over.
             connection.stream.abort();
-            self.resources.count_out(connection.about.server);
             self.resources.pool.vacate(connection, &seat);
             *self.lost.of_mut(self.role) = true;
         }
-        debug_assert!(self.is_in_step());
     }
 
     /// Closes kept connections whose servers are lost. Called while no statement uses them.
     pub fn kept_lost(&mut self, state: &mut SessionState) {
         self.handle.signal.lower(Signals::LOST);
         for role in Role::BOTH {
-            let lost = self.handle.servers.kept(role).get().is_some_and(|kept| !self.resources.is_good(kept));
-            if lost && let Some((connection, seat)) = self.links.take_kept(role) {
-                self.handle.servers.kept(role).set(None);
+            let lost = self.links.kept(role).map(shown).is_some_and(|kept| !self.resources.is_good(kept));
+            if lost && let Some((connection, seat)) = self.take_kept(role) {
                 self.resources.pool.vacate(connection, &seat);
                 *self.lost.of_mut(role) = true;
                 if let (Role::Primary, Some(journal)) = (role, &mut state.transaction.journal) {
@@ -391,7 +320,6 @@ impl<R: Runtime> Upstream<R> {
                 }
             }
         }
-        debug_assert!(self.is_in_step());
     }
 
     /// Returns the server of the connection that is kept for a role.
@@ -419,16 +347,13 @@ impl<R: Runtime> Upstream<R> {
     /// character set. If `fit` is false, the connections that are in use or pinned are closed.
     pub async fn release(&mut self, state: &mut SessionState, fit: bool, collation: u16) {
         let unsent = !std::mem::take(&mut self.prelude).is_empty();
-        self.handle.servers.attached.set(None);
-        if let (Some(connection), Some(seat)) = (self.connection.take(), self.seat.take()) {
-            self.resources.count_out(connection.about.server);
+        if let Some((connection, seat)) = self.end_use() {
             let fit = fit && !unsent && !state.outlives_reset(self.role);
             self.give(state, connection, seat, fit, collation).await;
         }
         for role in Role::BOTH {
-            self.handle.servers.kept(role).set(None);
             self.handle.servers.unexplained.of(role).set(None);
-            if let Some((connection, seat)) = self.links.take_kept(role) {
+            if let Some((connection, seat)) = self.take_kept(role) {
                 let fit = fit && !state.outlives_reset(role);
                 self.give(state, connection, seat, fit, collation).await;
             }
@@ -442,8 +367,7 @@ impl<R: Runtime> Upstream<R> {
                 self.resources.pool.leave(&seat);
             }
         }
-        debug_assert!(self.is_in_step());
-        debug_assert!(self.connection.is_none() && !Role::BOTH.into_iter().any(|role| self.keeps(role)));
+        debug_assert!(self.connection().is_none() && !Role::BOTH.into_iter().any(|role| self.keeps(role)));
         self.lost = PerRole::default();
         Role::BOTH.iter().for_each(|role| state.lost_connection(*role));
     }

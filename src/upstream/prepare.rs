@@ -25,7 +25,7 @@ impl<R: Runtime> Upstream<R> {
         attributes: bool,
     ) -> Result<bool, StatementError> {
         let Some(prepared) = state.statements.get(request.statement) else { return Ok(false) };
-        let Some(connection) = &mut self.connection else { return Ok(false) };
+        let Some(connection) = self.links.connection_mut() else { return Ok(false) };
         let Some(on_server) = connection.statements.get(prepared.text.id) else { return Ok(false) };
         let place = PacketHeader::LEN + 1;
         if let Some(id) = request.buf.filled_mut().get_mut(place..place + 4) {
@@ -93,7 +93,7 @@ impl<R: Runtime> Upstream<R> {
         text: &PreparedText,
     ) -> Result<Option<u32>, StatementError> {
         for _ in 0..2 {
-            let known = self.connection.as_mut().and_then(|connection| connection.statements.get(text.id));
+            let known = self.links.connection_mut().and_then(|connection| connection.statements.get(text.id));
             if let Some(known) = known {
                 // The caller sends types that are not recorded here, so the next execute must send its types
                 // again.
@@ -118,7 +118,7 @@ impl<R: Runtime> Upstream<R> {
         let under_others = !text.under.parses_like(&state.carried);
         if under_others {
             let then = Rc::new(state.carried.parsing_like(&text.under));
-            if let Some(connection) = &mut self.connection {
+            if let Some(connection) = self.links.connection_mut() {
                 connection.become_session(&then, None, &mut self.prelude);
             }
         }
@@ -130,7 +130,7 @@ impl<R: Runtime> Upstream<R> {
         let resources = self.resources.clone();
         let mut again = false;
         let prepared = loop {
-            let Some(connection) = &mut self.connection else { return Ok(Restored::Broken) };
+            let Some(connection) = self.links.connection_mut() else { return Ok(Restored::Broken) };
             let prepared = resources.runtime.timeout(limit, connection.prepare(&text.text)).await;
             match prepared {
                 Some(Err(QueryError::Refused(e)))
@@ -147,7 +147,7 @@ impl<R: Runtime> Upstream<R> {
                 other => break other,
             }
         };
-        let Some(connection) = &mut self.connection else { return Ok(Restored::Broken) };
+        let Some(connection) = self.links.connection_mut() else { return Ok(Restored::Broken) };
         match prepared {
             Some(Ok(ok)) => connection.statements.insert(text.id, ok.statement_id, max),
             Some(Err(QueryError::Refused(e))) if !ends_connection(e.code) => {
@@ -172,7 +172,7 @@ impl<R: Runtime> Upstream<R> {
         const ON_A_SERVER: usize = 12_000;
         const LEAST: usize = 4;
         let wanted = self.resources.live.borrow().pool.max_statements.get();
-        let Some(connection) = &self.connection else { return wanted };
+        let Some(connection) = self.links.connection() else { return wanted };
         let share = ON_A_SERVER / self.resources.pool.connections_to(connection.about.server).max(1);
         wanted.min(share.max(LEAST))
     }
@@ -181,7 +181,7 @@ impl<R: Runtime> Upstream<R> {
     /// (1615).
     pub fn forget_statement(&mut self, state: &SessionState, request: &RequestHead, unknown: bool) {
         let Some(prepared) = state.statements.peek(request.statement) else { return };
-        let Some(connection) = &mut self.connection else { return };
+        let Some(connection) = self.links.connection_mut() else { return };
         if unknown {
             connection.statements.forget(prepared.text.id);
         } else {

@@ -93,7 +93,7 @@ impl<R: Runtime> Upstream<R> {
 
     /// Notes whether the client has sent nothing behind the command under way, as far as the session has read.
     pub fn note_last(&mut self, is_last: bool) {
-        if let Some(connection) = &mut self.connection {
+        if let Some(connection) = self.links.connection_mut() {
             connection.is_last = is_last;
         }
     }
@@ -141,17 +141,17 @@ impl<R: Runtime> Upstream<R> {
 
     /// True if it is known that nothing of what was last sent to the server has left this process.
     pub fn never_left(&mut self) -> bool {
-        self.connection.as_mut().is_some_and(|connection| connection.stream.never_left())
+        self.links.connection_mut().is_some_and(|connection| connection.stream.never_left())
     }
 
     /// True if answers to commands that the proxy sent in front of the statement are still missing.
     fn is_expecting(&self) -> bool {
-        self.connection.as_ref().is_some_and(|connection| connection.is_expecting())
+        self.links.connection().is_some_and(|connection| connection.is_expecting())
     }
 
     /// Removes the answers to the commands that the proxy sent in front of the statement from the chunk.
     fn swallow(&mut self, chunk: &mut Buf) -> Result<(), SwallowError> {
-        let Some(connection) = &mut self.connection else { return Ok(()) };
+        let Some(connection) = self.links.connection_mut() else { return Ok(()) };
         if connection.swallow(chunk)? == Settled::Waiting {
             chunk.make_room(1);
         }
@@ -165,7 +165,7 @@ impl<R: Runtime> Upstream<R> {
         chunk: &mut Buf,
     ) -> Result<ServerRead, StatementError> {
         const ENDING: u16 = Signals::KILLED | Signals::END | Signals::LOST | Signals::LOOK;
-        let Some(connection) = &mut self.connection else { return Ok(ServerRead::Broken) };
+        let Some(connection) = self.links.connection_mut() else { return Ok(ServerRead::Broken) };
         let (handle, resources) = (&self.handle, &self.resources);
         let client = &mut client.stream;
         // Whether the client's connection broke is not checked for every statement, but only for a statement that takes
@@ -178,7 +178,7 @@ impl<R: Runtime> Upstream<R> {
             while let Poll::Ready(raised) = handle.signal.poll(ENDING, cx) {
                 handle.signal.lower(Signals::LOOK);
                 let mut raised = raised & !Signals::LOOK;
-                let attached = handle.servers.attached.get();
+                let attached = handle.servers.attached();
                 if raised == Signals::LOST && attached.is_some_and(|a| resources.is_alive(a)) {
                     // Another connection of the session is lost. That loss is handled when that connection is needed.
                     handle.signal.lower(Signals::LOST);
@@ -199,7 +199,7 @@ impl<R: Runtime> Upstream<R> {
             return Ok(ServerRead::Bytes);
         }
         self.resources.buffers.give(std::mem::take(chunk));
-        if self.connection.as_ref().is_some_and(|connection| connection.is_shut) {
+        if self.links.connection().is_some_and(|connection| connection.is_shut) {
             return Err(StatementError::Close(Close::ClientLost));
         }
         match read {

@@ -36,7 +36,7 @@ async fn or_ended<R: Runtime, F: Future>(
     handle: &Handle,
     write: F,
 ) -> Result<F::Output, ()> {
-    let attached = handle.servers.attached.get();
+    let attached = handle.servers.attached();
     let mut write = pin!(write);
     poll_fn(|cx| {
         if let Poll::Ready(written) = write.as_mut().poll(cx) {
@@ -78,7 +78,7 @@ async fn send_rest<R: Runtime>(
 impl<R: Runtime> Upstream<R> {
     /// Sends a request that is whole in the buffer, and keeps it there. Returns true if something was sent.
     pub async fn send_whole(&mut self, request: &mut Request) -> bool {
-        let Some(connection) = &mut self.connection else { return false };
+        let Some(connection) = self.links.connection_mut() else { return false };
         connection.begins();
         let total = request.header.total();
         if total > LARGE_BUFFER {
@@ -91,7 +91,7 @@ impl<R: Runtime> Upstream<R> {
             self.put_prelude(&mut out);
             out.extend_from_slice(request.buf.filled().get(..total).unwrap_or_default());
         }
-        let Some(connection) = &mut self.connection else { return false };
+        let Some(connection) = self.links.connection_mut() else { return false };
         let sent = match send_now(&mut connection.stream, &out) {
             Sent::All => true,
             Sent::Some(taken) => {
@@ -114,7 +114,7 @@ impl<R: Runtime> Upstream<R> {
         let (header, parts) = change.packet(request.payload());
         out.extend_from_slice(&header);
         parts.iter().for_each(|part| out.extend_from_slice(part));
-        let Some(connection) = &mut self.connection else { return false };
+        let Some(connection) = self.links.connection_mut() else { return false };
         connection.begins();
         let sent = match send_now(&mut connection.stream, &out) {
             Sent::All => true,
@@ -128,7 +128,7 @@ impl<R: Runtime> Upstream<R> {
 
     /// Moves the prelude to the end of `out`.
     fn put_prelude(&mut self, out: &mut Buf) {
-        if let Some(connection) = self.connection.as_ref().filter(|_| !self.prelude.is_empty()) {
+        if let Some(connection) = self.links.connection().filter(|_| !self.prelude.is_empty()) {
             out.extend_from_slice(&self.prelude);
             self.resources.metrics.replays.add(u64::from(!connection.only_marks()));
             self.prelude.clear();
@@ -140,14 +140,14 @@ impl<R: Runtime> Upstream<R> {
     async fn send_in_pieces(&mut self, request: &[u8]) -> bool {
         let mut any = false;
         let mut piece = self.resources.buffers.large();
-        if let Some(connection) = self.connection.as_ref().filter(|_| !self.prelude.is_empty()) {
+        if let Some(connection) = self.links.connection().filter(|_| !self.prelude.is_empty()) {
             self.resources.metrics.replays.add(u64::from(!connection.only_marks()));
             piece.extend_from_slice(&std::mem::take(&mut self.prelude));
         }
         for (number, part) in request.chunks(LARGE_BUFFER).enumerate() {
             piece.extend_from_slice(part);
             let all = piece.len();
-            let Some(connection) = &mut self.connection else { return any };
+            let Some(connection) = self.links.connection_mut() else { return any };
             let writing = connection.stream.write_all(piece);
             match or_ended(&self.resources, &self.handle, writing).await {
                 Ok((Ok(()), back)) => piece = back,
@@ -167,7 +167,7 @@ impl<R: Runtime> Upstream<R> {
     /// Writes to the server, unless the server is lost or the session must end. Returns true if the write
     /// failed.
     pub async fn write_server(&mut self, out: Buf) -> (bool, Buf) {
-        let Some(connection) = &mut self.connection else { return (true, out) };
+        let Some(connection) = self.links.connection_mut() else { return (true, out) };
         match or_ended(&self.resources, &self.handle, connection.stream.write_all(out)).await {
             Ok((result, out)) => (result.is_err(), out),
             Err(()) => {

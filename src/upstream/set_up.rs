@@ -66,7 +66,7 @@ impl<R: Runtime> Upstream<R> {
             .union(Effects::READS_INSERT_ID)
             .union(Effects::READS_TRACKERS)
             .union(Effects::OPAQUE);
-        let Some(connection) = &self.connection else { return false };
+        let Some(connection) = self.links.connection() else { return false };
         if connection.is_taken_over
             || connection.several != several
             || connection.unsure.get()
@@ -103,7 +103,7 @@ impl<R: Runtime> Upstream<R> {
         let (effects, named) = (*effects, named.as_ref());
         self.await_insert_id(state, effects).await?;
         let insert_id = self.insert_id_for(state, effects);
-        let Some(connection) = &mut self.connection else { return Ok(Restored::Broken) };
+        let Some(connection) = self.links.connection_mut() else { return Ok(Restored::Broken) };
         let counts = Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
         let asks_query = effects.contains(Effects::READS_FOUND_ROWS);
         let here = connection.about.thread();
@@ -146,7 +146,7 @@ impl<R: Runtime> Upstream<R> {
         let mut sure = connection.become_session(&state.carried, insert_id, &mut self.prelude);
         let sets = before != self.prelude.len();
         self.bring_diagnostics(state, effects, &DiagnosticsHere { has_past, may_have, sets });
-        let Some(connection) = &mut self.connection else { return Ok(Restored::Broken) };
+        let Some(connection) = self.links.connection_mut() else { return Ok(Restored::Broken) };
         if effects.contains(Effects::READS_TRACKERS) && !effects.intersects(MAY_CHANGE_STATE) {
             connection.show_trackers(state.tracked(), &mut self.prelude);
         }
@@ -170,7 +170,7 @@ impl<R: Runtime> Upstream<R> {
             return Ok(Restored::Ready);
         }
         let brought = self.send_state(*may_leave, state.pins.on(self.role).is_empty()).await?;
-        match self.connection.as_mut().and_then(|connection| connection.take_unprepared()) {
+        match self.links.connection_mut().and_then(|connection| connection.take_unprepared()) {
             Some(error) if ends_connection(error.code) => {
                 self.server_lost();
                 Ok(Restored::Broken)
@@ -183,7 +183,7 @@ impl<R: Runtime> Upstream<R> {
 
     /// Appends what must be done before the statement asks for the session's diagnostics, or adds to them.
     fn bring_diagnostics(&mut self, state: &mut SessionState, effects: Effects, on: &DiagnosticsHere) {
-        let Some(connection) = &mut self.connection else { return };
+        let Some(connection) = self.links.connection_mut() else { return };
         let here = connection.about.thread();
         let of_mysql = connection.about.flavor == Flavor::MySql;
         let bring = state.diagnostics.bring(here, on.has_past, on.may_have);
@@ -215,7 +215,7 @@ impl<R: Runtime> Upstream<R> {
 
     /// Appends a command behind which `ROW_COUNT()` is what the session must get. `several`: see `SetUp`.
     fn bring_count(&mut self, bring: BringCount, several: bool) {
-        let Some(connection) = &mut self.connection else { return };
+        let Some(connection) = self.links.connection_mut() else { return };
         match bring {
             BringCount::Nothing | BringCount::Lost => {}
             BringCount::Zero => connection.ping(&mut self.prelude),
@@ -227,7 +227,7 @@ impl<R: Runtime> Upstream<R> {
     /// Appends the commands by which a statement that may execute any prepared statement by name finds those of the session,
     /// and none of another session. Returns false if any are needed. `named`: the only one that an EXECUTE names.
     fn offer_text_statements(&mut self, state: &SessionState, named: Option<&Rc<[u8]>>) -> bool {
-        let Some(connection) = &mut self.connection else { return true };
+        let Some(connection) = self.links.connection_mut() else { return true };
         let before = self.prelude.len();
         let own = &state.objects.text_statements;
         // An EXECUTE of something that the session does not have reaches nothing else.
@@ -248,7 +248,7 @@ impl<R: Runtime> Upstream<R> {
         effects: Effects,
         named: Option<&Rc<[u8]>>,
     ) -> bool {
-        let Some(connection) = &mut self.connection else { return true };
+        let Some(connection) = self.links.connection_mut() else { return true };
         let before = self.prelude.len();
         let mut wish = state.objects.text_statements.clone();
         if self.role == Role::Replica && named.is_none() {
@@ -280,8 +280,7 @@ impl<R: Runtime> Upstream<R> {
         if self.resources.pool.learn_insert_id(connection, pending, limit).await {
             return;
         }
-        if let Some((connection, seat)) = self.links.take_kept(Role::Primary) {
-            self.handle.servers.kept(Role::Primary).set(None);
+        if let Some((connection, seat)) = self.take_kept(Role::Primary) {
             self.resources.pool.vacate(connection, &seat);
             self.lost.primary = true;
         }
@@ -295,7 +294,7 @@ impl<R: Runtime> Upstream<R> {
         state: &SessionState,
         effects: Effects,
     ) -> Result<(), StatementError> {
-        let here = self.connection.as_ref().map(|c| c.about.thread());
+        let here = self.links.connection().map(|c| c.about.thread());
         let asks = effects.contains(Effects::READS_INSERT_ID);
         let is_here = here == state.insert.connection || (self.role == Role::Replica && !asks);
         let limit = self.resources.live.borrow().timeouts.connect;
@@ -343,7 +342,7 @@ impl<R: Runtime> Upstream<R> {
         if let Restored::Broken = self.send_prelude_of_state(may_leave).await? {
             return Ok(Restored::Broken);
         }
-        let Some(connection) = &self.connection else { return Ok(Restored::Broken) };
+        let Some(connection) = self.links.connection() else { return Ok(Restored::Broken) };
         let Some((error, has_another)) = connection.refused_schema() else { return Ok(Restored::Ready) };
         let error = error.clone();
         match () {
@@ -367,9 +366,7 @@ impl<R: Runtime> Upstream<R> {
 
     /// Parks the connection in use for other sessions.
     fn let_connection_go(&mut self) {
-        self.handle.servers.attached.set(None);
-        if let (Some(connection), Some(seat)) = (self.connection.take(), self.seat.take()) {
-            self.resources.count_out(connection.about.server);
+        if let Some((connection, seat)) = self.end_use() {
             self.resources.pool.park_for_others(connection, &seat);
         }
     }
@@ -390,7 +387,7 @@ impl<R: Runtime> Upstream<R> {
         let prelude = std::mem::take(&mut self.prelude);
         let resources = self.resources.clone();
         let limit = resources.live.borrow().timeouts.connect;
-        let Some(connection) = &mut self.connection else { return Ok(Restored::Broken) };
+        let Some(connection) = self.links.connection_mut() else { return Ok(Restored::Broken) };
         let sending = async {
             if !prelude.is_empty() {
                 resources.metrics.replays.add(1);

@@ -88,7 +88,7 @@ pub enum DataAccess {
 #[repr(C)]
 pub struct Servers {
     /// The server connection of the command under way.
-    pub attached: Cell<Option<Attached>>,
+    attached: Cell<Option<Attached>>,
     /// What the statement under way does to the primary's data; `Reads` until it is sent.
     pub data_access: Cell<DataAccess>,
     /// True if a KILL for the command under way is on its way to the server. It may arrive after the command,
@@ -107,9 +107,28 @@ pub struct Servers {
 }
 
 impl Servers {
+    /// Returns the server connection of the command under way.
+    #[inline]
+    pub fn attached(&self) -> Option<Attached> {
+        self.attached.get()
+    }
+
     /// Returns the connection that the session keeps for this role.
-    pub fn kept(&self, role: Role) -> &Cell<Option<Attached>> {
-        self.kept.of(role)
+    pub fn kept(&self, role: Role) -> Option<Attached> {
+        self.kept.of(role).get()
+    }
+
+    /// Shows the connection that the session has taken into use, or that it has none. Only the owner of the connections calls this.
+    #[inline]
+    pub fn show_in_use(&self, connection: Option<Attached>) {
+        self.attached.set(connection);
+    }
+
+    /// Shows the connection that the session keeps for this role, or that it keeps none. Only the owner of the connections calls
+    /// this.
+    #[inline]
+    pub fn show_kept(&self, role: Role, connection: Option<Attached>) {
+        self.kept.of(role).set(connection);
     }
 
     /// True if the proxy itself ended, or tries to end, the statement under way.

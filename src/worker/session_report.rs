@@ -75,8 +75,8 @@ impl SessionReport {
     fn of(handle: &Handle, worker: usize, now: u32) -> Self {
         let server = |of: Option<Attached>| of.map(|attached| attached.server);
         let login = handle.login.borrow();
-        let attached = server(handle.servers.attached.get());
-        let [primary, replica] = Role::BOTH.map(|role| server(handle.servers.kept(role).get()));
+        let attached = server(handle.servers.attached());
+        let [primary, replica] = Role::BOTH.map(|role| server(handle.servers.kept(role)));
         let state = match (&*login, handle.busy.get(), attached) {
             (None, ..) => SessionState::LogsIn,
             (_, false, _) => SessionState::Idle,

@@ -224,7 +224,7 @@ impl<R: Runtime> Session<R> {
             Command::BinlogDump | Command::BinlogDumpGtid => self.stream(request).await,
             Command::RegisterSlave => {
                 let result = self.forward(request).await;
-                if let Some(connection) = &mut self.upstream.connection {
+                if let Some(connection) = self.upstream.connection_mut() {
                     connection.closes_after_session = true;
                 }
                 result

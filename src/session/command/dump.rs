@@ -81,7 +81,7 @@ impl<R: Runtime> Session<R> {
             let seq = self.client.skip(request).await?;
             return self.stop(seq, stop).await;
         }
-        if let Some(connection) = &mut self.upstream.connection {
+        if let Some(connection) = self.upstream.connection_mut() {
             connection.closes_after_session = true;
         }
         let sent = self.upstream.send_whole(request).await;
@@ -97,7 +97,7 @@ impl<R: Runtime> Session<R> {
                 // A server sends nothing after an ERR packet.
                 if chunk.len() > len {
                     self.upstream.server_lost();
-                } else if let Some(connection) = &mut self.upstream.connection {
+                } else if let Some(connection) = self.upstream.connection_mut() {
                     connection.end_exchange();
                 }
                 chunk.truncate(len);
@@ -133,7 +133,7 @@ impl<R: Runtime> Session<R> {
     }
 
     fn server_compresses(&self) -> bool {
-        let connection = self.upstream.connection.as_ref();
+        let connection = self.upstream.connection();
         connection.is_some_and(|c| c.about.capabilities.intersects(Capabilities::COMPRESSION))
     }
 
@@ -180,7 +180,7 @@ impl<R: Runtime> Session<R> {
         let mut first = self.client.buffer();
         first.extend_from_slice(early.filled());
         self.client.stream.continue_command();
-        let Some(connection) = &mut self.upstream.connection else { return Close::ServerLost };
+        let Some(connection) = self.upstream.connection_mut() else { return Close::ServerLost };
         let ending = Signals::KILLED | Signals::END | Signals::LOST | Signals::DRAIN | Signals::STALLED;
         let mut dump = Dump {
             handle: &self.client.handle,

@@ -100,7 +100,7 @@ pub async fn kill_here<R: Runtime>(context: Rc<Context<R>>, request: KillRequest
     let login = handle.login.borrow().clone();
     // Uses the account's current password: the server may refuse the one that the session logged in with.
     let login = login.map(|login| context.login_of(&login.user).map_or(login, Rc::new));
-    if let (Some(attached), Some(login), true) = (handle.servers.attached.get(), login, handle.busy.get()) {
+    if let (Some(attached), Some(login), true) = (handle.servers.attached(), login, handle.busy.get()) {
         kill_on_server(&context, &handle, attached, &login, request.connection).await;
     }
     if request.connection {
@@ -152,7 +152,7 @@ async fn kill_on_server<R: Runtime>(
         let opened = context.pool.connect_outside(&target, login, &introduction, limit).await?;
         let (mut connection, _) = opened.ok()?;
         // By now the session may have ended, and another session may have its server connection.
-        if handle.servers.attached.get() == Some(attached) && handle.busy.get() {
+        if handle.servers.attached() == Some(attached) && handle.busy.get() {
             let what = if whole { "CONNECTION" } else { "QUERY" };
             // The client must get the error of the killed statement, even if the proxy itself wanted to end
             // the statement.

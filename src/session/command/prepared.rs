@@ -153,7 +153,7 @@ impl<R: Runtime> Session<R> {
             prepared.long_data = None;
             let text = prepared.text.id;
             if self.take_for(Role::Primary, &Freshness::Unasked)
-                && let Some(connection) = &mut self.upstream.connection
+                && let Some(connection) = self.upstream.connection_mut()
             {
                 connection.statements.close(text);
             }
@@ -173,7 +173,7 @@ impl<R: Runtime> Session<R> {
         if let Some(role) = bound {
             // Its cursor or long data must not remain for the next client that uses the same text.
             if self.take_for(role, &Freshness::Unasked)
-                && let Some(connection) = &mut self.upstream.connection
+                && let Some(connection) = self.upstream.connection_mut()
             {
                 connection.statements.close(closed.text.id);
             }

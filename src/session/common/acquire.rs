@@ -49,7 +49,7 @@ impl<R: Runtime> Session<R> {
         // The pool has already checked a parked connection, so only a kept connection is checked here.
         if taken
             && kept.is_some()
-            && self.upstream.connection.as_mut().is_some_and(|c| !self.context.pool.is_alive(c))
+            && self.upstream.connection_mut().is_some_and(|c| !self.context.pool.is_alive(c))
         {
             self.upstream.server_lost();
             return false;
@@ -185,7 +185,7 @@ impl<R: Runtime> Session<R> {
 
     /// True if the connection that was just acquired leads to a server where the statement should still run.
     fn is_still_right(&mut self, tried: &[ServerId]) -> bool {
-        let (Some(connection), snapshot) = (&self.upstream.connection, self.context.topology.get()) else {
+        let (Some(connection), snapshot) = (self.upstream.connection(), self.context.topology.get()) else {
             return false;
         };
         let about = &connection.about;

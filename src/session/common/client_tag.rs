@@ -34,7 +34,7 @@ impl<R: Runtime> Session<R> {
         if request.header.total() > LARGE_BUFFER {
             return None;
         }
-        let about = &self.upstream.connection.as_ref()?.about;
+        let about = &self.upstream.connection()?.about;
         let attributes = about.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
         let payload = request.payload();
         let client = || {

@@ -257,11 +257,12 @@ impl<R: Runtime> Session<R> {
         self.state.transaction.status |= self.state.transaction_elsewhere(self.upstream.role);
         self.catalogue_changed(request.class.effects);
         let by = self.unexplained(request, text);
-        let Some(connection) = &mut self.upstream.connection else { return };
+        let role = self.upstream.role;
+        let Some(connection) = self.upstream.connection_mut() else { return };
         self.context.commits.answered(connection);
         connection.end_exchange();
         super::unexplained::ran(connection, by, &self.context.metrics);
-        self.client.handle.servers.unexplained.of(self.upstream.role).set(connection.unexplained());
+        self.client.handle.servers.unexplained.of(role).set(connection.unexplained());
         let here = connection.about.thread();
         match last {
             Some(last) => self.state.last = last,
@@ -281,7 +282,7 @@ impl<R: Runtime> Session<R> {
             connection.trackers_changed();
             // The client changed the trackers. If that happened in a procedure or among other statements, later
             // writes of the same text may not have been reported.
-            if self.upstream.role == Role::Primary && request.class.kind >= StatementKind::Write {
+            if role == Role::Primary && request.class.kind >= StatementKind::Write {
                 let about = &connection.about;
                 self.context.acknowledged.borrow_mut().add(about.generation, about.flavor, None);
             }
@@ -299,7 +300,7 @@ impl<R: Runtime> Session<R> {
         if connection.has_known_state() && !connection.is_in_line(&self.state.carried, None) {
             connection.now_has(&self.state.carried);
         }
-        if self.upstream.role == Role::Primary {
+        if role == Role::Primary {
             if request.class.kind >= StatementKind::Write
                 && matches!(self.state.written, Written::Nothing)
                 && !self.context.topology.primary_has_gtids()
@@ -325,7 +326,7 @@ impl<R: Runtime> Session<R> {
         if !request.class.effects.contains(Effects::ADDS_DIAGNOSTICS) {
             return;
         }
-        let Some(here) = self.upstream.connection.as_ref().map(|c| c.about.thread()) else { return };
+        let Some(here) = self.upstream.connection().map(|c| c.about.thread()) else { return };
         if !self.state.adds_elsewhere(&request.class, here) {
             return;
         }
@@ -338,7 +339,7 @@ impl<R: Runtime> Session<R> {
 
     /// Updates everything after the answer to COM_STATISTICS: a text, behind which all that a session may ask is as before.
     fn statistics_answered(&mut self) {
-        let Some(connection) = &mut self.upstream.connection else { return };
+        let Some(connection) = self.upstream.connection_mut() else { return };
         self.context.commits.answered(connection);
         connection.end_exchange();
         self.state.answer = Answered::default();
@@ -347,10 +348,10 @@ impl<R: Runtime> Session<R> {
     /// Returns how to continue after an ERR packet that the client does not get. The server executed nothing, except
     /// perhaps with `RetryRoute::AskProbes`, where the server ends the connection.
     fn reroute_refused(&mut self, refusal: Refusal, request: &RequestHead) -> Outcome {
-        let server = self.upstream.connection.as_ref().map(|c| c.about.server);
+        let server = self.upstream.connection().map(|c| c.about.server);
         let Refusal { way, error } = refusal;
         if way != RetryRoute::AskProbes {
-            if let Some(connection) = &mut self.upstream.connection {
+            if let Some(connection) = self.upstream.connection_mut() {
                 connection.end_exchange();
                 connection.ran(request.class.unexplained());
             }
@@ -362,7 +363,7 @@ impl<R: Runtime> Session<R> {
                 server.map_or(Outcome::Again, |server| Outcome::Refused(error, server))
             }
             RetryRoute::ToPrimary | RetryRoute::AsIfLost => {
-                if let Some(connection) = &mut self.upstream.connection {
+                if let Some(connection) = self.upstream.connection_mut() {
                     let here = connection.about.thread();
                     connection.leaves_diagnostics |= self.state.adds_warning(&request.class);
                     self.state.adds_before_leaving(self.upstream.role, &request.class, here);
@@ -413,7 +414,7 @@ impl<R: Runtime> Session<R> {
     ) -> Walk {
         let nothing =
             |rare| Walk { used: 0, walked: Walked::Done, prepared: None, rare: Some(Box::new(rare)) };
-        let Some(about) = self.upstream.connection.as_ref().map(|c| &c.about) else {
+        let Some(about) = self.upstream.connection().map(|c| &c.about) else {
             let fault = Some(ProtocolError::Unsupported("an answer without a connection"));
             return nothing(RareAnswer { refused: None, before: None, late: None, fault });
         };
@@ -455,11 +456,9 @@ impl<R: Runtime> Session<R> {
             self.context.metrics.false_reports[report].add(1);
         }
         let (refused, prepared, late) = (observer.refusal, observer.prepared, observer.late);
-        self.upstream
-            .connection
-            .iter_mut()
-            .filter(|_| observer.has_gtid)
-            .for_each(|connection| connection.saw_gtid());
+        if let Some(connection) = self.upstream.connection_mut().filter(|_| observer.has_gtid) {
+            connection.saw_gtid();
+        }
         let apart = |chunk: &Buf| {
             let small = edits.len() <= SMALL_BUFFER;
             let mut out = if small { self.context.buffers.small() } else { self.context.buffers.large() };

@@ -26,7 +26,7 @@ impl<R: Runtime> Session<R> {
         if self.state.statements.is_busy(text.id) {
             text = self.context.texts.prepared.alone(&text);
         }
-        let Some(connection) = &mut self.upstream.connection else { return };
+        let Some(connection) = self.upstream.connection_mut() else { return };
         connection.statements.insert(text.id, ok.statement_id, max);
         let prepared = Prepared {
             text,
@@ -97,7 +97,7 @@ impl<R: Runtime> Session<R> {
         }
         let ended = (before.0.is_some() && prepared.cursor.is_none()) || wrong_parameters;
         let text = prepared.text.id;
-        if let Some(connection) = self.upstream.connection.as_mut().filter(|_| ended) {
+        if let Some(connection) = self.upstream.connection_mut().filter(|_| ended) {
             // MySQL 9.7 answers an execute without a cursor wrongly if the statement had a cursor before.
             // After a server refused parameters, it may have kept their types or the types from before.
             connection.statements.close(text);

@@ -19,7 +19,7 @@ impl<R: Runtime> Session<R> {
     ) -> Result<Streamed, Close> {
         let mut run = PacketRun::file(seq, 0u8.wrapping_sub(shift));
         run = run.from_compressed(self.client.compresses());
-        if let Some(connection) = &mut self.upstream.connection {
+        if let Some(connection) = self.upstream.connection_mut() {
             connection.stream.continue_command();
         }
         // Behind the file the client may have sent more.

@@ -29,7 +29,7 @@ impl<R: Runtime> Session<R> {
     ) -> Result<Streamed, Close> {
         let mut run = PacketRun::command(0).from_compressed(self.client.compresses());
         let (mut broken, mut any) = (false, false);
-        if let Some(connection) = &mut self.upstream.connection {
+        if let Some(connection) = self.upstream.connection_mut() {
             connection.begins();
         }
         let mut head = self.context.buffers.large();
@@ -91,10 +91,10 @@ impl<R: Runtime> Session<R> {
 
     /// True if the connection in use may get more of a request, because its server still has its role.
     pub(in crate::session) fn keeps_its_role(&mut self, freshness: &Freshness) -> bool {
-        let Some(connection) = &self.upstream.connection else { return false };
+        let Some(connection) = self.upstream.connection() else { return false };
         let before = self.state.pins.on(self.upstream.role).without(self.upstream.sent);
         if !before.is_empty()
-            && self.client.handle.servers.attached.get().is_some_and(|kept| self.context.is_good(kept))
+            && self.client.handle.servers.attached().is_some_and(|kept| self.context.is_good(kept))
         {
             // Earlier statements pinned the session to this connection, so this statement continues there.
             return true;

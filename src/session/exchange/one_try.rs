@@ -53,7 +53,7 @@ impl<R: Runtime> Session<R> {
             } else if self.may_refuse_long_data(request) {
                 Box::pin(self.settle_long_data()).await?;
             }
-            if let Some(connection) = &mut self.upstream.connection {
+            if let Some(connection) = self.upstream.connection_mut() {
                 connection.end_exchange();
                 connection.ran(None);
             }
@@ -62,7 +62,7 @@ impl<R: Runtime> Session<R> {
         }
         let mut walker = self.walker(shape, seq, request);
         walker.answers_packets(packets);
-        if !sent || self.upstream.connection.is_none() {
+        if !sent || self.upstream.connection().is_none() {
             return Ok(self.lost(sent, false, &walker, request));
         }
         if matches!(freshness, Freshness::Ahead(_)) {
@@ -78,7 +78,7 @@ impl<R: Runtime> Session<R> {
 
     /// Returns how the flags in front of the rows differ from those behind them.
     fn in_front(&self, request: &Request) -> InFront {
-        let of_mariadb = self.upstream.connection.as_ref().is_some_and(|c| c.about.flavor == Flavor::MariaDb);
+        let of_mariadb = self.upstream.connection().is_some_and(|c| c.about.flavor == Flavor::MariaDb);
         let explains = of_mariadb && request.class.kind == StatementKind::Read;
         if !explains && !matches!(request.class.kind, StatementKind::Admin | StatementKind::Ddl) {
             return InFront::AsBehind;
@@ -99,20 +99,19 @@ impl<R: Runtime> Session<R> {
 
     /// Returns the walker for the answer to a request. `seq` is the sequence id of the answer's first packet.
     fn walker(&self, shape: ResponseShape, seq: u8, request: &Request) -> ResponseWalker {
-        let server =
-            self.upstream.connection.as_ref().map_or(Capabilities::empty(), |c| c.about.capabilities);
+        let server = self.upstream.connection().map_or(Capabilities::empty(), |c| c.about.capabilities);
         let mut legs = Legs::new(server, self.client.capabilities);
         legs.also = self.state.transaction_elsewhere(self.upstream.role);
-        legs.warnings =
-            self.upstream.connection.as_ref().and_then(|connection| {
-                self.state.repeats_conditions(&request.class, connection.about.thread())
-            });
+        legs.warnings = self
+            .upstream
+            .connection()
+            .and_then(|connection| self.state.repeats_conditions(&request.class, connection.about.thread()));
         if self.client.piece.more {
             legs.also |= StatusFlags::MORE_RESULTS_EXISTS;
         }
         let effects = request.class.effects;
         let calls = effects.contains(Effects::CALLS) && !effects.contains(Effects::SEVERAL);
-        let of_mysql = self.upstream.connection.as_ref().is_some_and(|c| c.about.flavor == Flavor::MySql);
+        let of_mysql = self.upstream.connection().is_some_and(|c| c.about.flavor == Flavor::MySql);
         if calls && request.command != Command::StmtPrepare {
             legs.call = if of_mysql { Call::OfMySql } else { Call::OfMariaDb };
         }

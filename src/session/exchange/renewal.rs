@@ -40,7 +40,7 @@ impl<R: Runtime> Session<R> {
         if request.command == Command::StmtPrepare {
             return;
         }
-        let here = self.upstream.connection.as_ref().map(|connection| connection.about.server);
+        let here = self.upstream.connection().map(|connection| connection.about.server);
         // Account changes are replicated, so they affect all servers.
         let server = if request.class.kind == StatementKind::Ddl { None } else { here };
         self.context.pool.renew(server);

@@ -16,7 +16,7 @@ impl<R: Runtime> Session<R> {
     pub(in crate::session) async fn is_refused_midway(&mut self) -> bool {
         // The server's own words count, even if the probes have lost it meanwhile.
         self.client.handle.signal.lower(Signals::LOST);
-        if self.upstream.connection.is_none() {
+        if self.upstream.connection().is_none() {
             return false;
         }
         let mut chunk = Buf::default();
@@ -74,7 +74,7 @@ impl<R: Runtime> Session<R> {
             return false;
         }
         let longest = || {
-            let server = self.upstream.connection.as_ref()?.about.server;
+            let server = self.upstream.connection()?.about.server;
             self.context.topology.get().server(server)?.facts.as_ref()?.max_packet
         };
         !request.whole || longest().is_some_and(|longest| request.header.len >= longest)

@@ -17,7 +17,7 @@ impl<R: Runtime> Session<R> {
             return;
         };
         let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
-        let Some(connection) = &mut self.upstream.connection else { return };
+        let Some(connection) = self.upstream.connection_mut() else { return };
         let (flavor, here) = (connection.about.flavor, connection.about.thread());
         // Binary values are not converted to `character_set_results`, which may be utf16.
         let of = |name: &Vec<u8>| format!("CAST(@@session.{} AS BINARY)", String::from_utf8_lossy(name));
@@ -33,7 +33,7 @@ impl<R: Runtime> Session<R> {
             }
         }
         self.state.last.covered(here);
-        if let Some(connection) = self.upstream.connection.as_mut().filter(|c| c.has_known_state()) {
+        if let Some(connection) = self.upstream.connection_mut().filter(|c| c.has_known_state()) {
             connection.now_has(&self.state.carried);
         }
     }
@@ -46,7 +46,7 @@ impl<R: Runtime> Session<R> {
             return;
         }
         let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
-        let asked = match &mut self.upstream.connection {
+        let asked = match self.upstream.connection_mut() {
             Some(connection) => context.runtime.timeout(limit, connection.query(&question(&names))).await,
             None => None,
         };
@@ -63,7 +63,7 @@ impl<R: Runtime> Session<R> {
                 self.state.value_is(name, &literal);
             }
         }
-        if let Some(connection) = &mut self.upstream.connection {
+        if let Some(connection) = self.upstream.connection_mut() {
             connection.now_has(&self.state.carried);
             self.state.last.covered(connection.about.thread());
         }

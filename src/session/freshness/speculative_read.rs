@@ -139,7 +139,7 @@ impl<R: Runtime> Session<R> {
         self.context.buffers.give(chunk);
         self.state.answer = Answered::default();
         self.state.unpin(self.upstream.role, mem::take(&mut self.upstream.sent));
-        if let Some(connection) = &mut self.upstream.connection {
+        if let Some(connection) = self.upstream.connection_mut() {
             connection.end_exchange();
             // The connection's warnings and row counts belong to a statement that the client does not know
             // of.

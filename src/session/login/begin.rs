@@ -61,7 +61,7 @@ impl<R: Runtime> Session<R> {
         let context = self.context.clone();
         let role = if self.client.port == Port::Replica { Role::Replica } else { Role::Primary };
         let asked = context.runtime.timeout(SCHEMA_PATIENCE, self.restore_on_a_server(role)).await;
-        if let (Some(Ok(())), Some(connection)) = (asked, &self.upstream.connection) {
+        if let (Some(Ok(())), Some(connection)) = (asked, self.upstream.connection()) {
             self.state.begins_as(connection.status - StatusFlags::IN_TRANS - StatusFlags::IN_TRANS_READONLY);
         }
         self.upstream.release_after_statement(&mut self.state);
@@ -96,19 +96,19 @@ impl<R: Runtime> Session<R> {
     /// is an error.
     pub(super) async fn restore_here(&mut self, asks: bool) -> Result<(), StatementError> {
         let (state, insert_id) = (self.state.carried.clone(), Some(0));
-        if let Some(connection) = &mut self.upstream.connection {
-            connection.become_session(&state, insert_id, &mut self.upstream.prelude);
+        if let Some((connection, prelude)) = self.upstream.with_prelude() {
+            connection.become_session(&state, insert_id, prelude);
             if asks {
-                connection.select_again(&state, &mut self.upstream.prelude);
+                connection.select_again(&state, prelude);
             }
         }
         let said = !self.upstream.prelude.is_empty();
         match self.upstream.send_prelude_of_state(self.may_leave()).await? {
             Restored::Ready => {
-                if let Some(connection) = self.upstream.connection.as_mut().filter(|_| said) {
+                if let Some(connection) = self.upstream.connection_mut().filter(|_| said) {
                     connection.has_past = false;
                 }
-                let refused = self.upstream.connection.as_ref().and_then(|c| c.refused_schema());
+                let refused = self.upstream.connection().and_then(|c| c.refused_schema());
                 match refused.filter(|_| asks) {
                     Some((error, _)) => Err(StatementError::Tell(Failure::Server(error.clone()))),
                     None => Ok(()),

@@ -404,9 +404,9 @@ impl<R: Runtime> Session<R> {
     /// Resets the connection on which the client itself logged in.
     pub(in crate::session) async fn reset_own(&mut self, role: Role) -> Result<(), StatementError> {
         if self.take_for(role, &Freshness::Unasked)
-            && let Some(connection) = &mut self.upstream.connection
+            && let Some((connection, prelude)) = self.upstream.with_prelude()
         {
-            connection.reset(&mut self.upstream.prelude);
+            connection.reset(prelude);
             if let Restored::Ready = self.upstream.send_prelude(false).await? {
                 return Ok(());
             }

@@ -51,9 +51,9 @@ impl<R: Runtime> Session<R> {
             return;
         }
         let name = self.next_mark();
-        let Some(connection) = &mut self.upstream.connection else { return };
+        let Some((connection, prelude)) = self.upstream.with_prelude() else { return };
         if connection.about.flavor == Flavor::MySql {
-            connection.mark(name, &mut self.upstream.prelude);
+            connection.mark(name, prelude);
         }
     }
 

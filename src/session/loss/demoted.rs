@@ -88,7 +88,7 @@ impl<R: Runtime> Session<R> {
     /// True if the server in use is no longer the primary, although the session acquired it as the primary.
     #[inline]
     pub(in crate::session) fn is_late(&self) -> bool {
-        self.client.handle.servers.attached.get().is_some_and(|here| {
+        self.client.handle.servers.attached().is_some_and(|here| {
             self.context.topology.primary() != Some(here.server) && self.context.has_demoted(here)
         })
     }
@@ -109,7 +109,7 @@ impl<R: Runtime> Session<R> {
         let message =
             b"The server is running with the --read-only option so it cannot execute this statement";
         let error = ServerError::new(ER_OPTION_PREVENTS_STATEMENT, message);
-        match self.client.handle.servers.attached.get() {
+        match self.client.handle.servers.attached() {
             Some(here) => Outcome::Refused(error, here.server),
             None => Outcome::Again,
         }
@@ -143,7 +143,7 @@ impl<R: Runtime> Session<R> {
         late: Option<Box<Late>>,
         request: &RequestHead,
     ) -> Result<bool, StatementError> {
-        let Some(here) = self.client.handle.servers.attached.get() else { return Ok(true) };
+        let Some(here) = self.client.handle.servers.attached() else { return Ok(true) };
         let late = late.map(|late| *late).unwrap_or_default();
         let access = DataAccess::of(self.upstream.role, request);
         let reported = late.set.filter(|set| !set.is_empty());
@@ -268,8 +268,8 @@ impl<R: Runtime> Session<R> {
         for _ in 0..MAX_PRIMARIES {
             self.attach(Role::Primary, &Freshness::Unasked).await?;
             let carried = self.state.carried.clone();
-            if let Some(connection) = &mut self.upstream.connection {
-                connection.become_session(&carried, None, &mut self.upstream.prelude);
+            if let Some((connection, prelude)) = self.upstream.with_prelude() {
+                connection.become_session(&carried, None, prelude);
             }
             let ready = matches!(self.upstream.send_prelude(self.may_leave()).await?, Restored::Ready);
             match if ready { self.not_all_is_transactional().await } else { Some(super::replay::Again::Lost) }

@@ -35,7 +35,7 @@ impl<R: Runtime> Context<R> {
             // If a session only keeps a connection there, its account's grants are asked for before the
             // session continues.
             let wanted = |at: &Attached| {
-                let writes = handle.servers.attached.get() == Some(*at)
+                let writes = handle.servers.attached() == Some(*at)
                     && handle.servers.data_access.get() != DataAccess::Reads;
                 demoted(at) && (writes || self.passes(&user).is_none())
             };
@@ -115,7 +115,7 @@ impl<R: Runtime> Context<R> {
 
     /// True if the statement that this session has under way on this server must be ended.
     fn to_end(&self, handle: &Handle, login: &Login, server: ServerId) -> bool {
-        let Some(here) = handle.servers.attached.get().filter(|here| here.server == server) else {
+        let Some(here) = handle.servers.attached().filter(|here| here.server == server) else {
             return false;
         };
         let writes = handle.servers.data_access.get() != DataAccess::Reads;
@@ -159,7 +159,7 @@ impl<R: Runtime> Context<R> {
 }
 
 async fn end_write<S: Stream>(connection: &mut Connection<S>, handle: &Handle) {
-    let Some(here) = handle.servers.attached.get() else { return };
+    let Some(here) = handle.servers.attached() else { return };
     handle.servers.demoted.set(Some(here));
     let under_way = KillUnderWay::begin(handle, here);
     let killed = connection.query(&format!("KILL QUERY {}", here.thread_id)).await;

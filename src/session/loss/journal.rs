@@ -51,7 +51,7 @@ impl<R: Runtime> Session<R> {
     }
 
     fn begin_journal(&mut self) {
-        let Some(connection) = &self.upstream.connection else { return };
+        let Some(connection) = self.upstream.connection() else { return };
         let about = &connection.about;
         if self.context.live.borrow().failover.replay == Replay::Off
             || self.state.held(Role::Primary).is_some()

@@ -109,7 +109,7 @@ impl<R: Runtime> Session<R> {
                     break;
                 }
                 Ok(Again::Lost) => {
-                    if let Some(connection) = &self.upstream.connection {
+                    if let Some(connection) = self.upstream.connection() {
                         self.context.outside.kick(connection.about.server);
                     }
                     self.upstream.server_lost();
@@ -160,9 +160,9 @@ impl<R: Runtime> Session<R> {
         };
         // The signal was about the old server.
         self.client.handle.signal.lower(Signals::LOST);
-        let Some(connection) = &mut self.upstream.connection else { return Ok(Again::Lost) };
-        connection.close_statements(&mut self.upstream.prelude);
-        connection.become_session(&journal.carried, Some(insert_id), &mut self.upstream.prelude);
+        let Some((connection, prelude)) = self.upstream.with_prelude() else { return Ok(Again::Lost) };
+        connection.close_statements(prelude);
+        connection.become_session(&journal.carried, Some(insert_id), prelude);
         if let Restored::Broken = self.upstream.send_prelude(self.may_leave()).await? {
             return Ok(Again::Lost);
         }
@@ -249,7 +249,7 @@ impl<R: Runtime> Session<R> {
     fn is_of_galera(&self) -> bool {
         let snapshot = self.context.topology.get();
         let server =
-            self.upstream.connection.as_ref().and_then(|connection| snapshot.server(connection.about.server));
+            self.upstream.connection().and_then(|connection| snapshot.server(connection.about.server));
         server.and_then(|server| server.member).is_some_and(|member| member.group == Group::Galera)
     }
 
@@ -268,7 +268,7 @@ impl<R: Runtime> Session<R> {
                 Err(stopped) => return stopped,
             },
         };
-        let Some(connection) = &mut self.upstream.connection else { return Again::Lost };
+        let Some(connection) = self.upstream.connection_mut() else { return Again::Lost };
         connection.set_insert_id(None);
         if made {
             self.state.insert.connection = Some(connection.about.thread());
@@ -300,7 +300,7 @@ impl<R: Runtime> Session<R> {
         out.extend_from_slice(&in_front);
         out.extend_from_slice(&packet);
         let shape = entry.command.response_to(packet.get(PacketHeader::LEN..).unwrap_or_default());
-        let Some(connection) = &mut self.upstream.connection else { return Ok(None) };
+        let Some(connection) = self.upstream.connection_mut() else { return Ok(None) };
         connection.begins();
         let (legs, status) =
             (Legs::new(connection.about.capabilities, self.client.capabilities), connection.status);
@@ -339,7 +339,7 @@ impl<R: Runtime> Session<R> {
             }
         }
         self.context.buffers.give(chunk);
-        if let Some(connection) = &mut self.upstream.connection {
+        if let Some(connection) = self.upstream.connection_mut() {
             connection.end_exchange();
             connection.has_past = false;
         }
@@ -349,7 +349,7 @@ impl<R: Runtime> Session<R> {
     /// Runs a query of the proxy's own, and returns the first value of its answer.
     async fn ask(&mut self, sql: &str) -> Result<Option<Vec<u8>>, Again> {
         let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
-        let Some(connection) = &mut self.upstream.connection else { return Err(Again::Lost) };
+        let Some(connection) = self.upstream.connection_mut() else { return Err(Again::Lost) };
         match context.runtime.timeout(limit, connection.query(sql)).await {
             Some(Ok(sets)) => {
                 let value = sets.into_iter().next().and_then(|set| set.rows.into_iter().next());
@@ -369,7 +369,7 @@ impl<R: Runtime> Session<R> {
     /// Asks once for each change of the servers' roles; other sessions wait for that answer. Returns Some if
     /// the transaction cannot go on here.
     pub(in crate::session) async fn not_all_is_transactional(&mut self) -> Option<Again> {
-        let about = &self.upstream.connection.as_ref()?.about;
+        let about = &self.upstream.connection()?.about;
         let user = about.user.clone();
         let roles = self.context.topology.get().roles_version;
         let known = self.context.engines.borrow_mut().of(roles, &user);
@@ -401,7 +401,7 @@ impl<R: Runtime> Session<R> {
 
     /// Continues the transaction on the new connection, where it is now open as it was on the old connection.
     fn resume_transaction(&mut self, mut journal: Box<Journal>) {
-        let Some(connection) = &mut self.upstream.connection else { return };
+        let Some(connection) = self.upstream.connection_mut() else { return };
         let here = connection.about.thread();
         let before = Some(journal.connection);
         self.state.last.moved(journal.connection, here);

@@ -38,7 +38,7 @@ impl<R: Runtime> Session<R> {
         // A driver may learn only now that the request was not sent. (The file of LOAD DATA LOCAL is written behind it.)
         let in_one_write = request.whole && !request.class.may_load_local_file();
         let sent = sent && (forwarded || !in_one_write || !self.upstream.never_left());
-        let server = self.upstream.connection.as_ref().map(|connection| connection.about.server);
+        let server = self.upstream.connection().map(|connection| connection.about.server);
         if let Some(server) = server {
             self.context.outside.kick(server);
             if self.upstream.role == Role::Replica {
@@ -48,7 +48,7 @@ impl<R: Runtime> Session<R> {
         let role = self.upstream.role;
         let open = self.has_open(role);
         let commits = sent && (may_end_transaction(request) || self.state.is_perhaps_over());
-        let mark = self.upstream.connection.as_mut().and_then(|connection| connection.mark.take());
+        let mark = self.upstream.connection_mut().and_then(|connection| connection.mark.take());
         self.upstream.server_lost();
         // The state that the statement itself would have left does not exist.
         let leaves = !self.upstream.sent.is_empty();
@@ -197,7 +197,7 @@ impl<R: Runtime> Session<R> {
         walker: &ResponseWalker,
         request: &mut Request,
     ) -> Result<Outcome, Close> {
-        let server = self.upstream.connection.as_ref().map(|c| c.about.server);
+        let server = self.upstream.connection().map(|c| c.about.server);
         let name = server.and_then(|id| self.context.topology.get().server(id).map(|s| s.name.clone()));
         tracing::warn!(id = self.client.handle.id, peer = %self.client.handle.peer.get(), server = name.as_deref().unwrap_or_default(), error = %fault, "a server broke the protocol");
         self.context.buffers.give(std::mem::take(chunk));

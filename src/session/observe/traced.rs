@@ -86,7 +86,7 @@ impl<R: Runtime> Session<R> {
     #[inline]
     pub(in crate::session) fn begin_try(&mut self) {
         if self.client.trace.is_some() {
-            let server = self.upstream.connection.as_ref().map(|connection| connection.about.server);
+            let server = self.upstream.connection().map(|connection| connection.about.server);
             let step = self.client.begin_step(TraceStep::Server);
             self.name_server(step, server);
         }

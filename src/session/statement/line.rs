@@ -120,7 +120,7 @@ impl<R: Runtime> Session<R> {
     /// Records which server's data the session has seen.
     #[inline]
     fn note_seen(&mut self, freshness: &Freshness) {
-        if let Some(attached) = self.client.handle.servers.attached.get() {
+        if let Some(attached) = self.client.handle.servers.attached() {
             self.reads.note_seen(attached.server, self.upstream.role, self.state.answer.rows, freshness);
         }
     }

@@ -80,7 +80,7 @@ impl<R: Runtime> Session<R> {
         let names = text.and_then(|text| opaque_relations(text, self.readings(), &calls));
         let Some(question) = names.and_then(|names| question(&names, &schema)) else { return Some(false) };
         let limit = self.context.live().timeouts.connect;
-        let connection = self.upstream.connection.as_mut()?;
+        let connection = self.upstream.connection_mut()?;
         let asking = async {
             connection.settle().await.ok()?;
             match connection.query(&question).await {
@@ -96,7 +96,7 @@ impl<R: Runtime> Session<R> {
     /// privileges the server does not show may have any.
     async fn ask_powers(&mut self) -> Option<bool> {
         let limit = self.context.live().timeouts.connect;
-        let connection = self.upstream.connection.as_mut()?;
+        let connection = self.upstream.connection_mut()?;
         let flavor = connection.about.flavor;
         let asking = async {
             connection.settle().await.ok()?;

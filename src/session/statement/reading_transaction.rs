@@ -34,7 +34,7 @@ impl<R: Runtime> Session<R> {
             return Ok(Outcome::NotCommitted);
         }
         let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
-        if let Some(connection) = &mut self.upstream.connection {
+        if let Some(connection) = self.upstream.connection_mut() {
             // If the connection fails here, the statement after it fails, too.
             let _ = context.runtime.timeout(limit, connection.query("ROLLBACK")).await;
         }
@@ -46,7 +46,7 @@ impl<R: Runtime> Session<R> {
         let chains = request.class.effects.contains(Effects::BEGINS);
         let sql = if chains { "ROLLBACK AND CHAIN" } else { "ROLLBACK" };
         let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
-        let asked = match &mut self.upstream.connection {
+        let asked = match self.upstream.connection_mut() {
             Some(connection) => context.runtime.timeout(limit, connection.query(sql)).await,
             None => None,
         };
@@ -100,8 +100,8 @@ impl<R: Runtime> Session<R> {
     /// Puts the begin of a transaction that only reads in front of the statement, on the primary.
     pub(in crate::session) fn begin_reading_on_primary(&mut self) {
         self.state.transaction.reading -= ReadingTransactions::BEGINS;
-        if let Some(connection) = &mut self.upstream.connection {
-            connection.begin_reading(&mut self.upstream.prelude);
+        if let Some((connection, prelude)) = self.upstream.with_prelude() {
+            connection.begin_reading(prelude);
             self.state.begins_reading_on_primary();
         }
     }
@@ -116,7 +116,7 @@ impl<R: Runtime> Session<R> {
         }
         let limit = self.context.live.borrow().timeouts.connect;
         let context = self.context.clone();
-        let ended = match &mut self.upstream.connection {
+        let ended = match self.upstream.connection_mut() {
             Some(connection) => context.runtime.timeout(limit, connection.query("ROLLBACK")).await,
             None => None,
         };

@@ -31,7 +31,7 @@ impl<R: Runtime> Session<R> {
         let legs = Legs::new(Capabilities::empty(), self.client.capabilities);
         let nothing_yet =
             ResponseWalker::new(request.command.response(), legs, seq, self.state.transaction.status);
-        let Some(here) = self.client.handle.servers.attached.get() else { return Ok(()) };
+        let Some(here) = self.client.handle.servers.attached() else { return Ok(()) };
         self.context.outside.kick(here.server);
         let goes = move |snapshot: &Snapshot| {
             let left = !here.read_only && snapshot.primary != Some(here.server);
@@ -56,7 +56,7 @@ impl<R: Runtime> Session<R> {
                 // The error is an ordinary answer, after which the connection breaks; a transaction may be
                 // over with it. If the connection does not break, a SIGNAL statement raised the error.
                 let open = result.is_ok()
-                    && self.upstream.connection.as_mut().is_some_and(|c| self.context.pool.is_alive(c));
+                    && self.upstream.connection_mut().is_some_and(|c| self.context.pool.is_alive(c));
                 self.state.answer =
                     Answered { error: Some(AnswerError::Other), ended: !open, ..Answered::default() };
                 if !open {

@@ -26,7 +26,7 @@ impl<R: Runtime> Session<R> {
         match prepared {
             // Meanwhile its server may have been deposed, and have come back.
             Ok(Restored::Ready)
-                if self.client.handle.servers.attached.get().is_some_and(|a| self.context.is_good(a)) =>
+                if self.client.handle.servers.attached().is_some_and(|a| self.context.is_good(a)) =>
             {
                 return Ok(true);
             }
@@ -107,7 +107,7 @@ impl<R: Runtime> Session<R> {
 
     /// True if the connection in use permits several statements where the session's client forbade them, or the other way round.
     fn option_differs(&self) -> bool {
-        let connection = self.upstream.connection.as_ref();
+        let connection = self.upstream.connection();
         connection.is_some_and(|connection| connection.several != self.permits_several())
     }
 
@@ -117,8 +117,7 @@ impl<R: Runtime> Session<R> {
     async fn option_leaves_class(&mut self, command: Command) {
         self.learn_insert_id().await;
         let several = self.permits_several();
-        if let Some(connection) = self.upstream.connection.as_mut().filter(|_| command == Command::SetOption)
-        {
+        if let Some(connection) = self.upstream.connection_mut().filter(|_| command == Command::SetOption) {
             connection.permits(several);
         }
     }
@@ -126,13 +125,13 @@ impl<R: Runtime> Session<R> {
     /// True if the connection in use, to the primary, is closed behind the statement.
     pub(in crate::session) fn closes_behind_statement(&mut self) -> bool {
         let is_free = self.upstream.role == Role::Primary && self.state.pins.on(Role::Primary).is_empty();
-        let connection = self.upstream.connection.as_mut().filter(|_| is_free);
+        let connection = self.upstream.connection_mut().filter(|_| is_free);
         connection.is_some_and(|c| c.closes_after_session || c.stream.is_worn())
     }
 
     /// Asks the connection in use for the session's insert id, if only this connection knows it.
     pub(in crate::session) async fn learn_insert_id(&mut self) {
-        let Some(connection) = &mut self.upstream.connection else { return };
+        let Some(connection) = self.upstream.connection_mut() else { return };
         let insert = &self.state.insert;
         if insert.id.get() == InsertId::OnConnection && insert.connection == Some(connection.about.thread()) {
             let limit = self.context.live.borrow().timeouts.connect;
