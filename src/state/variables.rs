@@ -135,11 +135,31 @@ impl SessionState {
             learnt && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
         };
         let names = self.trackers.unreported.on(Role::Primary, Whose::System).names()?;
-        (!names.is_empty() && names.iter().all(plain)).then(|| names.to_vec())
+        let known: Vec<_> = names.iter().filter(|name| plain(name)).cloned().collect();
+        (!known.is_empty()).then_some(known)
     }
 
-    /// Notes the value of a variable for which the proxy asked the connection.
-    pub fn variable_is(&mut self, name: &[u8], value: &[u8], flavor: Flavor) {
+    /// Returns those variables by which servers read texts whose values only the connection for this role knows. None if the
+    /// question for them would disturb state of the session.
+    pub fn reading_to_ask(&mut self, role: Role) -> Option<Vec<&'static [u8]>> {
+        const READING: [&[u8]; 5] = [
+            b"sql_mode",
+            b"character_set_client",
+            b"character_set_results",
+            b"character_set_connection",
+            b"collation_connection",
+        ];
+        if !self.pins.on(role).has(Pin::Variable) {
+            return Some(Vec::new());
+        }
+        let unknown = self.trackers.unreported.on(role, Whose::System).names();
+        let is_unknown = |name: &&[u8]| unknown.is_none_or(|names| names.iter().any(|n| n == name));
+        let names: Vec<_> = READING.into_iter().filter(is_unknown).collect();
+        (names.is_empty() || !self.pins.on(role).has(Pin::NextTransaction)).then_some(names)
+    }
+
+    /// Notes the value of a variable for which the proxy asked the connection for this role.
+    pub fn variable_is(&mut self, role: Role, name: &[u8], value: &[u8], flavor: Flavor) {
         let before = self.carried.clone();
         let carried = Rc::make_mut(&mut self.carried);
         let known = match name {
@@ -152,7 +172,9 @@ impl SessionState {
         if known {
             self.known_variable(name);
         }
-        self.meaning_changed(Role::Primary, &before);
+        self.texts.reading.reported(name, value);
+        self.texts.options = self.options_of_now();
+        self.meaning_changed(role, &before);
     }
 
     /// Notes that the value of a system variable is known, and removes the pin if it was the last unknown

@@ -1,12 +1,14 @@
 //! Asks a connection for values that only this connection knows. What a transaction on a replica left there
 //! (user variables, an insert id) is asked for once the transaction is over, so that the primary can have it.
 
-use crate::backend::{ColumnType, is_collation_of, write_name};
+use crate::backend::{ColumnType, ServerError, is_collation_of, write_name};
+use crate::client::{Failure, StatementError};
 use crate::net::Runtime;
 use crate::session::Session;
 use crate::session::fresh::Freshness;
 use crate::state::INSERT_ID;
 use crate::terms::Role;
+use crate::wire::error_code::ER_NEED_REPREPARE;
 
 impl<R: Runtime> Session<R> {
     /// Asks the primary's connection, which is in use, for variables that were set to a value that only the
@@ -16,11 +18,32 @@ impl<R: Runtime> Session<R> {
         else {
             return;
         };
+        let names: Vec<_> = names.iter().map(Vec::as_slice).collect();
+        self.ask_for_variables(&names).await;
+    }
+
+    /// Asks the connection in use how it reads texts, if only this connection knows: a statement that is prepared there under
+    /// other settings needs to have these set again.
+    pub(in crate::session) async fn learn_reading(&mut self) -> Result<(), StatementError> {
+        let Some(names) = self.state.reading_to_ask(self.upstream.role) else {
+            // What a server says of a statement that it can no longer prepare.
+            let err = ServerError::new(ER_NEED_REPREPARE, b"Prepared statement needs to be re-prepared");
+            return Err(StatementError::Tell(Failure::Server(err)));
+        };
+        if !names.is_empty() {
+            self.ask_for_variables(&names).await;
+        }
+        Ok(())
+    }
+
+    /// Asks the connection in use for the values of system variables.
+    async fn ask_for_variables(&mut self, names: &[&[u8]]) {
         let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
+        let role = self.upstream.role;
         let Some(connection) = self.upstream.connection_mut() else { return };
         let (flavor, here) = (connection.about.flavor, connection.about.thread());
         // Binary values are not converted to `character_set_results`, which may be utf16.
-        let of = |name: &Vec<u8>| format!("CAST(@@session.{} AS BINARY)", String::from_utf8_lossy(name));
+        let of = |name: &&[u8]| format!("CAST(@@session.{} AS BINARY)", String::from_utf8_lossy(name));
         let all = names.iter().map(of);
         let question = format!("SELECT {} LIMIT 1", all.collect::<Vec<_>>().join(","));
         let Some(Ok(sets)) = context.runtime.timeout(limit, connection.query(&question)).await else {
@@ -28,8 +51,10 @@ impl<R: Runtime> Session<R> {
         };
         let row = sets.into_iter().next().and_then(|set| set.rows.into_iter().next()).unwrap_or_default();
         for (name, value) in names.iter().zip(row) {
-            if let Some(value) = value {
-                self.state.variable_is(name, &value, flavor);
+            // Without `character_set_results`, nothing is converted.
+            let none = (*name == b"character_set_results").then(Vec::new);
+            if let Some(value) = value.or(none) {
+                self.state.variable_is(role, name, &value, flavor);
             }
         }
         self.state.last.covered(here);

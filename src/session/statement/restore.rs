@@ -92,7 +92,8 @@ impl<R: Runtime> Session<R> {
     /// error is raised on the connection first, so that the server decides. A COM_INIT_DB adds its own.
     /// (MySQL adds an error to one that a refused command left, and not to one that a statement raised.)
     fn may_keep_own_diagnostics(&self, request: &RequestHead) -> bool {
-        let has_text = request.command == Command::Query || request.command.executes();
+        let has_text =
+            [Command::Query, Command::StmtPrepare].contains(&request.command) || request.command.executes();
         self.state.texts.of_mariadb
             && self.state.diagnostics.are_own()
             && (request.command == Command::InitDb
@@ -161,6 +162,7 @@ impl<R: Runtime> Session<R> {
     async fn prepare_here(&mut self, request: &RequestHead) -> Result<Restored, StatementError> {
         match self.state.statements.peek(request.statement).map(|p| p.text.clone()) {
             Some(text) => {
+                self.learn_reading().await?;
                 if self.client.port == Port::Replica
                     && let Verdict::Refused(refusal) = self.judge_prepared(&text.text, &text.under)
                 {

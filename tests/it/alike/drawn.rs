@@ -38,6 +38,8 @@ struct Known {
     why: &'static str,
 }
 
+const SETS_BY_EXPRESSION: &str = "the value of an expression for a tracker of EOF packets' flag is not known";
+
 const BOTH: &[Kind] = &[Kind::MariaDb, Kind::MySql];
 const MYSQL: &[Kind] = &[Kind::MySql];
 const MARIADB: &[Kind] = &[Kind::MariaDb];
@@ -51,7 +53,7 @@ const REFUSED_DEFINITION: &str = "a refused definition ends a transaction, which
                                   of the proxy's own questions";
 
 /// They are counted, and printed at the end. The rest of such a session is not compared.
-const KNOWN: [Known; 19] = [
+const KNOWN: [Known; 24] = [
     Known {
         kinds: BOTH,
         step: "SELECT",
@@ -170,6 +172,41 @@ const KNOWN: [Known; 19] = [
         behind: &[],
         parts: [r"\x01", r"\x010"],
         why: "MariaDB gives a new session the FOUND_ROWS() of the thread's session before",
+    },
+    Known {
+        kinds: MARIADB,
+        step: "S",
+        behind: &["SET session_track_state_change = @b"],
+        parts: [r"\x80", r"\xc0"],
+        why: SETS_BY_EXPRESSION,
+    },
+    Known {
+        kinds: MARIADB,
+        step: "S",
+        behind: &["SET session_track_state_change = @b"],
+        parts: [r"\x00", r"@"],
+        why: SETS_BY_EXPRESSION,
+    },
+    Known {
+        kinds: MARIADB,
+        step: "SET STATEMENT",
+        behind: &["SET session_track"],
+        parts: [r"@ | ", r"\x00 | "],
+        why: "the EOF packet in front of the rows of a SET STATEMENT says that state has changed",
+    },
+    Known {
+        kinds: MARIADB,
+        step: "SHOW COUNT(*) WARNINGS",
+        behind: &["RESIGNAL"],
+        parts: [r"\x011", r"\x012"],
+        why: "MariaDB sometimes counts a warning at a login",
+    },
+    Known {
+        kinds: MYSQL,
+        step: "",
+        behind: &["SET session_track_state_change"],
+        parts: [r"\x03\x02\x011", r"\x00\x00\x00"],
+        why: "MySQL's next OK packet says that a result changed state, to a client whose results end with EOF packets",
     },
     Known {
         kinds: MYSQL,

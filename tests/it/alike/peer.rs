@@ -30,6 +30,9 @@ const COM_RESET_CONNECTION: u8 = 31;
 /// The number with which MariaDB executes what was prepared last.
 const LAST_PREPARED: u32 = u32::MAX;
 /// The answer to a request for a file.
+/// How errors about a prepared statement begin, in front of its number.
+const STATEMENT_ERRORS: [&str; 2] = ["The statement", "Unknown prepared statement handler"];
+
 const FILE: &[u8] = b"71\tseven\n72\t\\N\n73\tx\tmore\n71\tagain\n";
 
 /// Returns the capability of this name; 0 for other words.
@@ -242,12 +245,26 @@ impl Peer {
         if matches!(packet.first(), Some(0 | 0xfe)) && self.track && !self.rows.contains(&at) {
             sort_variables(&mut packet);
         }
+        if self.rows.contains(&at) {
+            self.level_numbers(&mut packet);
+        }
         let mut text = packet.escape_ascii().to_string();
         // An error packet, or a row of SHOW WARNINGS.
         for (id, what) in self.ids.iter().flat_map(|id| [(id, "handler"), (id, "statement")]) {
             text = text.replace(&format!("{what} ({id})"), &format!("{what} (#)"));
         }
         text
+    }
+
+    /// Makes the value of a row that is an error's text as long as if the number of the statement in it had one digit.
+    fn level_numbers(&self, packet: &mut [u8]) {
+        for (id, begin) in self.ids.iter().flat_map(|id| STATEMENT_ERRORS.map(|begin| (id, begin))) {
+            let text = format!("{begin} ({id})");
+            let at = packet.windows(text.len()).position(|window| window == text.as_bytes());
+            if let Some(length) = at.and_then(|at| packet.get_mut(at.checked_sub(1)?)) {
+                *length -= u8::try_from(id.to_string().len() - 1).expect("an id has a few digits");
+            }
+        }
     }
 
     /// COM_STMT_EXECUTE with these parameters, as many as the statement has: integers, numbers with a point, strings, NULL, or
