@@ -242,8 +242,9 @@ impl<R: Runtime> Session<R> {
         self.adds_refused_elsewhere(request);
         if request.command == Command::StmtPrepare {
             // A prepare changes nothing: the effects of the text occur when it is executed.
-            let opens_none = request.class.effects & Effects::OPENS_NO_TABLE;
-            let class = StatementClass { effects: PREPARED.effects | opens_none, ..PREPARED };
+            let about_diagnostics =
+                request.class.effects & Effects::OPENS_NO_TABLE.union(Effects::READS_DIAGNOSTICS);
+            let class = StatementClass { effects: PREPARED.effects | about_diagnostics, ..PREPARED };
             self.state.done(self.upstream.role, &class, None, PinSet::default());
         } else {
             self.state.done(self.upstream.role, &request.class, text, self.upstream.sent);
@@ -354,6 +355,8 @@ impl<R: Runtime> Session<R> {
             if let Some(connection) = self.upstream.connection_mut() {
                 connection.end_exchange();
                 connection.ran(request.class.unexplained());
+                // The client does not get this error, and asks elsewhere for another's.
+                connection.leaves_diagnostics = true;
             }
             self.state.answer = Answered::default();
             self.state.unpin(self.upstream.role, std::mem::take(&mut self.upstream.sent));
@@ -365,7 +368,6 @@ impl<R: Runtime> Session<R> {
             RetryRoute::ToPrimary | RetryRoute::AsIfLost => {
                 if let Some(connection) = self.upstream.connection_mut() {
                     let here = connection.about.thread();
-                    connection.leaves_diagnostics |= self.state.adds_warning(&request.class);
                     self.state.adds_before_leaving(self.upstream.role, &request.class, here);
                 }
                 self.upstream.release_after_statement(&mut self.state);
