@@ -7,7 +7,7 @@ use crate::net::Runtime;
 use crate::session::Session;
 use crate::session::fresh::Freshness;
 use crate::state::INSERT_ID;
-use crate::terms::Role;
+use crate::terms::{Port, Role};
 use crate::wire::error_code::ER_NEED_REPREPARE;
 
 impl<R: Runtime> Session<R> {
@@ -23,17 +23,21 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Asks the connection in use how it reads texts, if only this connection knows: a statement that is prepared there under
-    /// other settings needs to have these set again.
+    /// other settings needs to have these set again. What a replica says of them may not reach the primary.
     pub(in crate::session) async fn learn_reading(&mut self) -> Result<(), StatementError> {
-        let Some(names) = self.state.reading_to_ask(self.upstream.role) else {
-            // What a server says of a statement that it can no longer prepare.
-            let err = ServerError::new(ER_NEED_REPREPARE, b"Prepared statement needs to be re-prepared");
-            return Err(StatementError::Tell(Failure::Server(err)));
-        };
-        if !names.is_empty() {
-            self.ask_for_variables(&names).await;
+        let (role, port) = (self.upstream.role, self.client.port);
+        match self.state.reading_to_ask(role) {
+            Some(names) if names.is_empty() => Ok(()),
+            Some(names) if role == Role::Primary || port == Port::Replica => {
+                self.ask_for_variables(&names).await;
+                Ok(())
+            }
+            Some(_) | None => {
+                // What a server says of a statement that it can no longer prepare.
+                let err = ServerError::new(ER_NEED_REPREPARE, b"Prepared statement needs to be re-prepared");
+                Err(StatementError::Tell(Failure::Server(err)))
+            }
         }
-        Ok(())
     }
 
     /// Asks the connection in use for the values of system variables.
