@@ -135,8 +135,7 @@ impl SessionState {
             learnt && name.iter().all(|b| b.is_ascii_alphanumeric() || *b == b'_')
         };
         let names = self.trackers.unreported.on(Role::Primary, Whose::System).names()?;
-        let known: Vec<_> = names.iter().filter(|name| plain(name)).cloned().collect();
-        (!known.is_empty()).then_some(known)
+        (!names.is_empty() && names.iter().all(plain)).then(|| names.to_vec())
     }
 
     /// Returns those variables by which servers read texts whose values only the connection for this role knows. None if the
