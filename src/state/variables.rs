@@ -26,10 +26,14 @@ pub const INSERT_ID: &[u8] = b"LAST_INSERT_ID()";
 impl SessionState {
     /// Notes that only the connection for this role knows the value of this system variable.
     pub(super) fn unreported_variable(&mut self, role: Role, name: &[u8]) {
-        Rc::make_mut(&mut self.carried).forget_variable(name);
-        self.trackers.unreported.on(role, Whose::System).add(name);
+        // Each of the two sets the other.
+        let names = if CONNECTION.contains(&name) { &CONNECTION[..] } else { &[name] };
+        for name in names {
+            Rc::make_mut(&mut self.carried).forget_variable(name);
+            self.trackers.unreported.on(role, Whose::System).add(name);
+            self.reading_unreported(Some(name));
+        }
         self.pin(role, Pin::Variable);
-        self.reading_unreported(Some(name));
     }
 
     /// Notes that only the connection for this role knows the values of variables with unknown names.
@@ -259,9 +263,8 @@ impl SessionState {
                 b"identity",
             ];
             if CONNECTION.contains(&&*one.name) {
-                // Each of the two sets the other.
                 self.trackers.by_names = false;
-                CONNECTION.into_iter().for_each(|name| self.unreported_variable(role, name));
+                self.unreported_variable(role, &one.name);
             } else if !others.contains(&&*one.name) {
                 self.given(role, &one.name, one.given);
             }

@@ -2,6 +2,7 @@
 //! proxy must answer each command as a server answers it directly, and leave the same rows. `PREPARED=100` plays that many
 //! sessions on each server, `POINTSMAN_SEED=7` begins with that seed.
 
+mod again;
 mod peer;
 
 use crate::dialogue::{patient, readers_are, refused, value};

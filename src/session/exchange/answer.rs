@@ -355,7 +355,7 @@ impl<R: Runtime> Session<R> {
             if let Some(connection) = self.upstream.connection_mut() {
                 connection.end_exchange();
                 connection.ran(request.class.unexplained());
-                // The client does not get this error, and asks elsewhere for another's.
+                // The error stays in this connection's list, and the client never gets it.
                 connection.leaves_diagnostics = true;
             }
             self.state.answer = Answered::default();

@@ -85,7 +85,7 @@ impl<R: Runtime> Session<R> {
     pub(in crate::session) async fn settle_long_data(&mut self) -> Result<(), Close> {
         let (unread, early) = (self.measured.unread.take(), self.measured.early.take());
         let settled = match early {
-            // The write failed, at the request's last bytes or before: what the server said is read.
+            // A write failed, of the request's last bytes or of others, and the server's answer was read then.
             Some((_, chunk)) => self.upstream.first_packet(&mut self.client, chunk).await,
             None => self.upstream.still_reads(&mut self.client).await,
         };

@@ -342,6 +342,8 @@ impl<R: Runtime> Session<R> {
         if let Some(connection) = self.upstream.connection_mut() {
             connection.end_exchange();
             connection.has_past = false;
+            // The client got its warnings or its error from another connection.
+            connection.leaves_diagnostics = true;
         }
         Ok(Some((witness.summary.finish(), witness.refused)))
     }
