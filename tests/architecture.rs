@@ -288,6 +288,17 @@ fn bare_error_codes(sources: &[Source]) -> Vec<String> {
     found
 }
 
+/// What KILL and `/sessions` see of a session's server connections has one writer: where the connections are.
+#[test]
+fn what_is_shown_of_connections_is_written_by_their_owner() {
+    const OWNER: &str = "src/upstream/links.rs";
+    let writes =
+        |source: &&Source| [".show_in_use(", ".show_kept("].iter().any(|call| source.code.contains(call));
+    let sources = sources();
+    let writers: Vec<_> = sources.iter().filter(writes).map(|source| source.path.as_str()).collect();
+    assert_eq!(writers, [OWNER]);
+}
+
 /// For the eye: what is large. `make lint` shows it.
 #[test]
 #[allow(clippy::print_stdout)] // That is what it is for.

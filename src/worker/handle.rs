@@ -118,13 +118,13 @@ impl Servers {
         self.kept.of(role).get()
     }
 
-    /// Shows the connection that the session has taken into use, or that it has none. Only the owner of the connections calls this.
+    /// Shows the connection that the session has taken into use, or that it has none. Only `upstream::links` calls this.
     #[inline]
     pub fn show_in_use(&self, connection: Option<Attached>) {
         self.attached.set(connection);
     }
 
-    /// Shows the connection that the session keeps for this role, or that it keeps none. Only the owner of the connections calls
+    /// Shows the connection that the session keeps for this role, or that it keeps none. Only `upstream::links` calls
     /// this.
     #[inline]
     pub fn show_kept(&self, role: Role, connection: Option<Attached>) {
