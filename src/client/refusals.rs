@@ -66,6 +66,28 @@ pub fn read_only_transaction(of_mariadb: bool) -> ErrPacket<'static> {
     ErrPacket { message: message.unwrap_or(READ_ONLY_TRANSACTION.message), ..READ_ONLY_TRANSACTION }
 }
 
+/// True if a server that refuses to prepare a write with this error returns the same error, and not the one for a write in a
+/// read-only transaction, if the write is executed there. MySQL resolves all names before it locks tables, where it looks at the
+/// transaction. MariaDB has only parsed the text and opened the tables by then.
+pub fn precedes_read_only(error: &ServerError, of_mariadb: bool) -> bool {
+    const OF_MARIADB: [u16; 8] = [
+        ER_PARSE_ERROR,
+        ER_UNKNOWN_TABLE,
+        ER_NO_SUCH_TABLE,
+        ER_BAD_DB_ERROR,
+        ER_NO_DB_ERROR,
+        ER_DBACCESS_DENIED_ERROR,
+        ER_TABLEACCESS_DENIED_ERROR,
+        ER_COLUMNACCESS_DENIED_ERROR,
+    ];
+    if of_mariadb {
+        return OF_MARIADB.contains(&error.code);
+    }
+    let err = ErrPacket { code: error.code, sqlstate: error.sqlstate, message: &error.message };
+    let of_text = [ErrorMeaning::Other, ErrorMeaning::Missing].contains(&said(&err));
+    of_text && ![ER_UNSUPPORTED_PS, ER_LOCK_WAIT_TIMEOUT].contains(&error.code)
+}
+
 /// Returns the servers' error for a login with a collation of this character set, in which no client can write
 /// (ER_WRONG_VALUE_FOR_VAR).
 pub fn unusable_charset(charset: &str) -> Failure {

@@ -1,6 +1,7 @@
 //! The end of a transaction that only reads, on a replica.
 
-use crate::client::refusals::read_only_transaction;
+use crate::backend::{QueryError, ServerError};
+use crate::client::refusals::{precedes_read_only, read_only_transaction};
 use crate::client::{Failure, Request, StatementError};
 use crate::net::Runtime;
 use crate::routing::{InReading, in_reading};
@@ -78,8 +79,11 @@ impl<R: Runtime> Session<R> {
         match becomes {
             InReading::Stays | InReading::Beside => {}
             InReading::Refused => {
-                let refusal = read_only_transaction(self.state.texts.of_mariadb);
-                let stop = StatementError::Tell(Failure::Server((&refusal).into()));
+                let of_mariadb = self.state.texts.of_mariadb;
+                let earlier = self.error_of_text(request).await;
+                let refusal = earlier.filter(|error| precedes_read_only(error, of_mariadb));
+                let refusal = refusal.unwrap_or_else(|| (&read_only_transaction(of_mariadb)).into());
+                let stop = StatementError::Tell(Failure::Server(refusal));
                 return Err(self.end_unsent(request, stop).await);
             }
             InReading::Ends | InReading::Moves => {
@@ -95,6 +99,48 @@ impl<R: Runtime> Session<R> {
             }
         }
         Ok(())
+    }
+
+    /// Returns the error with which the replica refuses to prepare this write, in the transaction that is open there: a server
+    /// reads the text, and opens its tables, before it looks at the transaction. Nothing is executed.
+    async fn error_of_text(&mut self, request: &Request) -> Option<ServerError> {
+        self.text_of(request)?;
+        if !self.take_for(Role::Replica, &Freshness::Unasked) {
+            return None;
+        }
+        let error = self.prepare_in_vain(request).await;
+        self.upstream.release_after_statement(&mut self.state);
+        error
+    }
+
+    /// Prepares the request's text on the connection in use, forgets it, and returns the server's error.
+    async fn prepare_in_vain(&mut self, request: &Request) -> Option<ServerError> {
+        if !matches!(self.restore_session(request).await, Ok(Restored::Ready))
+            || !matches!(self.upstream.send_prelude(false).await, Ok(Restored::Ready))
+        {
+            return None;
+        }
+        let text = self.text_of(request)?;
+        let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
+        let connection = self.upstream.connection_mut()?;
+        // The error stays in this connection's list.
+        connection.leaves_diagnostics = true;
+        let asking = async {
+            match connection.prepare(text).await {
+                Ok(prepared) => {
+                    connection.close_statement(prepared.statement_id).await.map(|()| None).map_err(Into::into)
+                }
+                Err(QueryError::Refused(error)) => Ok(Some(error)),
+                Err(lost) => Err(lost),
+            }
+        };
+        match context.runtime.timeout(limit, asking).await {
+            Some(Ok(error)) => error,
+            _ => {
+                self.upstream.server_lost();
+                None
+            }
+        }
     }
 
     /// Puts the begin of a transaction that only reads in front of the statement, on the primary.

@@ -179,9 +179,29 @@ fn a_transaction_that_only_reads_runs_on_the_replica() {
         let mut s = story().await;
         let status = 0x2003;
         s.client.hears_from(&mut s.db1, "start transaction read only", &[ok_with(status)]).await;
-        // What writes gets the server's error, and never reaches the replica.
-        s.client.query(WRITE);
+        // What writes gets the server's error. The replica only says whether it could prepare the text.
         let refusal = err(1792, "25006", "Cannot execute statement in a READ ONLY transaction.");
+        let syntax = err(1064, "42000", "You have an error in your SQL syntax");
+        let missing = err(1146, "42S02", "Table 'test.t' doesn't exist");
+        let unsupported =
+            err(1295, "HY000", "This command is not supported in the prepared statement protocol yet");
+        let busy = err(1205, "HY000", "Lock wait timeout exceeded; try restarting transaction");
+        for (of_replica, of_client) in [
+            (&refusal, &refusal),
+            (&syntax, &syntax),
+            (&missing, &missing),
+            (&unsupported, &refusal),
+            (&busy, &refusal),
+        ] {
+            s.client.query(WRITE);
+            s.db1.expect(command(0x16, WRITE)).await;
+            s.db1.reply(std::slice::from_ref(of_replica));
+            s.client.expect(std::slice::from_ref(of_client)).await;
+        }
+        s.client.query(WRITE);
+        s.db1.expect(command(0x16, WRITE)).await;
+        s.db1.reply(&prepared(MODERN, 7, 0..0, &[]));
+        s.db1.expect(command(0x19, [7, 0, 0, 0])).await;
         s.client.expect(&[refusal]).await;
         s.client.query(READ);
         s.db1.expect_query(READ).await;
@@ -191,6 +211,21 @@ fn a_transaction_that_only_reads_runs_on_the_replica() {
         s.client.runs_on(&mut s.db1, "commit").await;
         s.runs(WRITE, AUTOCOMMIT, &[]).await;
         s.ends(2).await;
+    });
+}
+
+#[test]
+fn a_replica_that_is_lost_while_it_prepares_in_vain_is_told_of_with_the_next_statement() {
+    play(async {
+        let mut s = story().await;
+        s.client.hears_from(&mut s.db1, "start transaction read only", &[ok_with(0x2003)]).await;
+        s.client.query(WRITE);
+        s.db1.expect(command(0x16, WRITE)).await;
+        s.db1.peer.close();
+        s.client.expect(&[err(1792, "25006", "Cannot execute statement in a READ ONLY transaction.")]).await;
+        s.client.query(READ);
+        s.client.expect_err(1213, "40001").await;
+        s.runs(WRITE, AUTOCOMMIT, &[]).await;
     });
 }
 
