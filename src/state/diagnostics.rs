@@ -252,10 +252,10 @@ impl SessionState {
         }
     }
 
-    /// Notes that the proxy itself answered a SELECT without a table with one row, which clears the diagnostics on MySQL, or
-    /// leaves this warning.
-    pub fn answered_row(&mut self, warning: Option<ServerError>) {
-        self.last.answered_row();
+    /// Notes that the proxy itself answered a SELECT without a table with so many rows, which clears the diagnostics on MySQL,
+    /// or leaves this warning.
+    pub fn answered_query(&mut self, rows: u32, warning: Option<ServerError>) {
+        self.last.answered_query(rows);
         self.diagnostics.counts_none();
         if !self.texts.of_mariadb {
             self.forget_diagnostics(self.diagnostics.role);

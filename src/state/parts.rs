@@ -167,10 +167,10 @@ impl LastStatement {
         self.query = LastQuery { is_new: false, role, connection, rows: rows.unwrap_or(UNKNOWN_ROWS) };
     }
 
-    /// Notes that the proxy itself answered a query with one row.
-    pub fn answered_row(&mut self) {
+    /// Notes that the proxy itself answered a query with so many rows.
+    pub fn answered_query(&mut self, rows: u32) {
         self.answered_itself(-1);
-        (self.query.is_new, self.query.connection, self.query.rows) = (false, None, 1);
+        (self.query.is_new, self.query.connection, self.query.rows) = (false, None, rows);
     }
 
     /// Notes that the proxy itself answered a command, behind which `ROW_COUNT()` is this.

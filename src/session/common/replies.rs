@@ -143,7 +143,11 @@ impl<R: Runtime> Session<R> {
             Count::Found => self.state.last.query.rows.to_string(),
         };
         let warns = question.count == Count::Found && !self.state.texts.of_mariadb;
-        self.send_row_and_warn(seq, &[column], &[Some(count)], warns.then(found_rows_are_deprecated)).await
+        let row = [Some(count)];
+        // It is a query as any other: the session may want no rows.
+        let wants_none = self.state.carried.variable(b"sql_select_limit") == Some(b"0");
+        let row = if wants_none { None } else { Some(row.as_slice()) };
+        self.send_row_and_warn(seq, &[column], row, warns.then(found_rows_are_deprecated)).await
     }
 
     /// Sends a result set of one row.
@@ -153,15 +157,15 @@ impl<R: Runtime> Session<R> {
         columns: &[Column<'_>],
         row: &[Option<String>],
     ) -> Result<(), Close> {
-        self.send_row_and_warn(seq, columns, row, None).await
+        self.send_row_and_warn(seq, columns, Some(row), None).await
     }
 
-    /// Sends a result set of one row, behind which the session's diagnostics show this warning.
+    /// Sends a result set of one row, or of none, behind which the session's diagnostics show this warning.
     async fn send_row_and_warn(
         &mut self,
         mut seq: u8,
         columns: &[Column<'_>],
-        row: &[Option<String>],
+        row: Option<&[Option<String>]>,
         warning: Option<ServerError>,
     ) -> Result<(), Close> {
         let mut out = self.context.buffers.small();
@@ -170,7 +174,7 @@ impl<R: Runtime> Session<R> {
         let metadata_ext = self.client.capabilities.contains(Capabilities::MARIADB_EXTENDED_METADATA);
         let status = self.shown_status();
         let warnings = u16::from(warning.is_some());
-        self.state.answered_row(warning);
+        self.state.answered_query(u32::from(row.is_some()), warning);
         out.replace_with(|out| {
             let mut packet = |write: &mut dyn FnMut(&mut Vec<u8>)| {
                 frame_with(out, seq, |out| write(out));
@@ -184,14 +188,16 @@ impl<R: Runtime> Session<R> {
             if !deprecate_eof {
                 packet(&mut |out| eof.encode(out));
             }
-            packet(&mut |out| {
-                for value in row {
-                    match value {
-                        Some(text) => out.put_lenenc_bytes(text.as_bytes()),
-                        None => out.push(0xfb),
+            if let Some(row) = row {
+                packet(&mut |out| {
+                    for value in row {
+                        match value {
+                            Some(text) => out.put_lenenc_bytes(text.as_bytes()),
+                            None => out.push(0xfb),
+                        }
                     }
-                }
-            });
+                });
+            }
             packet(&mut |out| {
                 if deprecate_eof {
                     OkPacket { status, warnings, ..OkPacket::default() }.encode(out, 0xfe, track);
