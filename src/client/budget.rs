@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::net::turn_time;
+use crate::telemetry::micros_of;
 
 /// The time that the command under way has spent waiting for servers. `failover.hold` limits the sum of all waits of a
 /// command, not each wait: a statement that finds a primary, loses that primary and waits for the next primary has only
@@ -30,6 +31,13 @@ impl Budget {
     /// Returns the sum of all waits of the command.
     pub fn spent(&self) -> Duration {
         self.spent.get()
+    }
+
+    /// Returns how long another wait took that began then, in microseconds, without the wait for a primary within it: that one
+    /// is in `spent`, which was `held` at the beginning.
+    pub fn micros_of_other_wait(&self, began: Instant, held: Duration) -> u64 {
+        let held = self.spent().saturating_sub(held);
+        micros_of(turn_time().saturating_duration_since(began).saturating_sub(held))
     }
 
     /// Records the end of a wait. `began` is the result of [`Budget::began`] from before the wait.

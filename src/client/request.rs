@@ -2,9 +2,10 @@
 
 use std::ops::{Deref, DerefMut};
 
-use crate::net::Buf;
-use crate::sql::StatementClass;
-use crate::wire::{Command, PacketHeader};
+use super::Client;
+use crate::net::{Buf, Runtime};
+use crate::sql::{MAX_READ, StatementClass};
+use crate::wire::{Capabilities, Command, PacketHeader, query_text};
 
 /// What is known of a request: its first header, its command byte and what the session found out.
 #[derive(Debug, Clone, Copy)]
@@ -198,6 +199,15 @@ impl PacketRun {
                 if self.until_empty { !self.continued && header.len == 0 } else { !header.is_continued() };
             self.continued = header.is_continued();
         }
+    }
+}
+
+impl<R: Runtime> Client<R> {
+    /// Returns the text of a whole COM_QUERY that is short enough to be parsed.
+    pub fn text_of<'a>(&self, request: &'a Request) -> Option<&'a [u8]> {
+        let attributes = self.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
+        let arguments = request.whole.then(|| request.arguments())?;
+        query_text(arguments, attributes).ok().filter(|text| text.len() <= MAX_READ)
     }
 }
 

@@ -1,16 +1,22 @@
-//! The steps of a traced command. All of this does nothing for a command that is not traced.
+//! The time of a command, and its steps if it is traced. The latter does nothing for a command that is not traced.
 
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
 use super::Client;
-use crate::net::Runtime;
+use crate::net::{Runtime, turn_time};
+use crate::telemetry::micros_of;
 use crate::telemetry::traces::{Step, StepId, TracedServer};
 use crate::terms::TraceStep;
 use crate::topology::{Flavor, Server};
 
 impl<R: Runtime> Client<R> {
+    /// Returns how long the statement under way has taken, in microseconds.
+    pub fn micros(&self) -> u64 {
+        micros_of(turn_time().saturating_duration_since(self.handle.began.get()))
+    }
+
     /// Begins a step.
     #[inline]
     pub fn begin_step(&mut self, kind: TraceStep) -> StepId {

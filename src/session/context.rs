@@ -13,7 +13,7 @@ use tokio::time::Instant;
 use super::known_texts::KnownTexts;
 use crate::backend::{EqualStates, ServerError};
 use crate::config::{AuditEvents, Live, UnsampledParent};
-use crate::net::Runtime;
+use crate::net::{Claim, Runtime};
 use crate::positions::{Commits, Positions, WorkerSeat};
 use crate::telemetry::Digests;
 use crate::telemetry::micros_of;
@@ -225,6 +225,11 @@ impl<R: Runtime> Context<R> {
             }
             None => self.traces.stop(),
         }
+    }
+
+    /// True if the memory budget allows a text that PREPARE keeps. The session's state limits the number of such texts.
+    pub fn may_keep_text(&self, bytes: usize) -> bool {
+        self.buffers.memory.grant(Claim::Prepared, bytes)
     }
 
     /// Frees memory while new clients are refused for lack of it. Drops what can be rebuilt: pooled server

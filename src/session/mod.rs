@@ -51,8 +51,9 @@ pub use context::Context;
 
 use std::rc::Rc;
 
+use common::{Classifier, Replies};
 use freshness::Reads;
-use observe::Measured;
+use observe::{Measured, Observation};
 
 use crate::client::{Client, Request};
 use crate::net::{Buf, Runtime};
@@ -94,6 +95,41 @@ impl<R: Runtime> Session<R> {
             reads: Reads::new(context.clone(), port),
             context,
             measured: Box::default(),
+        }
+    }
+
+    /// Looks at the statement under way.
+    #[inline]
+    fn observation(&mut self) -> Observation<'_, R> {
+        Observation {
+            context: &self.context,
+            client: &mut self.client,
+            measured: &mut self.measured,
+            state: &self.state,
+            level: self.reads.level,
+        }
+    }
+
+    /// Reads texts as the session's servers would.
+    #[inline]
+    fn classifier(&mut self) -> Classifier<'_, R> {
+        Classifier {
+            context: &self.context,
+            client: &mut self.client,
+            measured: &mut self.measured,
+            state: &mut self.state,
+        }
+    }
+
+    /// Answers the client.
+    #[inline]
+    fn replies(&mut self) -> Replies<'_, R> {
+        Replies {
+            context: &self.context,
+            client: &mut self.client,
+            measured: &mut self.measured,
+            state: &mut self.state,
+            level: self.reads.level,
         }
     }
 

@@ -93,6 +93,11 @@ impl Pins {
         *self.sets.of(role)
     }
 
+    /// Returns what keeps the session on either connection.
+    pub fn on_both(&self) -> PinSet {
+        self.on(Role::Primary).with(self.on(Role::Replica))
+    }
+
     fn on_mut(&mut self, role: Role) -> &mut PinSet {
         self.sets.of_mut(role)
     }

@@ -24,7 +24,7 @@ impl<R: Runtime> Session<R> {
     /// Serves commands from the login until the session ends.
     pub(in crate::session) async fn serve(&mut self, request: &mut Request) -> Close {
         self.client.handle.busy.set(false);
-        self.show();
+        self.observation().show();
         loop {
             if request.buf.is_empty() {
                 self.context.buffers.give(std::mem::take(&mut request.buf));
@@ -52,10 +52,10 @@ impl<R: Runtime> Session<R> {
                 Err(close) => Err(close),
             };
             if self.client.trace.is_some() {
-                self.finish_trace(done.err());
+                self.observation().finish_trace(done.err());
             }
             self.upstream.release_after_statement(&mut self.state);
-            self.show();
+            self.observation().show();
             self.client.handle.busy.set(false);
             self.client.handle.active.set(self.context.seconds.get());
             if let Err(close) = done {
@@ -144,9 +144,9 @@ impl<R: Runtime> Session<R> {
     }
 
     pub(in crate::session) async fn dispatch(&mut self, request: &mut Request) -> Result<(), Close> {
-        self.begin_measuring(request);
+        self.observation().begin(request);
         if self.context.traces.is_on() {
-            self.begin_trace(request);
+            self.observation().begin_trace(request);
         }
         match request.command {
             Command::Quit => Err(Close::Quit),
@@ -191,7 +191,7 @@ impl<R: Runtime> Session<R> {
             Command::Ping => {
                 self.client.skip(request).await?;
                 self.refuse_if_draining(request.answer_seq()).await?;
-                self.send_pong(request.answer_seq()).await
+                self.replies().send_pong(request.answer_seq()).await
             }
             Command::ChangeUser | Command::ProcessKill => {
                 self.complete_own(request).await?;
@@ -206,9 +206,9 @@ impl<R: Runtime> Session<R> {
             Command::ResetConnection => {
                 self.client.skip(request).await?;
                 if let Err(stop) = Box::pin(self.reset_session()).await {
-                    return self.stop(request.answer_seq(), stop).await;
+                    return self.replies().stop(request.answer_seq(), stop).await;
                 }
-                self.send_ok(request.answer_seq()).await
+                self.replies().send_ok(request.answer_seq()).await
             }
             // No client sends COM_SLEEP: this is the header of a compressed packet, from a client that compresses
             // although the listener offers no compression that the client has. Such a client would not understand
@@ -219,7 +219,7 @@ impl<R: Runtime> Session<R> {
             }
             Command::Unknown(_) => {
                 self.client.skip(request).await?;
-                self.send_failure(request.answer_seq(), &Failure::UnknownCommand).await
+                self.replies().send_failure(request.answer_seq(), &Failure::UnknownCommand).await
             }
             Command::BinlogDump | Command::BinlogDumpGtid => self.stream(request).await,
             Command::RegisterSlave => {
@@ -261,11 +261,11 @@ impl<R: Runtime> Session<R> {
     async fn option(&mut self, request: &mut Request) -> Result<(), Close> {
         if !self.set_option(request.arguments()) {
             self.client.skip(request).await?;
-            return self.send_failure(request.answer_seq(), &Failure::UnknownCommand).await;
+            return self.replies().send_failure(request.answer_seq(), &Failure::UnknownCommand).await;
         }
         if self.client.port == Port::Replica {
             self.client.skip(request).await?;
-            return self.send_end(request.answer_seq()).await;
+            return self.replies().send_end(request.answer_seq()).await;
         }
         self.forward(request).await
     }
@@ -286,13 +286,13 @@ impl<R: Runtime> Session<R> {
     async fn list_fields(&mut self, request: &mut Request) -> Result<(), Close> {
         if self.client.port == Port::Replica {
             self.complete_own(request).await?;
-            match self.judge(&described(request.arguments())) {
+            match self.classifier().judge(&described(request.arguments())) {
                 Verdict::Allowed => {}
                 Verdict::Opaque => request.class.effects |= Effects::OPAQUE,
                 Verdict::Refused(refusal) => {
                     self.client.skip(request).await?;
                     let failure = Failure::ReadOnlyPort(refusal);
-                    return self.send_failure(request.answer_seq(), &failure).await;
+                    return self.replies().send_failure(request.answer_seq(), &failure).await;
                 }
             }
         }
@@ -305,7 +305,7 @@ impl<R: Runtime> Session<R> {
         if self.client.port == Port::Replica {
             self.client.skip(request).await?;
             let failure = Failure::ReadOnlyPort(Reason::Writes.into());
-            return self.send_failure(request.answer_seq(), &failure).await;
+            return self.replies().send_failure(request.answer_seq(), &failure).await;
         }
         self.forward(request).await
     }

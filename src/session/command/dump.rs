@@ -79,7 +79,7 @@ impl<R: Runtime> Session<R> {
         self.state.sends(role, &request.class, None);
         if let Err(stop) = self.for_stream(role, request).await {
             let seq = self.client.skip(request).await?;
-            return self.stop(seq, stop).await;
+            return self.replies().stop(seq, stop).await;
         }
         if let Some(connection) = self.upstream.connection_mut() {
             connection.closes_after_session = true;
@@ -110,7 +110,7 @@ impl<R: Runtime> Session<R> {
             }
             Err(stop) => {
                 self.upstream.server_lost();
-                self.stop(request.answer_seq(), stop).await
+                self.replies().stop(request.answer_seq(), stop).await
             }
         }
     }

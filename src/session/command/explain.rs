@@ -68,6 +68,6 @@ impl<R: Runtime> Session<R> {
         ];
         let seq = self.client.skip(request).await?;
         let columns = COLUMNS.map(|name| Column::text(name, 1024));
-        self.send_row(seq, &columns, &row).await
+        self.replies().send_row(seq, &columns, &row).await
     }
 }

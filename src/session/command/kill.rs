@@ -50,7 +50,7 @@ impl<R: Runtime> Session<R> {
             Failure::UnknownCommand
         };
         let seq = self.client.skip(request).await?;
-        self.send_failure(seq, &failure).await
+        self.replies().send_failure(seq, &failure).await
     }
 
     async fn kill(&mut self, request: &mut Request, id: u32, connection: bool) -> Result<(), Close> {
@@ -64,7 +64,7 @@ impl<R: Runtime> Session<R> {
         {
             audit_kill(&self.context, &self.client, id, connection);
             let seq = self.client.skip(request).await?;
-            self.send_failure(seq, &Failure::Interrupted).await?;
+            self.replies().send_failure(seq, &Failure::Interrupted).await?;
             return if connection { Err(Close::Killed) } else { Ok(()) };
         }
         // Without an account the proxy kills nothing.
@@ -79,7 +79,7 @@ impl<R: Runtime> Session<R> {
         if context.outside.kill(kill).await {
             audit_kill(&self.context, &self.client, id, connection);
             let seq = self.client.skip(request).await?;
-            return self.send_ok(seq).await;
+            return self.replies().send_ok(seq).await;
         }
         if self.client.port == Port::Replica {
             // The id may be that of a thread of the server's own, such as its replication.
@@ -90,7 +90,7 @@ impl<R: Runtime> Session<R> {
 
     async fn no_such_thread(&mut self, request: &mut Request, id: u64) -> Result<(), Close> {
         let seq = self.client.skip(request).await?;
-        self.send_failure(seq, &Failure::NoThread(id)).await
+        self.replies().send_failure(seq, &Failure::NoThread(id)).await
     }
 }
 

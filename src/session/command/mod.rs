@@ -1,8 +1,6 @@
 //! What a client asks for: reads its commands, classifies their texts, and answers those that need no server.
 
-mod classification;
 mod commands;
-mod cut;
 mod dump;
 mod explain;
 mod kill;

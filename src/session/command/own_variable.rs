@@ -28,23 +28,24 @@ impl<R: Runtime> Session<R> {
                     let levels = Levels { set: level, ..self.client.handle.levels.get() };
                     self.context.choose_levels(&self.client.handle, levels);
                     let seq = self.client.skip(request).await?;
-                    return self.send_ok(seq).await;
+                    return self.replies().send_ok(seq).await;
                 }
                 Err(failure) => failure,
             },
             Own::Select(name) => {
                 let name = String::from_utf8_lossy(name).into_owned();
                 let seq = self.client.skip(request).await?;
-                return self.send_row(seq, &[Column::text(&name, 64)], &[Some(self.own_value())]).await;
+                let value = self.own_value();
+                return self.replies().send_row(seq, &[Column::text(&name, 64)], &[Some(value)]).await;
             }
             Own::Show => {
                 let seq = self.client.skip(request).await?;
                 let columns = [Column::text("Variable_name", 64), Column::text("Value", 1024)];
                 let row = [Some(CONSISTENCY.to_owned()), Some(self.own_value())];
-                return self.send_row(seq, &columns, &row).await;
+                return self.replies().send_row(seq, &columns, &row).await;
             }
         };
-        self.skip_and_stop(request, StatementError::Tell(failure)).await
+        self.replies().skip_and_stop(request, StatementError::Tell(failure)).await
     }
 
     fn own<'a>(&self, request: &'a Request) -> Option<Own<'a>> {

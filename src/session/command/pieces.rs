@@ -7,11 +7,10 @@
 //! The client is answered as by a server: sequence ids continue, each answer but the last says that more
 //! follow, and an error ends the text.
 
-use super::classification::Classified;
-use super::cut::{cut, has_several, trimmed};
 use crate::client::{Failure, Piece, Request, RequestHead};
 use crate::net::{Claim, Runtime, SMALL_BUFFER};
 use crate::session::Session;
+use crate::session::common::{Classified, cut, has_several, reads_aside, trimmed};
 use crate::sql::Effects;
 use crate::sql::read_only::Verdict;
 use crate::state::MOST_STATEMENTS;
@@ -29,7 +28,7 @@ impl<R: Runtime> Session<R> {
 
     /// True if a text has several statements, which are sent one at a time.
     pub(in crate::session) fn goes_in_pieces(&self, request: &Request) -> bool {
-        let text = if self.takes_several(request) { self.text_of(request) } else { None };
+        let text = if self.takes_several(request) { self.client.text_of(request) } else { None };
         text.is_some_and(|text| text.contains(&b';') && has_several(text, self.state.sql_options()))
     }
 
@@ -59,31 +58,37 @@ impl<R: Runtime> Session<R> {
         loop {
             let cut = cut(rest, self.state.sql_options());
             let Some(mut request) = self.request_of(attributes, cut.text, ahead) else {
-                return self.send_failure(ahead.wrapping_add(1), &Failure::OutOfMemory).await;
+                return self.replies().send_failure(ahead.wrapping_add(1), &Failure::OutOfMemory).await;
             };
-            self.begin_measuring(&request);
-            let Classified { verdict, class, .. } = if self.reads_aside(cut.text.len()) {
+            self.observation().begin(&request);
+            let Classified { verdict, class, .. } = if reads_aside(self.client.port, cut.text.len()) {
                 let place = request.buf.len() - cut.text.len()..request.buf.len();
-                self.look_aside(&mut request.buf, place).await?
+                self.classifier().look_aside(&mut request.buf, place).await?
             } else {
-                self.look(cut.text)
+                self.classifier().look(cut.text)
             };
             if let Verdict::Refused(refusal) = verdict {
                 self.state.refuses_to_prepare(cut.text);
-                return self.send_failure(request.answer_seq(), &Failure::ReadOnlyPort(refusal)).await;
+                return self
+                    .replies()
+                    .send_failure(request.answer_seq(), &Failure::ReadOnlyPort(refusal))
+                    .await;
             }
             request.class = class;
-            if request.class.effects.contains(Effects::PREPARES) && !self.may_keep_text(cut.text.len()) {
+            if request.class.effects.contains(Effects::PREPARES)
+                && !self.context.may_keep_text(cut.text.len())
+            {
                 self.state.refuses_to_prepare(cut.text);
                 return self
+                    .replies()
                     .send_failure(request.answer_seq(), &Failure::TooManyStatements(MOST_STATEMENTS))
                     .await;
             }
-            request.class = match self.class_looked_into(cut.text, request.class) {
+            request.class = match self.classifier().class_looked_into(cut.text, request.class) {
                 Ok(class) => class,
                 Err(refusal) => {
                     let failure = Failure::ReadOnlyPort(refusal);
-                    return self.send_failure(request.answer_seq(), &failure).await;
+                    return self.replies().send_failure(request.answer_seq(), &failure).await;
                 }
             };
             let judged = self.context.topology.modes();

@@ -52,35 +52,35 @@ impl<R: Runtime> Session<R> {
                 return result;
             }
         }
-        let readings = self.readings();
+        let readings = self.state.readings(self.context.topology.modes());
         let executes = request.command.executes();
         if executes
-            && self.is_judged_aside(id, readings)
-            && let Err(refusal) = Box::pin(self.judge_aside_again(id, readings)).await
+            && self.classifier().is_judged_aside(id, readings)
+            && let Err(refusal) = Box::pin(self.classifier().judge_aside_again(id, readings)).await
         {
             let stop = StatementError::Tell(Failure::ReadOnlyPort(refusal));
-            return Box::pin(self.skip_and_stop(request, stop)).await;
+            return Box::pin(self.replies().skip_and_stop(request, stop)).await;
         }
-        if executes && let Err(refusal) = self.classify_again(id, readings) {
+        if executes && let Err(refusal) = self.classifier().classify_again(id, readings) {
             let stop = StatementError::Tell(Failure::ReadOnlyPort(refusal));
-            return Box::pin(self.skip_and_stop(request, stop)).await;
+            return Box::pin(self.replies().skip_and_stop(request, stop)).await;
         }
         let reading =
             self.client.port == Port::Split && self.state.facts().transaction == Some(Role::Replica);
         let Some(prepared) = self.state.statements.get(id) else {
             let stop = StatementError::Tell(self.no_statement(named, request));
-            return Box::pin(self.skip_and_stop(request, stop)).await;
+            return Box::pin(self.replies().skip_and_stop(request, stop)).await;
         };
         request.statement = id;
         match request.command {
             Command::StmtFetch if prepared.cursor.is_none() => {
                 let stop = StatementError::Tell(Failure::NoCursor(id, self.state.texts.of_mariadb));
-                return Box::pin(self.skip_and_stop(request, stop)).await;
+                return Box::pin(self.replies().skip_and_stop(request, stop)).await;
             }
             Command::StmtReset if prepared.cursor.is_none() && prepared.long_data.is_none() => {
                 Box::pin(self.client.skip(request)).await?;
                 self.state.diagnostics.counts_none();
-                return Box::pin(self.send_ok(request.answer_seq())).await;
+                return Box::pin(self.replies().send_ok(request.answer_seq())).await;
             }
             Command::StmtExecute | Command::StmtBulkExecute => {
                 let writes = prepared.class.kind >= StatementKind::Write;
@@ -96,7 +96,7 @@ impl<R: Runtime> Session<R> {
                 self.client.handle.statement.borrow_mut().clone_from(&prepared.digest);
                 if self.context.shows_literals.get() {
                     let text = prepared.text.text.clone();
-                    self.keep_text(&text);
+                    self.measured.keep_text(&self.context, &text);
                 }
             }
             Command::StmtSendLongData => {
@@ -141,7 +141,7 @@ impl<R: Runtime> Session<R> {
             && !request.whole
             && let Some(stop) = Box::pin(self.read_types(request)).await?
         {
-            return Box::pin(self.skip_and_stop(request, stop)).await;
+            return Box::pin(self.replies().skip_and_stop(request, stop)).await;
         }
         self.forward(request).await
     }
@@ -161,7 +161,7 @@ impl<R: Runtime> Session<R> {
         self.settle_cursors(Role::Primary);
         self.upstream.release_after_statement(&mut self.state);
         let refusal = crate::client::refusals::read_only_transaction(self.state.texts.of_mariadb);
-        self.skip_and_stop(request, StatementError::Tell(Failure::Server((&refusal).into()))).await
+        self.replies().skip_and_stop(request, StatementError::Tell(Failure::Server((&refusal).into()))).await
     }
 
     /// Handles COM_STMT_CLOSE, which has no answer.

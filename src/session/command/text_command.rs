@@ -1,10 +1,10 @@
 //! Checks statement texts before they are sent: classifies them, refuses what a replica port does not allow,
 //! and handles KILL, which means sessions of this proxy.
 
-use super::classification::Classified;
 use crate::client::{Failure, Piece, Request, RequestHead, StatementError};
 use crate::net::{Claim, Runtime};
 use crate::session::Session;
+use crate::session::common::{Classified, reads_aside};
 use crate::sql;
 use crate::sql::read_only::{Reason, Verdict};
 use crate::sql::{Effects, MAX_READ, StatementClass};
@@ -68,10 +68,10 @@ impl<R: Runtime> Session<R> {
         let place = end.saturating_sub(text.len())..end;
         let short = text.len() <= MAX_READ;
         let Classified { verdict, class, several } = match request.whole {
-            true if self.reads_aside(text.len()) => {
-                Box::pin(self.look_aside(&mut request.buf, place.clone())).await?
+            true if reads_aside(self.client.port, text.len()) => {
+                Box::pin(self.classifier().look_aside(&mut request.buf, place.clone())).await?
             }
-            true => self.look(text),
+            true => self.classifier().look(text),
             false => {
                 self.client.handle.statement.replace(self.context.texts.unread());
                 Classified { verdict: Verdict::Allowed, class: StatementClass::UNKNOWN, several: false }
@@ -84,7 +84,7 @@ impl<R: Runtime> Session<R> {
                 // Connection pools send this to every connection that they hand out. It changes nothing on a
                 // replica, and nothing here.
                 Box::pin(self.client.skip(request)).await?;
-                return Box::pin(self.send_ok(request.answer_seq())).await;
+                return Box::pin(self.replies().send_ok(request.answer_seq())).await;
             }
             if request.command == Command::Query && short {
                 self.state.refuses_to_prepare(text);
@@ -110,12 +110,12 @@ impl<R: Runtime> Session<R> {
         }
         if request.command == Command::Query
             && request.class.effects.contains(Effects::PREPARES)
-            && !self.may_keep_text(request.header.total())
+            && !self.context.may_keep_text(request.header.total())
         {
             self.state.refuses_to_prepare(text);
             return self.decline(request, Failure::TooManyStatements(MOST_STATEMENTS)).await;
         }
-        request.head.class = match self.class_looked_into(text, request.head.class) {
+        request.head.class = match self.classifier().class_looked_into(text, request.head.class) {
             Ok(class) => class,
             Err(refusal) => return self.decline(request, Failure::ReadOnlyPort(refusal)).await,
         };
@@ -135,7 +135,7 @@ impl<R: Runtime> Session<R> {
     }
 
     async fn decline(&mut self, request: &mut Request, failure: Failure) -> Result<(), Close> {
-        Box::pin(self.skip_and_stop(request, StatementError::Tell(failure))).await
+        Box::pin(self.replies().skip_and_stop(request, StatementError::Tell(failure))).await
     }
 }
 

@@ -90,14 +90,14 @@ impl<R: Runtime> Session<R> {
                 self.state.transaction.reading -= ReadingTransactions::BEGINS;
             }
             if let Some(held) = held {
-                self.disrupted(Disruption::StateLost);
+                self.measured.disrupted(&self.context, Disruption::StateLost);
                 return Err(StatementError::TellAndClose(Failure::StateLost(held), Close::ServerLost));
             }
             if was_open {
-                self.disrupted(Disruption::RolledBack);
+                self.measured.disrupted(&self.context, Disruption::RolledBack);
                 result = Err(StatementError::Tell(Failure::RolledBack));
             } else {
-                self.disrupted(Disruption::Moved);
+                self.measured.disrupted(&self.context, Disruption::Moved);
             }
         }
         result
@@ -174,7 +174,7 @@ impl<R: Runtime> Session<R> {
                 }
                 Decision::WaitForPrimary => {
                     if !std::mem::replace(&mut held, true) {
-                        self.disrupted(Disruption::Held);
+                        self.measured.disrupted(&self.context, Disruption::Held);
                         self.context.outside.kick_all();
                     }
                     self.client.wait_for_change(snapshot.version).await?;
@@ -249,7 +249,7 @@ impl<R: Runtime> Session<R> {
         let limit = if matches!(failure, Failure::Server(_)) { hold.min(queue) } else { hold };
         let pause = (waited / 4).clamp(Duration::from_millis(20), Duration::from_millis(200));
         if waited + pause >= limit {
-            self.disrupted(Disruption::HoldExpired);
+            self.measured.disrupted(&self.context, Disruption::HoldExpired);
             return Err(StatementError::Tell(match failure {
                 Failure::Unreachable(why) => {
                     Failure::Unreachable(format!("{why}, for {:.1} s (failover.hold)", waited.as_secs_f64()))

@@ -12,7 +12,8 @@ impl<R: Runtime> Session<R> {
     /// True if the statement does nothing but roll back, which is also what the loss of the server did.
     pub(in crate::session) fn only_rolls_back(&self, request: &Request) -> bool {
         let ends = request.command == Command::Query && request.class.effects.contains(Effects::ENDS);
-        ends && self.state.held(Role::Primary).is_none() && self.text_of(request).is_some_and(is_rollback)
+        ends && self.state.held(Role::Primary).is_none()
+            && self.client.text_of(request).is_some_and(is_rollback)
     }
 
     /// True if the loss of the connection for this role would roll back a transaction.

@@ -2,6 +2,7 @@
 
 use crate::backend::{Mark, ServerError};
 use crate::client::StatementError;
+use crate::session::observe::EndedTry;
 use crate::topology::ServerId;
 
 /// How one try of a statement ended. The request stays in the buffer only if the statement can be tried again.
@@ -31,6 +32,29 @@ pub(in crate::session) enum Outcome {
     LookUp(u8, Box<UnansweredTry>),
     /// The statement ends with this error. The number is the sequence id of the ERR packet, if the client gets one.
     Stop(u8, StatementError),
+}
+
+impl Outcome {
+    /// Returns what a trace says of the try. `code`, `rows`: what the server answered to a statement that is done.
+    pub fn traced(&self, code: Option<u16>, rows: u64) -> EndedTry {
+        let outcome = match self {
+            Outcome::Done => "answered",
+            Outcome::Again => "lost",
+            Outcome::NotHere | Outcome::Refused(..) => "refused",
+            Outcome::PrepareAgain => "prepare_again",
+            Outcome::NotCommitted => "not_committed",
+            Outcome::Overtaken => "overtaken",
+            Outcome::Replay => "lost_in_transaction",
+            Outcome::LookUp(..) => "lost_at_commit",
+            Outcome::Stop(..) => "stopped",
+        };
+        let (error, rows) = match self {
+            Outcome::Done => (code, rows),
+            Outcome::Refused(error, _) => (Some(error.code), 0),
+            _ => (None, 0),
+        };
+        EndedTry { outcome, error, rows }
+    }
 }
 
 /// A marked COMMIT that the server did not answer.

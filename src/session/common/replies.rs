@@ -1,9 +1,12 @@
 //! Answers that the proxy itself sends to the client.
 
 use crate::backend::{RefusedCommand, ServerError};
-use crate::client::{Count, CountQuestion, Failure, Request, StatementError};
+use crate::client::{Client, Count, CountQuestion, Failure, Request, StatementError};
+use crate::config::Level;
 use crate::net::Runtime;
-use crate::session::Session;
+use crate::session::Context;
+use crate::session::observe::{Measured, Observation};
+use crate::state::SessionState;
 use crate::terms::Close;
 use crate::wire::error_code::{ER_MALFORMED_PACKET, ER_WARN_DEPRECATED_SYNTAX};
 use crate::wire::{Capabilities, EofPacket, OkPacket, ResponseShape, StatusFlags, Writer, frame_with};
@@ -20,14 +23,23 @@ const UTF8MB4: u16 = 45;
 /// The collation id of numbers.
 const BINARY: u16 = 63;
 
-impl<R: Runtime> Session<R> {
+/// The parts of a session that answer its client.
+pub(in crate::session) struct Replies<'s, R: Runtime> {
+    pub(in crate::session) context: &'s Context<R>,
+    pub(in crate::session) client: &'s mut Client<R>,
+    pub(in crate::session) measured: &'s mut Measured,
+    pub(in crate::session) state: &'s mut SessionState,
+    pub(in crate::session) level: Level,
+}
+
+impl<R: Runtime> Replies<'_, R> {
     /// Sends an OK packet of the proxy itself.
-    pub(in crate::session) async fn send_ok(&mut self, seq: u8) -> Result<(), Close> {
+    pub(in crate::session) async fn send_ok(self, seq: u8) -> Result<(), Close> {
         self.send_ok_with(seq, b"").await
     }
 
     /// Sends an OK packet of the proxy itself with this text.
-    pub(in crate::session) async fn send_ok_with(&mut self, seq: u8, info: &[u8]) -> Result<(), Close> {
+    pub(in crate::session) async fn send_ok_with(self, seq: u8, info: &[u8]) -> Result<(), Close> {
         let status = self.shown_status();
         let track = self.legs_track();
         self.state.last.answered_itself(0);
@@ -39,7 +51,7 @@ impl<R: Runtime> Session<R> {
 
     /// Answers COM_SET_OPTION by the packet that otherwise ends rows: an EOF packet, or an OK packet for clients that do
     /// not expect EOF.
-    pub(in crate::session) async fn send_end(&mut self, seq: u8) -> Result<(), Close> {
+    pub(in crate::session) async fn send_end(self, seq: u8) -> Result<(), Close> {
         let status = self.shown_status();
         let track = self.legs_track();
         let deprecate_eof = self.client.capabilities.contains(Capabilities::DEPRECATE_EOF);
@@ -54,7 +66,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Answers COM_PING. The OK packet repeats the number of warnings of the last statement, as MySQL's does.
-    pub(in crate::session) async fn send_pong(&mut self, seq: u8) -> Result<(), Close> {
+    pub(in crate::session) async fn send_pong(self, seq: u8) -> Result<(), Close> {
         let status = self.state.transaction.status & StatusFlags::OF_THE_SESSION;
         let warnings = self.state.conditions();
         self.state.last.answered_itself(0);
@@ -77,7 +89,7 @@ impl<R: Runtime> Session<R> {
     /// Discards a request that is not sent to a server, and sends the error after the client has sent the whole
     /// request.
     pub(in crate::session) async fn skip_and_stop(
-        &mut self,
+        self,
         request: &mut Request,
         stop: StatementError,
     ) -> Result<(), Close> {
@@ -97,7 +109,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Sends an ERR packet of the proxy itself. The session goes on, and its diagnostics show the error.
-    pub(in crate::session) async fn send_failure(&mut self, seq: u8, failure: &Failure) -> Result<(), Close> {
+    pub(in crate::session) async fn send_failure(self, seq: u8, failure: &Failure) -> Result<(), Close> {
         let (code, sqlstate, text) = failure.parts();
         let refused = match failure {
             Failure::UnknownCommand => Some(RefusedCommand::Unknown),
@@ -110,16 +122,26 @@ impl<R: Runtime> Session<R> {
         self.client.send_failure(seq, failure).await
     }
 
+    fn as_observation(&mut self) -> Observation<'_, R> {
+        Observation {
+            context: self.context,
+            client: self.client,
+            measured: self.measured,
+            state: self.state,
+            level: self.level,
+        }
+    }
+
     /// Sends the error to the client, and returns Err if the session ends.
-    pub(in crate::session) async fn stop(&mut self, seq: u8, stop: StatementError) -> Result<(), Close> {
+    pub(in crate::session) async fn stop(mut self, seq: u8, stop: StatementError) -> Result<(), Close> {
         match stop {
             StatementError::Count(question) => Box::pin(self.answer_count(seq, question)).await,
             StatementError::Tell(failure) => {
-                self.count_failure(&failure);
+                self.as_observation().count_failure(&failure);
                 self.send_failure(seq, &failure).await
             }
             StatementError::TellAndClose(failure, close) => {
-                self.count_failure(&failure);
+                self.as_observation().count_failure(&failure);
                 Err(self.client.refuse(seq, &failure, close).await)
             }
             StatementError::Close(close) => Err(close),
@@ -128,7 +150,7 @@ impl<R: Runtime> Session<R> {
 
     /// Ends a statement that was not sent, with this error.
     pub(in crate::session) async fn end_unsent(
-        &mut self,
+        self,
         request: &mut Request,
         stop: StatementError,
     ) -> StatementEnd {
@@ -136,7 +158,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Answers `SELECT ROW_COUNT()` or `SELECT FOUND_ROWS()` as the connection of the earlier statement would have answered.
-    async fn answer_count(&mut self, seq: u8, question: CountQuestion) -> Result<(), Close> {
+    async fn answer_count(self, seq: u8, question: CountQuestion) -> Result<(), Close> {
         let column = Column { name: &question.column, kind: LONGLONG, collation: BINARY, length: 21 };
         let count = match question.count {
             Count::Row => self.state.last.row_count.to_string(),
@@ -152,7 +174,7 @@ impl<R: Runtime> Session<R> {
 
     /// Sends a result set of one row.
     pub(in crate::session) async fn send_row(
-        &mut self,
+        self,
         seq: u8,
         columns: &[Column<'_>],
         row: &[Option<String>],
@@ -162,7 +184,7 @@ impl<R: Runtime> Session<R> {
 
     /// Sends a result set of one row, or of none, behind which the session's diagnostics show this warning.
     async fn send_row_and_warn(
-        &mut self,
+        self,
         mut seq: u8,
         columns: &[Column<'_>],
         row: Option<&[Option<String>]>,

@@ -9,7 +9,7 @@ use crate::sql::parts::local_files;
 use crate::sql::{Effects, MAX_READ};
 use crate::state::{Asked, AskedText, PREPARED, with_string};
 use crate::terms::Why;
-use crate::wire::{Capabilities, Command, Execute, query_text};
+use crate::wire::{Capabilities, Command, Execute};
 
 /// Returns what the server's reports are compared with. `text`: see `Session::text_that_sets`.
 pub(in crate::session) fn asked<'a>(request: &'a Request, text: Option<&'a Rc<AskedText>>) -> Asked<'a> {
@@ -23,13 +23,6 @@ pub(in crate::session) fn asked<'a>(request: &'a Request, text: Option<&'a Rc<As
 }
 
 impl<R: Runtime> Session<R> {
-    /// Returns the text of a whole COM_QUERY that is short enough to be parsed.
-    pub(in crate::session) fn text_of<'a>(&self, request: &'a Request) -> Option<&'a [u8]> {
-        let attributes = self.client.capabilities.contains(Capabilities::QUERY_ATTRIBUTES);
-        let arguments = request.whole.then(|| request.arguments())?;
-        query_text(arguments, attributes).ok().filter(|text| text.len() <= MAX_READ)
-    }
-
     /// Returns the text that a statement executes: its own text, or the prepared text that it names.
     pub(in crate::session) fn meant_text(&self, request: &Request) -> Option<std::sync::Arc<[u8]>> {
         if request.statement != 0 {
@@ -45,7 +38,7 @@ impl<R: Runtime> Session<R> {
                 .and_then(|value| with_string(text, value));
             return Some(named.map_or_else(|| text.clone(), std::sync::Arc::from));
         }
-        let text = (request.command == Command::Query).then(|| self.text_of(request))??;
+        let text = (request.command == Command::Query).then(|| self.client.text_of(request))??;
         if request.class.effects.contains(Effects::EXECUTES)
             && let Some(name) = crate::sql::parts::executed(text, self.state.sql_options())
             && let Some(known) = self.state.objects.text_statements.iter().find(|known| *known.name == *name)
@@ -81,7 +74,7 @@ impl<R: Runtime> Session<R> {
         if !effects.intersects(named) || effects.contains(Effects::SEVERAL) {
             return None;
         }
-        let text = self.text_of(request)?;
+        let text = self.client.text_of(request)?;
         let name = executed(text, options)
             .or_else(|| deallocated(text, options))
             .or_else(|| prepared_name(text, options));
@@ -90,7 +83,7 @@ impl<R: Runtime> Session<R> {
 
     /// Returns the question if the text is `SELECT ROW_COUNT()` or `SELECT FOUND_ROWS()` and nothing else.
     pub(in crate::session) fn asks_count(&self, request: &Request) -> Option<CountQuestion> {
-        let text = self.text_of(request).filter(|_| request.command == crate::wire::Command::Query)?;
+        let text = self.client.text_of(request).filter(|_| request.command == crate::wire::Command::Query)?;
         let text = text.trim_ascii();
         let text = text.strip_suffix(b";").unwrap_or(text).trim_ascii_end();
         let (verb, column) = text.split_at_checked(b"select ".len())?;

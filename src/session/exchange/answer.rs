@@ -138,7 +138,7 @@ impl<R: Runtime> Session<R> {
         if let Some(ok) = prepared {
             let text = match request.arguments().len() {
                 0..=MAX_READ => self.context.texts.prepared.get(request.arguments(), &self.state.carried),
-                _ => Box::pin(self.long_text(request)).await?,
+                _ => Box::pin(self.classifier().long_text(request)).await?,
             };
             self.prepared(ok, text, request.class);
         }
@@ -256,7 +256,7 @@ impl<R: Runtime> Session<R> {
             self.statement_done(request);
         }
         self.state.transaction.status |= self.state.transaction_elsewhere(self.upstream.role);
-        self.catalogue_changed(request.class.effects);
+        self.classifier().catalogue_changed(request.class.effects);
         let by = self.unexplained(request, text);
         let role = self.upstream.role;
         let Some(connection) = self.upstream.connection_mut() else { return };

@@ -84,7 +84,7 @@ impl<R: Runtime> Session<R> {
             return InFront::AsBehind;
         }
         let prepared = self.state.statements.peek(request.statement).map(|prepared| &*prepared.text.text);
-        let text = prepared.or_else(|| self.text_of(request)).unwrap_or_default();
+        let text = prepared.or_else(|| self.client.text_of(request)).unwrap_or_default();
         let word = first_word(text, self.state.sql_options()).unwrap_or_default();
         let is = |name: &str| word.eq_ignore_ascii_case(name.as_bytes());
         match of_mariadb {

@@ -47,14 +47,17 @@ impl<R: Runtime> Session<R> {
         };
         let FreshRead { freshness, outcome } = barrier.pass(only_wrote).await?;
         drop(at_barrier);
-        let us = self.waited(began, held);
+        let us = self.client.budget.micros_of_other_wait(began, held);
         let metrics = &self.context.metrics;
         metrics.consistency_wait.observe_us(us);
         self.measured.waits.position += us;
         if let Some(outcome) = outcome {
             metrics.fresh_reads.at(self.reads.level as usize, outcome).add(1);
         }
-        self.end_barrier(step, &freshness, outcome);
+        if self.client.trace.is_some() {
+            let replica = self.reads.replica;
+            self.observation().end_barrier(step, &freshness, replica, outcome);
+        }
         let diverts = outcome == Some(Fresh::Primary);
         if diverts && self.client.port == Port::Split {
             return Ok(Passed { freshness, instead: Some(Why::NotFresh) });
@@ -101,7 +104,7 @@ impl<R: Runtime> Session<R> {
         self.client.end_step(step);
         match shown {
             Ok(()) => Ok(()),
-            Err(stop) => Err(self.end_unsent(request, stop).await),
+            Err(stop) => Err(self.replies().end_unsent(request, stop).await),
         }
     }
 
@@ -130,7 +133,7 @@ impl<R: Runtime> Session<R> {
     ) -> Result<Passed, StatementEnd> {
         match self.pass_barrier(request).await {
             Ok(passed) => Ok(passed),
-            Err(stop) => Err(self.end_unsent(request, stop).await),
+            Err(stop) => Err(self.replies().end_unsent(request, stop).await),
         }
     }
 }

@@ -72,7 +72,7 @@ impl<R: Runtime> Session<R> {
         if self.client.greeted.is_before_41 {
             return self.client.send(seq, ok_before_41).await;
         }
-        let mut status = self.shown_status();
+        let mut status = self.replies().shown_status();
         let track = self.client.capabilities.contains(Capabilities::SESSION_TRACK);
         let mut state = Vec::new();
         if let Some(schema) = self.state.carried.schema.as_deref().filter(|_| track) {

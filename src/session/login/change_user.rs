@@ -52,7 +52,7 @@ impl<R: Runtime> Session<R> {
         buf.consume(header.total());
         let seq = header.seq.wrapping_add(1);
         if self.client.greeted.refused_changes >= MOST_REFUSED {
-            return self.send_failure(seq, &Failure::UnknownCommand).await;
+            return self.replies().send_failure(seq, &Failure::UnknownCommand).await;
         }
         let Ok(claim) = claim else {
             let failure = Failure::Malformed("COM_CHANGE_USER");

@@ -76,7 +76,7 @@ impl<R: Runtime> Session<R> {
     fn only_commits(&self, request: &Request) -> bool {
         request.command == Command::Query
             && request.class.effects.contains(Effects::ENDS)
-            && self.text_of(request).is_some_and(|text| {
+            && self.client.text_of(request).is_some_and(|text| {
                 let text = text.trim_ascii();
                 let text = text.strip_suffix(b";").unwrap_or(text).trim_ascii_end();
                 [&b"commit"[..], b"commit work"].iter().any(|commit| text.eq_ignore_ascii_case(commit))
@@ -98,27 +98,27 @@ impl<R: Runtime> Session<R> {
         let failure = match fate {
             Ok(CommitFate::Committed(gtid)) => {
                 tracing::info!(id, "a COMMIT without an answer is on the new primary");
-                self.disrupted(Disruption::Committed);
+                self.measured.disrupted(&self.context, Disruption::Committed);
                 self.committed(gtid);
                 self.state.done(Role::Primary, &request.class, None, self.upstream.sent);
-                let sent = self.send_ok(seq).await;
+                let sent = self.replies().send_ok(seq).await;
                 let why = if self.client.port == Port::Split { Why::Transaction } else { Why::Port };
-                self.count_statement(request, Role::Primary, why);
+                self.observation().count_statement(request, Role::Primary, why);
                 return sent;
             }
             Ok(CommitFate::Gone) => {
                 tracing::info!(id, "a COMMIT without an answer is not on the new primary");
-                self.disrupted(Disruption::RolledBack);
+                self.measured.disrupted(&self.context, Disruption::RolledBack);
                 Failure::RolledBack
             }
             Ok(CommitFate::Unknown(why)) => {
                 tracing::info!(id, why, "nobody can tell what became of a COMMIT without an answer");
-                self.disrupted(Disruption::OutcomeUnknown);
+                self.measured.disrupted(&self.context, Disruption::OutcomeUnknown);
                 Failure::OutcomeUnknown
             }
-            Err(stop) => return self.stop(seq, stop).await,
+            Err(stop) => return self.replies().stop(seq, stop).await,
         };
-        self.stop(seq, StatementError::Tell(failure)).await
+        self.replies().stop(seq, StatementError::Tell(failure)).await
     }
 
     /// Records a commit: the session's reads must see it, and the next primary must have it.

@@ -248,7 +248,7 @@ impl<R: Runtime> Session<R> {
         self.state.unpin(role, std::mem::take(&mut self.upstream.sent));
         let held = self.state.held(role).is_some();
         self.state.connection_gone(role);
-        self.disrupted(Disruption::OutcomeUnknown);
+        self.measured.disrupted(&self.context, Disruption::OutcomeUnknown);
         request.consume();
         let stop = match () {
             () if in_packet => StatementError::Close(Close::ServerLost),
@@ -288,7 +288,7 @@ impl<R: Runtime> Session<R> {
         self.upstream.server_lost();
         self.upstream.lost.primary = false;
         self.state.connection_gone(Role::Primary);
-        self.disrupted(Disruption::OutcomeUnknown);
+        self.measured.disrupted(&self.context, Disruption::OutcomeUnknown);
         Err(StatementError::Tell(Failure::OutcomeUnknown))
     }
 }

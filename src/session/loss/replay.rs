@@ -65,7 +65,7 @@ impl<R: Runtime> Session<R> {
         }
         match self.settle_losses().await {
             Ok(()) => Ok(()),
-            Err(stop) => Err(self.end_unsent(request, stop).await),
+            Err(stop) => Err(self.replies().end_unsent(request, stop).await),
         }
     }
 
@@ -80,7 +80,7 @@ impl<R: Runtime> Session<R> {
         let ran = if too_often { Err(self.rolled_back()) } else { self.replay(writes).await };
         match ran {
             Ok(()) => Ok(()),
-            Err(stop) => Err(self.end_unsent(request, stop).await),
+            Err(stop) => Err(self.replies().end_unsent(request, stop).await),
         }
     }
 
@@ -128,7 +128,7 @@ impl<R: Runtime> Session<R> {
         self.upstream.server_lost();
         self.upstream.lost.primary = false;
         self.state.connection_gone(Role::Primary);
-        self.disrupted(Disruption::RolledBack);
+        self.measured.disrupted(&self.context, Disruption::RolledBack);
         StatementError::Tell(Failure::RolledBack)
     }
 
@@ -415,7 +415,7 @@ impl<R: Runtime> Session<R> {
         journal.generation = connection.about.generation;
         journal.lost = false;
         self.state.transaction.journal = Some(journal);
-        self.disrupted(Disruption::Replayed);
+        self.measured.disrupted(&self.context, Disruption::Replayed);
         tracing::debug!(id = self.client.handle.id, "a transaction was run again on another primary");
         self.upstream.release_after_statement(&mut self.state);
     }

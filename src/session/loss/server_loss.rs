@@ -106,11 +106,14 @@ impl<R: Runtime> Session<R> {
             *self.upstream.lost.of_mut(role) = false;
             self.state.connection_gone(role);
         }
-        self.disrupted(match error {
-            Error::RolledBack => Disruption::RolledBack,
-            Error::OutcomeUnknown => Disruption::OutcomeUnknown,
-            Error::AnswerCut | Error::LostTwice => Disruption::AnswerCut,
-        });
+        self.measured.disrupted(
+            &self.context,
+            match error {
+                Error::RolledBack => Disruption::RolledBack,
+                Error::OutcomeUnknown => Disruption::OutcomeUnknown,
+                Error::AnswerCut | Error::LostTwice => Disruption::AnswerCut,
+            },
+        );
         request.consume();
         let seq = if matches!(stop, StatementError::Close(_)) { 0 } else { walker.client_seq() };
         Outcome::Stop(seq, stop)
@@ -247,6 +250,6 @@ impl<R: Runtime> Session<R> {
     pub(in crate::session) fn forget_lost_transaction(&mut self) {
         self.upstream.lost.primary = false;
         self.state.connection_gone(Role::Primary);
-        self.disrupted(Disruption::Moved);
+        self.measured.disrupted(&self.context, Disruption::Moved);
     }
 }

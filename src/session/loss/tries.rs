@@ -29,7 +29,7 @@ impl<R: Runtime> Session<R> {
         tries.failed += 1;
         match self.pause_before_retry(tries.failed).await {
             Ok(()) => Ok(()),
-            Err(stop) => Err(self.end_unsent(request, stop).await),
+            Err(stop) => Err(self.replies().end_unsent(request, stop).await),
         }
     }
 

@@ -1,9 +1,10 @@
 //! What the audit log records of a session: its logins, and the statements that change definitions, privileges or a server.
 
+use super::Observation;
 use crate::client::Client;
 use crate::config::AuditEvents;
 use crate::net::Runtime;
-use crate::session::{Context, Session};
+use crate::session::Context;
 use crate::sql::{Effects, StatementClass};
 use crate::telemetry::{AuditOutcome, AuditRecord};
 use crate::terms::{AuditKind, Close, Refused, StatementKind, Why};
@@ -75,7 +76,7 @@ const fn only_asks(command: Command) -> bool {
     }
 }
 
-impl<R: Runtime> Session<R> {
+impl<R: Runtime> Observation<'_, R> {
     /// Records the statement under way, if the audit log wants it.
     #[inline]
     pub(in crate::session) fn audit_statement(&self, ended: AuditedEnd) {
@@ -95,7 +96,7 @@ impl<R: Runtime> Session<R> {
         if self.measured.audited.replace(true) {
             return;
         }
-        let mut record = audit_record(&self.client, kind);
+        let mut record = audit_record(self.client, kind);
         record.schema =
             String::from_utf8_lossy(self.state.carried.schema.as_deref().unwrap_or_default()).into();
         let statement = self.client.handle.statement.borrow();

@@ -4,14 +4,14 @@ use std::cell::Cell;
 use std::num::NonZeroU128;
 use std::rc::Rc;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::Observation;
 use super::audited::AuditedEnd;
 use crate::client::{Failure, PacketRun, RequestHead, StatementError};
-use crate::net::{Buf, Runtime, turn_time};
-use crate::session::{Context, Session};
+use crate::net::{Buf, Runtime};
+use crate::session::Context;
 use crate::sql::digest::Digest;
 use crate::sql::{Effects, StatementClass};
 use crate::state::{AskedText, PinSet};
@@ -80,6 +80,15 @@ impl Measured {
         self.disruptions |= 1 << disruption as u16;
     }
 
+    /// Keeps the text of the statement under way for the readers of the stream, unless it may have a password.
+    #[cold]
+    pub(in crate::session) fn keep_text<R: Runtime>(&mut self, context: &Context<R>, text: &[u8]) {
+        if context.taps.is_watched() && !names_password(text) {
+            let text = text.get(..MAX_SHOWN).unwrap_or(text);
+            self.text = Some(String::from_utf8_lossy(text).into());
+        }
+    }
+
     /// Begins with a request.
     fn begin(&mut self, request: &RequestHead, pins: PinSet) {
         (self.class, self.command) = (None, Some(request.command));
@@ -95,12 +104,11 @@ impl Measured {
     }
 }
 
-impl<R: Runtime> Session<R> {
+impl<R: Runtime> Observation<'_, R> {
     /// Begins with a request.
-    pub(in crate::session) fn begin_measuring(&mut self, request: &RequestHead) {
+    pub(in crate::session) fn begin(&mut self, request: &RequestHead) {
         self.client.handle.statement.replace(None);
-        let pins = self.all_pins();
-        self.measured.begin(request, pins);
+        self.measured.begin(request, self.state.pins.on_both());
     }
 
     /// Shows the rest of the process what the session has become.
@@ -118,18 +126,6 @@ impl<R: Runtime> Session<R> {
         }
     }
 
-    /// Returns how long the statement under way has taken, in microseconds.
-    pub(in crate::session) fn micros(&self) -> u64 {
-        micros_of(turn_time().saturating_duration_since(self.client.handle.began.get()))
-    }
-
-    /// Returns how long a wait took that began then, in microseconds, without the wait for a primary within it: that is
-    /// `Budget`'s, which had `held` at the beginning.
-    pub(in crate::session) fn waited(&self, began: Instant, held: Duration) -> u64 {
-        let held = self.client.budget.spent().saturating_sub(held);
-        micros_of(turn_time().saturating_duration_since(began).saturating_sub(held))
-    }
-
     /// Returns how long the statement under way has waited in the proxy.
     pub(in crate::session) fn waits(&self) -> Waits {
         Waits { hold: micros_of(self.client.budget.spent()), ..self.measured.waits }
@@ -138,7 +134,7 @@ impl<R: Runtime> Session<R> {
     /// Counts the statement that a server executed.
     pub(in crate::session) fn count_statement(&self, request: &RequestHead, role: Role, why: Why) {
         self.context.metrics.placed.at(request.class.kind, role, why).add(1);
-        let (micros, metrics) = (self.micros(), &self.context.metrics);
+        let (micros, metrics) = (self.client.micros(), &self.context.metrics);
         metrics.latency[self.client.port].observe_us(micros);
         let connection = self.state.last.connection;
         let on = connection.map(|at| (at.server.0, micros.saturating_sub(self.waits().sum())));
@@ -175,18 +171,8 @@ impl<R: Runtime> Session<R> {
         self.measured.error.set(Some(failure.parts().0));
         let statement = self.client.handle.statement.borrow();
         let Some(digest) = &*statement else { return };
-        let micros = if self.measured.runs { self.micros() } else { 0 };
+        let micros = if self.measured.runs { self.client.micros() } else { 0 };
         self.add_to(digest, None, Some(failure.parts().0), micros);
-    }
-
-    /// Counts an effect of a failover on the statement under way, or on its session.
-    pub(in crate::session) fn disrupted(&mut self, disruption: Disruption) {
-        self.measured.disrupted(&self.context, disruption);
-    }
-
-    /// Returns what keeps the session on either connection.
-    pub(in crate::session) fn all_pins(&self) -> PinSet {
-        self.state.pins.on(Role::Primary).with(self.state.pins.on(Role::Replica))
     }
 
     fn add_to(&self, digest: &Digest, placed: Option<(Role, Why)>, error: Option<u16>, micros: u64) {
@@ -212,7 +198,7 @@ impl<R: Runtime> Session<R> {
             began: if self.measured.runs { self.client.handle.began.get() } else { Instant::now() },
             micros,
             waits: self.waits(),
-            pins: self.all_pins().without(self.measured.pins).bits(),
+            pins: self.state.pins.on_both().without(self.measured.pins).bits(),
             repeated: self.measured.repeated,
             disruptions: self.measured.disruptions,
             placed,
@@ -221,15 +207,6 @@ impl<R: Runtime> Session<R> {
             rows_affected: if placed.is_some() { self.state.answer.affected } else { 0 },
             bytes_in: self.measured.bytes_in,
             bytes_out: self.measured.bytes_out,
-        }
-    }
-
-    /// Keeps the text of the statement under way for the readers of the stream, unless it may have a password.
-    #[cold]
-    pub(in crate::session) fn keep_text(&mut self, text: &[u8]) {
-        if self.context.taps.is_watched() && !names_password(text) {
-            let text = text.get(..MAX_SHOWN).unwrap_or(text);
-            self.measured.text = Some(String::from_utf8_lossy(text).into());
         }
     }
 
@@ -254,7 +231,7 @@ impl<R: Runtime> Session<R> {
             text: self.shown_text(),
             kind: self.measured.class.map(|class| class.kind),
             server,
-            level: self.reads.level as usize,
+            level: self.level as usize,
             figures,
         };
         let dropped = &self.context.metrics.stream_dropped;

@@ -4,11 +4,10 @@ use std::borrow::Cow;
 
 use tokio::time::Instant;
 
+use super::Observation;
 use crate::client::{Request, traced_server};
 use crate::config::Choice;
 use crate::net::Runtime;
-use crate::session::Session;
-use crate::session::common::Outcome;
 use crate::session::fresh::Freshness;
 use crate::sql::comment_value;
 use crate::telemetry::micros_of;
@@ -24,11 +23,21 @@ const MAX_STATE: usize = 512;
 /// The longest position in a span, in bytes.
 const MAX_POSITION: usize = 256;
 
+/// How a try ended.
+pub(in crate::session) struct EndedTry {
+    /// A word for it.
+    pub outcome: &'static str,
+    /// The code of the server's error.
+    pub error: Option<u16>,
+    /// The rows that the client got.
+    pub rows: u64,
+}
+
 /// The query attributes, and the keys in comments.
 const PARENT: &str = "traceparent";
 const STATE: &str = "tracestate";
 
-impl<R: Runtime> Session<R> {
+impl<R: Runtime> Observation<'_, R> {
     /// Decides whether a command is traced, and begins its trace.
     #[inline(never)]
     pub(in crate::session) fn begin_trace(&mut self, request: &Request) {
@@ -83,65 +92,30 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Begins a try of the statement on the connection in use.
-    #[inline]
-    pub(in crate::session) fn begin_try(&mut self) {
-        if self.client.trace.is_some() {
-            let server = self.upstream.connection().map(|connection| connection.about.server);
-            let step = self.client.begin_step(TraceStep::Server);
-            self.name_server(step, server);
-        }
+    pub(in crate::session) fn begin_try(&mut self, server: Option<ServerId>) {
+        let step = self.client.begin_step(TraceStep::Server);
+        self.name_server(step, server);
     }
 
     /// Ends a try.
-    #[inline]
-    pub(in crate::session) fn end_try(&mut self, outcome: &Outcome) {
-        if self.client.trace.is_some() {
-            self.describe_try(outcome);
-        }
-    }
-
-    #[cold]
-    fn describe_try(&mut self, outcome: &Outcome) {
-        let (code, rows) = (self.state.answer.code, self.measured.rows_sent);
+    pub(in crate::session) fn end_try(&mut self, ended: &EndedTry) {
         let Some(trace) = &mut self.client.trace else { return };
         let step = trace.end_last(TraceStep::Server);
         self.client.describe_step(step, |step| {
-            step.outcome = match outcome {
-                Outcome::Done => "answered",
-                Outcome::Again => "lost",
-                Outcome::NotHere | Outcome::Refused(..) => "refused",
-                Outcome::PrepareAgain => "prepare_again",
-                Outcome::NotCommitted => "not_committed",
-                Outcome::Overtaken => "overtaken",
-                Outcome::Replay => "lost_in_transaction",
-                Outcome::LookUp(..) => "lost_at_commit",
-                Outcome::Stop(..) => "stopped",
-            };
-            (step.error, step.rows) = match outcome {
-                Outcome::Done => (code, rows),
-                Outcome::Refused(error, _) => (Some(error.code), 0),
-                _ => (None, 0),
-            };
+            (step.outcome, step.error, step.rows) = (ended.outcome, ended.error, ended.rows);
         });
     }
 
-    /// Ends the wait for a position and a replica.
-    #[inline]
+    /// Ends the wait for a position and a replica. `chosen`: the replica that is fresh enough, if the position is known.
     pub(in crate::session) fn end_barrier(
         &mut self,
         step: StepId,
         freshness: &Freshness,
+        chosen: Option<ServerId>,
         outcome: Option<Fresh>,
     ) {
-        if self.client.trace.is_some() {
-            self.describe_barrier(step, freshness, outcome);
-        }
-    }
-
-    #[cold]
-    fn describe_barrier(&mut self, step: StepId, freshness: &Freshness, outcome: Option<Fresh>) {
         let (server, position) = match freshness {
-            Freshness::Position(position) => (self.reads.replica, Some(position.to_string())),
+            Freshness::Position(position) => (chosen, Some(position.to_string())),
             Freshness::On(server) => (Some(*server), None),
             _ => (None, None),
         };
@@ -185,7 +159,7 @@ impl<R: Runtime> Session<R> {
             prepares: self.measured.command == Some(Command::StmtPrepare),
             kind: self.measured.class.map(|class| class.kind),
             port: self.client.port,
-            level: self.reads.level.word(),
+            level: self.level.word(),
             error,
             closed,
             figures,

@@ -27,7 +27,7 @@ impl<R: Runtime> Session<R> {
                 tries.freshness = Freshness::Unasked;
             }
             Ok(Some(instead)) => tries.not_replica = Some(instead),
-            Err(stop) => return Err(self.end_unsent(request, stop).await),
+            Err(stop) => return Err(self.replies().end_unsent(request, stop).await),
         }
         Ok(false)
     }
@@ -59,9 +59,9 @@ impl<R: Runtime> Session<R> {
         }
         let (began, held) = (turn_time(), self.client.budget.spent());
         let attached = self.attach(role, freshness).await;
-        self.measured.waits.pool += self.waited(began, held);
+        self.measured.waits.pool += self.client.budget.micros_of_other_wait(began, held);
         match attached {
-            Ok(()) => self.judge_again(request).map(|()| None),
+            Ok(()) => self.classifier().judge_again(request).map(|()| None),
             Err(StatementError::Tell(failure))
                 if role == Role::Replica
                     && self.client.port == Port::Split

@@ -15,6 +15,7 @@ use crate::session::common::Outcome;
 use crate::session::common::StatementEnd;
 use crate::session::fresh::Freshness;
 use crate::session::loss::Tries;
+use crate::session::observe::AuditedEnd;
 use crate::sql::Effects;
 use crate::state::ReadingTransactions;
 use crate::terms::{Close, Pin, Port, Role, TraceStep, Why};
@@ -56,12 +57,12 @@ impl<R: Runtime> Session<R> {
                 if self.measured.carried != Rc::as_ptr(&self.state.carried).addr() {
                     self.context.states.share(&mut self.state.carried);
                 }
-                self.count_statement(request, role, why);
+                self.observation().count_statement(request, role, why);
                 Ok(())
             }
             Err(StatementEnd(result)) => {
                 if let Err(close) = result {
-                    self.audit_statement(crate::session::observe::AuditedEnd::Cut(close));
+                    self.observation().audit_statement(AuditedEnd::Cut(close));
                 }
                 result
             }
@@ -101,7 +102,10 @@ impl<R: Runtime> Session<R> {
             if role == Role::Primary && self.state.transaction.reading.contains(ReadingTransactions::BEGINS) {
                 self.begin_reading_on_primary();
             }
-            self.begin_try();
+            if self.client.trace.is_some() {
+                let server = self.upstream.connection().map(|connection| connection.about.server);
+                self.observation().begin_try(server);
+            }
             let outcome = if self.state.must_not_commit(role, request.class.effects) {
                 Box::pin(self.roll_back_first(request)).await?
             } else if role == Role::Primary && self.passes_read_only(request) {
@@ -109,7 +113,10 @@ impl<R: Runtime> Session<R> {
             } else {
                 self.exchange(request, &mut tries.freshness).await?
             };
-            self.end_try(&outcome);
+            if self.client.trace.is_some() {
+                let ended = outcome.traced(self.state.answer.code, self.measured.rows_sent);
+                self.observation().end_try(&ended);
+            }
             if matches!(outcome, Outcome::Done) {
                 return Ok(Executed { role, why, freshness: tries.freshness });
             }

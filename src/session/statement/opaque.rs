@@ -9,6 +9,7 @@ use crate::backend::{QueryError, may_change_servers};
 use crate::client::{Failure, Request, StatementError};
 use crate::net::Runtime;
 use crate::session::Session;
+use crate::session::common::prepared_as_text;
 use crate::sql::read_only::{Calls, Reason, Relation, opaque_relations};
 use crate::sql::{Effects, Kind, Lexer, Options};
 use crate::upstream::Restored;
@@ -61,13 +62,15 @@ impl<R: Runtime> Session<R> {
         let text = match (&prepared, request.command) {
             (Some(prepared), _) => Some(&*prepared.text),
             (None, Command::StmtPrepare) => Some(request.arguments()),
-            (None, _) => self.text_of(request),
+            (None, _) => self.client.text_of(request),
         };
         let executed = text.filter(|_| request.class.effects.contains(Effects::EXECUTES));
-        let executed = executed.and_then(|text| self.prepared_as_text(text));
+        let executed = executed.and_then(|text| prepared_as_text(&self.state, text));
         let text = executed.as_ref().map(|executed| &*executed.text).or(text);
         if request.command == Command::FieldList
-            || text.is_some_and(|text| only_shows(text, self.readings().options))
+            || text.is_some_and(|text| {
+                only_shows(text, self.state.readings(self.context.topology.modes()).options)
+            })
         {
             return Some(true);
         }
@@ -77,7 +80,9 @@ impl<R: Runtime> Session<R> {
         let schema = under.schema.clone().unwrap_or_default();
         let routines = self.context.texts.routines.borrow().clone();
         let calls = Calls { schema: &schema, routines: &*routines };
-        let names = text.and_then(|text| opaque_relations(text, self.readings(), &calls));
+        let names = text.and_then(|text| {
+            opaque_relations(text, self.state.readings(self.context.topology.modes()), &calls)
+        });
         let Some(question) = names.and_then(|names| question(&names, &schema)) else { return Some(false) };
         let limit = self.context.live().timeouts.connect;
         let connection = self.upstream.connection_mut()?;

@@ -57,13 +57,13 @@ impl<R: Runtime> Session<R> {
             self.upstream.server_lost();
             *self.upstream.lost.of_mut(self.upstream.role) = false;
             self.state.connection_gone(self.upstream.role);
-            return self.stop(seq, StatementError::Tell(Failure::RolledBack)).await;
+            return self.replies().stop(seq, StatementError::Tell(Failure::RolledBack)).await;
         }
         if !chains {
             self.state.rolled_back();
         }
         self.state.done(self.upstream.role, &request.class, None, self.upstream.sent);
-        self.send_ok(seq).await
+        self.replies().send_ok(seq).await
     }
 
     /// Decides what becomes of the transaction that is open on a replica, before a statement that goes to the primary.
@@ -84,7 +84,7 @@ impl<R: Runtime> Session<R> {
                 let refusal = earlier.filter(|error| precedes_read_only(error, of_mariadb));
                 let refusal = refusal.unwrap_or_else(|| (&read_only_transaction(of_mariadb)).into());
                 let stop = StatementError::Tell(Failure::Server(refusal));
-                return Err(self.end_unsent(request, stop).await);
+                return Err(self.replies().end_unsent(request, stop).await);
             }
             InReading::Ends | InReading::Moves => {
                 let _ = self.client.begin_step(TraceStep::Restore);
@@ -104,7 +104,7 @@ impl<R: Runtime> Session<R> {
     /// Returns the error with which the replica refuses to prepare this write, in the transaction that is open there: a server
     /// reads the text, and opens its tables, before it looks at the transaction. Nothing is executed.
     async fn error_of_text(&mut self, request: &Request) -> Option<ServerError> {
-        self.text_of(request)?;
+        self.client.text_of(request)?;
         if !self.take_for(Role::Replica, &Freshness::Unasked) {
             return None;
         }
@@ -120,7 +120,7 @@ impl<R: Runtime> Session<R> {
         {
             return None;
         }
-        let text = self.text_of(request)?;
+        let text = self.client.text_of(request)?;
         let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
         let connection = self.upstream.connection_mut()?;
         // The error stays in this connection's list.

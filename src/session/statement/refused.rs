@@ -45,10 +45,10 @@ impl<R: Runtime> Session<R> {
                     return Err(StatementEnd(self.tell_fate(request, seq, lost).await));
                 }
                 _ => {
-                    self.disrupted(Disruption::Retried);
+                    self.measured.disrupted(&self.context, Disruption::Retried);
                     return match self.pause_before_retry(tries).await {
                         Ok(()) => Ok(()),
-                        Err(stop) => Err(self.end_unsent(request, stop).await),
+                        Err(stop) => Err(self.replies().end_unsent(request, stop).await),
                     };
                 }
             },
@@ -71,7 +71,7 @@ impl<R: Runtime> Session<R> {
                 result.err().unwrap_or(StatementError::Tell(Failure::Server(error)))
             }
         };
-        Err(StatementEnd(self.stop(seq, stop).await))
+        Err(StatementEnd(self.replies().stop(seq, stop).await))
     }
 
     /// Handles a server that refused or interrupted this statement, or that ends the connection. Returns Ok
@@ -87,7 +87,7 @@ impl<R: Runtime> Session<R> {
         }
         match self.refused(error, server).await {
             Ok(()) => Ok(()),
-            Err(stop) => Err(self.end_unsent(request, stop).await),
+            Err(stop) => Err(self.replies().end_unsent(request, stop).await),
         }
     }
 
@@ -127,11 +127,11 @@ impl<R: Runtime> Session<R> {
             return Err(StatementError::TellAndClose(Failure::StateLost(held), Close::ServerLost));
         }
         if open {
-            self.disrupted(Disruption::RolledBack);
+            self.measured.disrupted(&self.context, Disruption::RolledBack);
             return Err(StatementError::Tell(Failure::RolledBack));
         }
         if interrupted {
-            self.disrupted(Disruption::Retried);
+            self.measured.disrupted(&self.context, Disruption::Retried);
             return self.check_rerun(server).await;
         }
         Ok(())

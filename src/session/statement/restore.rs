@@ -31,7 +31,7 @@ impl<R: Runtime> Session<R> {
                 return Ok(true);
             }
             Ok(Restored::Ready | Restored::Broken) => {}
-            Err(stop) => return Err(self.end_unsent(request, stop).await),
+            Err(stop) => return Err(self.replies().end_unsent(request, stop).await),
         }
         self.upstream.server_lost();
         if role == Role::Replica && self.upstream.state_refused.take().is_some() {
@@ -164,7 +164,8 @@ impl<R: Runtime> Session<R> {
             Some(text) => {
                 self.learn_reading().await?;
                 if self.client.port == Port::Replica
-                    && let Verdict::Refused(refusal) = self.judge_prepared(&text.text, &text.under)
+                    && let Verdict::Refused(refusal) =
+                        self.classifier().judge_prepared(&text.text, &text.under)
                 {
                     // A server that was not known at the first prepare may read the text differently.
                     return Err(StatementError::Tell(Failure::ReadOnlyPort(refusal)));

@@ -32,7 +32,7 @@ impl<R: Runtime> Session<R> {
                 Ok(())
             }
             Outcome::Again => {
-                self.disrupted(Disruption::Retried);
+                self.measured.disrupted(&self.context, Disruption::Retried);
                 self.retry(request, tries).await
             }
             Outcome::Refused(error, server) => {
@@ -45,7 +45,7 @@ impl<R: Runtime> Session<R> {
             }
             Outcome::NotCommitted => Err(StatementEnd(self.roll_back_instead(request).await)),
             Outcome::LookUp(seq, lost) => Err(StatementEnd(self.tell_fate(request, seq, lost).await)),
-            Outcome::Stop(seq, stop) => Err(StatementEnd(self.stop(seq, stop).await)),
+            Outcome::Stop(seq, stop) => Err(StatementEnd(self.replies().stop(seq, stop).await)),
         }
     }
 }

@@ -21,11 +21,11 @@ impl<R: Runtime> Session<R> {
 
     /// Waits until the primary answers, or its silence proves that it is lost.
     pub(in crate::session) async fn hold_back(&mut self, request: &mut Request) -> Result<(), StatementEnd> {
-        self.disrupted(Disruption::Held);
+        self.measured.disrupted(&self.context, Disruption::Held);
         let kept = self.upstream.kept_on(Role::Primary);
         match self.client.wait_while(|snapshot| kept.is_some() && snapshot.awaited == kept).await {
             Ok(()) => Ok(()),
-            Err(stop) => Err(self.end_unsent(request, stop).await),
+            Err(stop) => Err(self.replies().end_unsent(request, stop).await),
         }
     }
 }

@@ -7,14 +7,17 @@ use std::sync::Arc;
 
 use super::cut::has_several;
 use crate::backend::{Carried, PreparedText, TextStatement};
-use crate::client::{Failure, Piece, Request, StatementError, ended_by};
-use crate::net::{Buf, Claim, Runtime, or_raised};
-use crate::session::Session;
+use crate::client::{Client, Failure, Piece, Request, StatementError, ended_by};
+use crate::net::{Buf, Runtime, or_raised};
+use crate::session::Context;
+use crate::session::observe::Measured;
 use crate::sql::digest::Digest;
 use crate::sql::parts::asks_query_cost;
 use crate::sql::read_only::{Calls, Reason, Refusal, Verdict, check_calls};
-use crate::sql::{self, Context, Effects, MAX_READ, Readings, Routines, StatementClass, classify};
-use crate::state::readings_under;
+use crate::sql::{
+    self, Context as ReadingContext, Effects, MAX_READ, Readings, Routines, StatementClass, classify,
+};
+use crate::state::{SessionState, readings_under};
 use crate::terms::{Close, Pin, Port, Role, StatementKind, Why};
 use crate::wire::{Command, MAX_PAYLOAD};
 use crate::worker::Signals;
@@ -45,7 +48,16 @@ pub(in crate::session) struct Classified {
     pub several: bool,
 }
 
-impl<R: Runtime> Session<R> {
+/// The parts of a session by which texts are read: its character set, modes and schema, what it prepared, and what the servers'
+/// catalogue says.
+pub(in crate::session) struct Classifier<'s, R: Runtime> {
+    pub(in crate::session) context: &'s Rc<Context<R>>,
+    pub(in crate::session) client: &'s mut Client<R>,
+    pub(in crate::session) measured: &'s mut Measured,
+    pub(in crate::session) state: &'s mut SessionState,
+}
+
+impl<R: Runtime> Classifier<'_, R> {
     /// Notes that an answered statement has changed what the catalogue knows, and asks for a new reading.
     pub(in crate::session) fn catalogue_changed(&self, effects: Effects) {
         let changes = Effects::CHANGES_ROUTINES | Effects::CHANGES_RELATIONS;
@@ -74,20 +86,15 @@ impl<R: Runtime> Session<R> {
         let class = seen(class, verdict);
         self.client.handle.statement.replace(digest);
         if self.context.shows_literals.get() {
-            self.keep_text(text);
+            self.measured.keep_text(self.context, text);
         }
         Classified { verdict, class, several: false }
-    }
-
-    /// True if a text of this many bytes is read on another thread.
-    pub(in crate::session) fn reads_aside(&self, length: usize) -> bool {
-        length > if self.client.port == Port::Replica { MAX_CHECKED_HERE } else { MAX_READ }
     }
 
     /// Like [`Self::look`], but reads a long text, at `place` in the buffer, on another thread. Only one text of a
     /// worker is read in this way at a time, in the order of their arrival.
     pub(in crate::session) async fn look_aside(
-        &mut self,
+        self,
         buf: &mut Buf,
         place: Range<usize>,
     ) -> Result<Classified, Close> {
@@ -101,7 +108,7 @@ impl<R: Runtime> Session<R> {
             let text = whole.filled().get(place).unwrap_or_default();
             let calls = Calls { schema: &schema, routines: &*routines };
             let verdict = if guarded { check_calls(text, readings, &calls) } else { Verdict::Allowed };
-            let of = |options| classify(text, Context { options, schema: &schema }, &*routines);
+            let of = |options| classify(text, ReadingContext { options, schema: &schema }, &*routines);
             let class = match verdict {
                 Verdict::Refused(_) => StatementClass::UNKNOWN,
                 _ if text.len() > MAX_CLASSIFIED => seen(StatementClass::UNKNOWN, verdict),
@@ -133,10 +140,10 @@ impl<R: Runtime> Session<R> {
     }
 }
 
-impl<R: Runtime> Session<R> {
+impl<R: Runtime> Classifier<'_, R> {
     /// Copies the text of a long COM_STMT_PREPARE on another thread, and returns the text to be kept.
     pub(in crate::session) async fn long_text(
-        &self,
+        self,
         request: &mut Request,
     ) -> Result<Rc<PreparedText>, Close> {
         let whole = Request { buf: std::mem::take(&mut request.buf), head: request.head };
@@ -146,6 +153,17 @@ impl<R: Runtime> Session<R> {
         request.buf = back;
         Ok(self.context.texts.prepared.new_text(text, &self.state.carried))
     }
+}
+
+/// True if a text of this many bytes is read on another thread.
+pub(in crate::session) fn reads_aside(port: Port, length: usize) -> bool {
+    length > if port == Port::Replica { MAX_CHECKED_HERE } else { MAX_READ }
+}
+
+/// Returns the statement that was prepared as text under the name in this EXECUTE.
+pub(in crate::session) fn prepared_as_text(state: &SessionState, execute: &[u8]) -> Option<TextStatement> {
+    let name = crate::sql::parts::executed(execute, state.sql_options())?;
+    state.objects.text_statements.iter().find(|known| *known.name == *name).cloned()
 }
 
 /// Returns the class of a text from its classes under every way to read it. If these differ, the class is
@@ -165,12 +183,7 @@ pub(in crate::session) fn one_class(mut ways: impl Iterator<Item = StatementClas
     class
 }
 
-impl<R: Runtime> Session<R> {
-    /// True if the memory budget allows a text that PREPARE keeps. The session's state limits the number of such texts.
-    pub(in crate::session) fn may_keep_text(&self, bytes: usize) -> bool {
-        self.context.buffers.memory.grant(Claim::Prepared, bytes)
-    }
-
+impl<R: Runtime> Classifier<'_, R> {
     /// Returns every way in which the known servers may read a text of the session.
     #[inline]
     pub(in crate::session) fn readings(&self) -> Readings {
@@ -189,7 +202,9 @@ impl<R: Runtime> Session<R> {
         let readings = readings_under(under, self.context.topology.modes());
         match readings.of(text).nth(1) {
             None => Verdict::Allowed,
-            Some(_) if self.reads_aside(text.len()) => Verdict::Refused(Reason::Unreadable.into()),
+            Some(_) if reads_aside(self.client.port, text.len()) => {
+                Verdict::Refused(Reason::Unreadable.into())
+            }
             Some(_) => self.judge_as(text, readings, under),
         }
     }
@@ -209,7 +224,7 @@ impl<R: Runtime> Session<R> {
         }
         self.client.piece = Piece { judged: modes, ..piece };
         let prepares = request.command == Command::StmtPrepare;
-        let text = if prepares { Some(request.arguments()) } else { self.text_of(request) };
+        let text = if prepares { Some(request.arguments()) } else { self.client.text_of(request) };
         match text.map(|text| self.judge(text)) {
             Some(Verdict::Refused(refusal)) => Err(StatementError::Tell(Failure::ReadOnlyPort(refusal))),
             Some(_) => Ok(()),
@@ -250,7 +265,7 @@ impl<R: Runtime> Session<R> {
     /// Returns the class of an EXECUTE: that of the statement that was prepared as text under its name. On a replica port that
     /// statement is judged again: the catalogue may have changed since its PREPARE.
     fn executed(&mut self, text: &[u8], class: StatementClass) -> Result<StatementClass, Refusal> {
-        match self.prepared_as_text(text) {
+        match prepared_as_text(self.state, text) {
             Some(TextStatement { text, under, .. }) => {
                 let ways = self.ways_of_prepared(&under);
                 // Names mean what they meant at the PREPARE, whatever the default schema is now.
@@ -288,7 +303,7 @@ impl<R: Runtime> Session<R> {
                 // What was prepared under a name that the proxy does not know was judged at its PREPARE alone. The text of
                 // an EXECUTE IMMEDIATE is judged with it.
                 let unknown = self.client.port == Port::Replica
-                    && self.hides_statements()
+                    && hides_statements(self.state)
                     && !is_immediate(text, self.state.sql_options());
                 Ok(seen(class, if unknown { Verdict::Opaque } else { Verdict::Allowed }))
             }
@@ -300,22 +315,11 @@ impl<R: Runtime> Session<R> {
     /// several statements, run something without a name.
     fn executes_nothing(&self, text: &[u8], class: StatementClass) -> StatementClass {
         let named = crate::sql::parts::executed(text, self.state.sql_options()).is_some();
-        if !named || self.hides_statements() || self.state.facts().transaction != Some(Role::Replica) {
+        if !named || hides_statements(self.state) || self.state.facts().transaction != Some(Role::Replica) {
             return class;
         }
         let effects = (class.effects & Effects::HINTS) | Effects::EXECUTES | Effects::UNDERSTOOD;
         StatementClass { kind: StatementKind::Session, effects, reason: class.reason }
-    }
-
-    /// True if the session may have prepared statements that the proxy does not know.
-    fn hides_statements(&self) -> bool {
-        Role::BOTH.iter().any(|role| self.state.pins.on(*role).has(Pin::Unknown))
-    }
-
-    /// Returns the statement that was prepared as text under the name in this EXECUTE.
-    pub(in crate::session) fn prepared_as_text(&self, execute: &[u8]) -> Option<TextStatement> {
-        let name = crate::sql::parts::executed(execute, self.state.sql_options())?;
-        self.state.objects.text_statements.iter().find(|known| *known.name == *name).cloned()
     }
 
     /// Returns the ways in which servers may read a statement that was prepared under this state: as at its PREPARE, and as
@@ -329,7 +333,7 @@ impl<R: Runtime> Session<R> {
     pub(in crate::session) fn classify_again(&mut self, id: u32, now: Readings) -> Result<(), Refusal> {
         let version = self.context.texts.routines.borrow().version();
         let Some(text) = self.outdated(id, now) else { return Ok(()) };
-        let class = if self.reads_aside(text.text.len()) {
+        let class = if reads_aside(self.client.port, text.text.len()) {
             // Too long to be read here. (On a replica port it was judged aside.)
             seen(StatementClass::UNKNOWN, Verdict::Opaque)
         } else {
@@ -364,15 +368,11 @@ impl<R: Runtime> Session<R> {
     /// long for this thread.
     pub(in crate::session) fn is_judged_aside(&self, id: u32, now: Readings) -> bool {
         self.client.port == Port::Replica
-            && self.outdated(id, now).is_some_and(|known| self.reads_aside(known.text.len()))
+            && self.outdated(id, now).is_some_and(|known| reads_aside(self.client.port, known.text.len()))
     }
 
     /// Judges a long prepared statement again, on another thread.
-    pub(in crate::session) async fn judge_aside_again(
-        &mut self,
-        id: u32,
-        now: Readings,
-    ) -> Result<(), Refusal> {
+    pub(in crate::session) async fn judge_aside_again(self, id: u32, now: Readings) -> Result<(), Refusal> {
         let routines = self.context.texts.routines.borrow().clone();
         let Some(known) = self.outdated(id, now) else { return Ok(()) };
         let ways = self.ways_of_prepared(&known.under);
@@ -404,6 +404,11 @@ impl<R: Runtime> Session<R> {
     fn judge_ways(&self, text: &[u8], ways: [Readings; 2], under: &Carried) -> Verdict {
         worst(ways.map(|readings| self.judge_as(text, readings, under)))
     }
+}
+
+/// True if the session may have prepared statements that the proxy does not know.
+fn hides_statements(state: &SessionState) -> bool {
+    state.pins.on_both().has(Pin::Unknown)
 }
 
 /// True for `EXECUTE IMMEDIATE 'text'`.
