@@ -51,8 +51,9 @@ pub use context::Context;
 
 use std::rc::Rc;
 
-use common::{Classifier, Replies};
+use common::{Classifier, Replies, StatementFacts};
 use freshness::Reads;
+use loss::{Journaling, OfDemoted};
 use observe::{Measured, Observation};
 
 use crate::client::{Client, Request};
@@ -117,6 +118,34 @@ impl<R: Runtime> Session<R> {
             context: &self.context,
             client: &mut self.client,
             measured: &mut self.measured,
+            state: &mut self.state,
+        }
+    }
+
+    /// Looks at what decisions about a statement depend on.
+    #[inline]
+    fn facts(&self) -> StatementFacts<'_, R> {
+        StatementFacts { client: &self.client, upstream: &self.upstream, state: &self.state }
+    }
+
+    /// Records the open transaction.
+    #[inline]
+    fn journaling(&mut self) -> Journaling<'_, R> {
+        Journaling {
+            context: &self.context,
+            client: &self.client,
+            upstream: &self.upstream,
+            state: &mut self.state,
+        }
+    }
+
+    /// Decides about what comes from a server that lost the primary's role.
+    #[inline]
+    fn of_demoted(&mut self) -> OfDemoted<'_, R> {
+        OfDemoted {
+            context: &self.context,
+            client: &mut self.client,
+            upstream: &self.upstream,
             state: &mut self.state,
         }
     }

@@ -122,9 +122,10 @@ impl<R: Runtime> Session<R> {
             self.tell_of_loss()?;
             self.attach(role, &Freshness::Unasked).await?;
         }
-        for brought in
-            [self.restore_session(request).await?, self.upstream.send_prelude(self.may_leave()).await?]
-        {
+        for brought in [
+            self.restore_session(request).await?,
+            self.upstream.send_prelude(self.facts().may_leave()).await?,
+        ] {
             if let Restored::Broken = brought {
                 return Err(self.cut_stream());
             }

@@ -1,14 +1,21 @@
 //! Facts about a statement and its session, on which decisions depend.
 
-use crate::client::{Request, RequestHead};
+use crate::client::{Client, Request, RequestHead};
 use crate::net::Runtime;
-use crate::session::Session;
 use crate::sql::Effects;
-use crate::state::{PinSet, is_rollback};
+use crate::state::{PinSet, SessionState, is_rollback};
 use crate::terms::{Pin, Port, Role, StatementKind};
+use crate::upstream::Upstream;
 use crate::wire::Command;
 
-impl<R: Runtime> Session<R> {
+/// The parts of a session on which decisions about its statements depend.
+pub(in crate::session) struct StatementFacts<'s, R: Runtime> {
+    pub(in crate::session) client: &'s Client<R>,
+    pub(in crate::session) upstream: &'s Upstream<R>,
+    pub(in crate::session) state: &'s SessionState,
+}
+
+impl<R: Runtime> StatementFacts<'_, R> {
     /// True if the statement does nothing but roll back, which is also what the loss of the server did.
     pub(in crate::session) fn only_rolls_back(&self, request: &Request) -> bool {
         let ends = request.command == Command::Query && request.class.effects.contains(Effects::ENDS);

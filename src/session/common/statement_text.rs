@@ -2,9 +2,9 @@
 
 use std::rc::Rc;
 
+use super::classification::{Classifier, prepared_as_text};
 use crate::client::{Count, CountQuestion, Request};
 use crate::net::Runtime;
-use crate::session::Session;
 use crate::sql::parts::local_files;
 use crate::sql::{Effects, MAX_READ};
 use crate::state::{Asked, AskedText, PREPARED, with_string};
@@ -22,7 +22,7 @@ pub(in crate::session) fn asked<'a>(request: &'a Request, text: Option<&'a Rc<As
     }
 }
 
-impl<R: Runtime> Session<R> {
+impl<R: Runtime> Classifier<'_, R> {
     /// Returns the text that a statement executes: its own text, or the prepared text that it names.
     pub(in crate::session) fn meant_text(&self, request: &Request) -> Option<std::sync::Arc<[u8]>> {
         if request.statement != 0 {
@@ -40,10 +40,9 @@ impl<R: Runtime> Session<R> {
         }
         let text = (request.command == Command::Query).then(|| self.client.text_of(request))??;
         if request.class.effects.contains(Effects::EXECUTES)
-            && let Some(name) = crate::sql::parts::executed(text, self.state.sql_options())
-            && let Some(known) = self.state.objects.text_statements.iter().find(|known| *known.name == *name)
+            && let Some(known) = prepared_as_text(self.state, text)
         {
-            return Some(known.text.clone());
+            return Some(known.text);
         }
         Some(text.into())
     }

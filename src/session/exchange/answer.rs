@@ -100,7 +100,7 @@ impl<R: Runtime> Session<R> {
             let mut output = ChunkOutput::AsItCame;
             let walk = {
                 // Not kept across a wait, since every session has this future.
-                let text = self.text_that_sets(request);
+                let text = self.classifier().text_that_sets(request);
                 let asked = asked(request, text.as_ref());
                 self.walk(walker, &mut chunk, &mut output, nothing_forwarded, (request, asked))
             };
@@ -210,7 +210,7 @@ impl<R: Runtime> Session<R> {
             }
             return Some(Ok(self.reroute_refused(refusal, request)));
         }
-        match self.settle_late(before?, late, request).await {
+        match self.of_demoted().settle_late(before?, late, request).await {
             Ok(()) => None,
             Err(NotKept::Doubt { seq, between }) => {
                 self.context.buffers.give(std::mem::take(passing.chunk));
@@ -233,8 +233,8 @@ impl<R: Runtime> Session<R> {
         let looks = !plain.contains(request.class.effects)
             || request.class.reason == Why::NamedLock
             || self.state.wants_text();
-        let text = if looks { self.meant_text(request) } else { None };
-        let named = if looks { self.statement_name(request) } else { None };
+        let text = if looks { self.classifier().meant_text(request) } else { None };
+        let named = if looks { self.classifier().statement_name(request) } else { None };
         let text = text.as_deref();
         if self.state.wants_text() {
             self.state.learn(self.upstream.role, text);
@@ -250,7 +250,7 @@ impl<R: Runtime> Session<R> {
             self.state.done(self.upstream.role, &request.class, text, self.upstream.sent);
         }
         if self.upstream.role == Role::Primary {
-            self.journal_answered(request);
+            self.journaling().answered(request);
         }
         if request.statement != 0 {
             self.statement_done(request);
@@ -394,12 +394,12 @@ impl<R: Runtime> Session<R> {
             replica_port: self.client.port == Port::Replica,
             nothing_forwarded,
             can_send_again: nothing_forwarded && request.whole,
-            no_doubt: self.upstream.role == Role::Replica || self.leaves_no_doubt(request),
+            no_doubt: self.upstream.role == Role::Replica || self.facts().leaves_no_doubt(request),
             may_leave,
             in_reading_transaction: on_split_replica && !may_leave,
             only_ends: effects.contains(Effects::ENDS) && !effects.contains(Effects::SEVERAL),
             executes: request.statement != 0 && !request.prepared_anew,
-            in_steps: !on_replica && self.runs_in_steps(request),
+            in_steps: !on_replica && self.facts().runs_in_steps(request),
             interrupted: servers.was_interrupted().then(|| servers.data_access.get() == DataAccess::Writes),
         }
     }
@@ -416,6 +416,7 @@ impl<R: Runtime> Session<R> {
     ) -> Walk {
         let nothing =
             |rare| Walk { used: 0, walked: Walked::Done, prepared: None, rare: Some(Box::new(rare)) };
+        let is_late = self.upstream.role == Role::Primary && self.of_demoted().is_late();
         let Some(about) = self.upstream.connection().map(|c| &c.about) else {
             let fault = Some(ProtocolError::Unsupported("an answer without a connection"));
             return nothing(RareAnswer { refused: None, before: None, late: None, fault });
@@ -430,7 +431,6 @@ impl<R: Runtime> Session<R> {
             asked,
         };
         let expected = self.expected(request, heard.read_only, nothing_forwarded);
-        let is_late = self.upstream.role == Role::Primary && self.is_late();
         let before =
             is_late.then(|| Box::new(BeforeLate::of(walker, std::mem::take(&mut self.state.written))));
         let mut observer = AnswerObserver {

@@ -23,7 +23,7 @@ impl<R: Runtime> Session<R> {
         freshness: &mut Freshness,
     ) -> Result<Outcome, Close> {
         if self.upstream.role == Role::Primary {
-            self.journal_begins(request);
+            self.journaling().begin_statement(request);
         }
         if request.class.effects.contains(Effects::ENDS) {
             self.mark_commit(request);
@@ -33,7 +33,11 @@ impl<R: Runtime> Session<R> {
             PinSet::default()
         } else {
             let names = Effects::CREATES_TEMPORARY | Effects::SETS_USER_VARIABLES;
-            let text = if request.class.effects.intersects(names) { self.meant_text(request) } else { None };
+            let text = if request.class.effects.intersects(names) {
+                self.classifier().meant_text(request)
+            } else {
+                None
+            };
             self.state.sends(self.upstream.role, &request.class, text.as_deref())
         };
         let shape = request.command.response_to(request.payload());
@@ -98,7 +102,7 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Returns the walker for the answer to a request. `seq` is the sequence id of the answer's first packet.
-    fn walker(&self, shape: ResponseShape, seq: u8, request: &Request) -> ResponseWalker {
+    fn walker(&mut self, shape: ResponseShape, seq: u8, request: &Request) -> ResponseWalker {
         let server = self.upstream.connection().map_or(Capabilities::empty(), |c| c.about.capabilities);
         let mut legs = Legs::new(server, self.client.capabilities);
         legs.also = self.state.transaction_elsewhere(self.upstream.role);
@@ -126,7 +130,7 @@ impl<R: Runtime> Session<R> {
             walker.names_statement(self.state.statements.next_id());
         }
         if request.class.may_load_local_file() {
-            walker.allows_local_files(self.local_files(request));
+            walker.allows_local_files(self.classifier().local_files(request));
         }
         walker
     }

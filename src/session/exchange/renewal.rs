@@ -27,6 +27,7 @@ impl<R: Runtime> Session<R> {
         let mut executed = || {
             answer.results == u16::MAX
                 || self
+                    .classifier()
                     .asked_text(request)
                     .is_none_or(|text| usize::from(answer.results) > text.before_renewal())
         };

@@ -34,7 +34,7 @@ impl<R: Runtime> Session<R> {
         }
         let context = self.context.clone();
         let at_barrier = Counted::on(&context.at_barrier);
-        let is_free = self.is_free(request);
+        let is_free = self.facts().is_free(request);
         let mut barrier = Barrier {
             context: context.clone(),
             client: &mut self.client,
@@ -118,7 +118,7 @@ impl<R: Runtime> Session<R> {
         }
         let own_writes = self.reads.level.needs_own_writes();
         let Some(server) = self.upstream.kept_on(Role::Replica) else { return false };
-        own_writes && self.is_free(request) && {
+        own_writes && self.facts().is_free(request) && {
             let snapshot = self.context.topology.get();
             snapshot.server(server).is_some_and(|server| {
                 !self.reads.is_fresh(&Needed { written: &self.state.written, freshness }, server, &snapshot)

@@ -103,7 +103,7 @@ impl<R: Runtime> Session<R> {
             }
         }
         let said = !self.upstream.prelude.is_empty();
-        match self.upstream.send_prelude_of_state(self.may_leave()).await? {
+        match self.upstream.send_prelude_of_state(self.facts().may_leave()).await? {
             Restored::Ready => {
                 if let Some(connection) = self.upstream.connection_mut().filter(|_| said) {
                     connection.has_past = false;

@@ -3,21 +3,23 @@
 //! primary has what was written. An account that bypasses `read_only`, and a procedure of such an account,
 //! can write on a demoted primary without an error.
 
+use std::rc::Rc;
+
 use tokio::time::Instant;
 
 use super::commits::UNSETTLED;
 use super::replay::MAX_PRIMARIES;
 use crate::backend::ServerError;
-use crate::client::{Failure, Request, RequestHead, StatementError};
+use crate::client::{Client, Failure, Request, RequestHead, StatementError};
 use crate::net::Runtime;
-use crate::session::Session;
-use crate::session::common::Outcome;
+use crate::session::common::{Outcome, StatementFacts};
 use crate::session::fresh::Freshness;
+use crate::session::{Context, Session};
 use crate::sql::Effects;
-use crate::state::Written;
+use crate::state::{SessionState, Written};
 use crate::terms::{Close, Disruption, Role, StatementKind, TraceStep};
 use crate::topology::{Flavor, GtidSet, ServerId};
-use crate::upstream::Restored;
+use crate::upstream::{Restored, Upstream};
 use crate::wire::ResponseWalker;
 use crate::wire::error_code::ER_OPTION_PREVENTS_STATEMENT;
 use crate::worker::{Attached, DataAccess};
@@ -84,7 +86,15 @@ impl DataAccess {
     }
 }
 
-impl<R: Runtime> Session<R> {
+/// The parts of a session that decide about what comes from a server that lost the primary's role.
+pub(in crate::session) struct OfDemoted<'s, R: Runtime> {
+    pub(in crate::session) context: &'s Rc<Context<R>>,
+    pub(in crate::session) client: &'s mut Client<R>,
+    pub(in crate::session) upstream: &'s Upstream<R>,
+    pub(in crate::session) state: &'s mut SessionState,
+}
+
+impl<R: Runtime> OfDemoted<'_, R> {
     /// True if the server in use is no longer the primary, although the session acquired it as the primary.
     #[inline]
     pub(in crate::session) fn is_late(&self) -> bool {
@@ -100,7 +110,11 @@ impl<R: Runtime> Session<R> {
         self.is_late()
             && !matches!(DataAccess::of(self.upstream.role, request), DataAccess::Reads)
             && self.client.login.as_ref().is_some_and(|login| self.context.passes(&login.user) == Some(true))
-            && !self.only_rolls_back(request)
+            && !self.statement_facts().only_rolls_back(request)
+    }
+
+    fn statement_facts(&self) -> StatementFacts<'_, R> {
+        StatementFacts { client: self.client, upstream: self.upstream, state: self.state }
     }
 
     /// Returns the outcome of a statement that a read-only server refused, without sending it. The server
@@ -117,7 +131,7 @@ impl<R: Runtime> Session<R> {
 
     /// Decides whether the client gets a part of an answer that arrived late.
     pub(in crate::session) async fn settle_late(
-        &mut self,
+        mut self,
         before: Box<BeforeLate>,
         late: Option<Box<Late>>,
         request: &RequestHead,
@@ -228,7 +242,9 @@ impl<R: Runtime> Session<R> {
         let snapshot = self.context.topology.get();
         bound && snapshot.server(server).is_some_and(|found| found.is_up_read_only())
     }
+}
 
+impl<R: Runtime> Session<R> {
     /// Replaces an OK packet whose write the next primary lacks, or may lack, by an error, and closes the
     /// connection.
     pub(in crate::session) fn tell_doubt(
@@ -262,7 +278,7 @@ impl<R: Runtime> Session<R> {
     /// and checks there that all tables that the account can write can be rolled back. If `read_only` binds the
     /// account, a read-only server did not let the statement begin, and nothing is checked.
     pub(in crate::session) async fn check_rerun(&mut self, server: ServerId) -> Result<(), StatementError> {
-        if self.is_bound(server) {
+        if self.of_demoted().is_bound(server) {
             return Ok(());
         }
         for _ in 0..MAX_PRIMARIES {
@@ -271,7 +287,8 @@ impl<R: Runtime> Session<R> {
             if let Some((connection, prelude)) = self.upstream.with_prelude() {
                 connection.become_session(&carried, None, prelude);
             }
-            let ready = matches!(self.upstream.send_prelude(self.may_leave()).await?, Restored::Ready);
+            let ready =
+                matches!(self.upstream.send_prelude(self.facts().may_leave()).await?, Restored::Ready);
             match if ready { self.not_all_is_transactional().await } else { Some(super::replay::Again::Lost) }
             {
                 None => {

@@ -2,14 +2,15 @@
 
 use std::rc::Rc;
 
-use crate::client::{Request, RequestHead};
+use crate::client::{Client, Request, RequestHead};
 use crate::config::Replay;
 use crate::net::{Claim, Runtime};
 use crate::policy::InTransaction;
-use crate::session::Session;
+use crate::session::Context;
 use crate::sql::Effects;
-use crate::state::{Entry, Journal, Prepared, Summary, types_in, with_types};
+use crate::state::{Entry, Journal, Prepared, SessionState, Summary, types_in, with_types};
 use crate::terms::{Pin, Role};
+use crate::upstream::Upstream;
 use crate::wire::{Capabilities, Command, PacketHeader, Types, first_types};
 
 /// Appends the packet of an execute with the parameter types in it. Returns None if the packet cannot be
@@ -33,11 +34,19 @@ fn append_self_contained(
     Some(())
 }
 
-impl<R: Runtime> Session<R> {
+/// The parts of a session that record its transaction.
+pub(in crate::session) struct Journaling<'s, R: Runtime> {
+    pub(in crate::session) context: &'s Context<R>,
+    pub(in crate::session) client: &'s Client<R>,
+    pub(in crate::session) upstream: &'s Upstream<R>,
+    pub(in crate::session) state: &'s mut SessionState,
+}
+
+impl<R: Runtime> Journaling<'_, R> {
     /// Prepares the journal before a statement is sent: resets the digest if a transaction is open on the
     /// primary, or starts a journal if this statement may begin a transaction.
     #[inline]
-    pub(in crate::session) fn journal_begins(&mut self, request: &RequestHead) {
+    pub(in crate::session) fn begin_statement(&mut self, request: &RequestHead) {
         if self.state.pins.on(Role::Primary).has(Pin::Transaction) {
             if let Some(journal) = &mut self.state.transaction.journal {
                 journal.summary = Summary::default();
@@ -72,7 +81,7 @@ impl<R: Runtime> Session<R> {
 
     /// Records the statement after its complete answer. The request must still be in the buffer.
     #[inline]
-    pub(in crate::session) fn journal_answered(&mut self, request: &Request) {
+    pub(in crate::session) fn answered(&mut self, request: &Request) {
         let Some(mut journal) = self.state.transaction.journal.take() else { return };
         // The transaction is over, or never began.
         if !self.state.in_transaction() {
@@ -88,7 +97,7 @@ impl<R: Runtime> Session<R> {
 
     /// Adds the statement to the journal. Returns None if the transaction can no longer be replayed.
     fn record(&self, journal: &mut Journal, request: &Request) -> Option<()> {
-        if !request.whole || journal.summary.undone || !self.can_follow(journal, request) {
+        if !request.whole || journal.summary.undone || !can_follow(self.state, journal, request) {
             return None;
         }
         let packet = request.buf.filled().get(..request.header.total())?;
@@ -132,16 +141,16 @@ impl<R: Runtime> Session<R> {
             + grows(journal.entries.len() + 1, journal.entries.capacity()) * size_of::<Entry>();
         bytes == 0 || self.context.buffers.memory.grant(Claim::Replay, bytes)
     }
+}
 
-    /// True if the statement can be replayed behind the journal's statements on another primary.
-    pub(in crate::session) fn can_follow(&self, journal: &Journal, request: &RequestHead) -> bool {
-        let (before, now) = (&journal.carried, &self.state.carried);
-        InTransaction {
-            is_first: journal.entries.is_empty(),
-            same_state: Rc::ptr_eq(before, now) || before == now,
-            holds: self.state.held(Role::Primary).is_some(),
-            ..InTransaction::of(request.command, &request.class)
-        }
-        .can_run_again()
+/// True if the statement can be replayed behind the journal's statements on another primary.
+pub(in crate::session) fn can_follow(state: &SessionState, journal: &Journal, request: &RequestHead) -> bool {
+    let (before, now) = (&journal.carried, &state.carried);
+    InTransaction {
+        is_first: journal.entries.is_empty(),
+        same_state: Rc::ptr_eq(before, now) || before == now,
+        holds: state.held(Role::Primary).is_some(),
+        ..InTransaction::of(request.command, &request.class)
     }
+    .can_run_again()
 }

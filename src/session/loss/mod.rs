@@ -8,5 +8,6 @@ mod replay;
 mod server_loss;
 mod tries;
 
-pub(in crate::session) use demoted::{BeforeLate, Late, NotKept};
+pub(in crate::session) use demoted::{BeforeLate, Late, NotKept, OfDemoted};
+pub(in crate::session) use journal::Journaling;
 pub(in crate::session) use tries::Tries;

@@ -60,7 +60,7 @@ impl<R: Runtime> Session<R> {
         &mut self,
         request: &mut Request,
     ) -> Result<(), StatementEnd> {
-        if self.upstream.lost.primary && self.only_rolls_back(request) {
+        if self.upstream.lost.primary && self.facts().only_rolls_back(request) {
             self.forget_lost_transaction();
         }
         match self.settle_losses().await {
@@ -163,7 +163,7 @@ impl<R: Runtime> Session<R> {
         let Some((connection, prelude)) = self.upstream.with_prelude() else { return Ok(Again::Lost) };
         connection.close_statements(prelude);
         connection.become_session(&journal.carried, Some(insert_id), prelude);
-        if let Restored::Broken = self.upstream.send_prelude(self.may_leave()).await? {
+        if let Restored::Broken = self.upstream.send_prelude(self.facts().may_leave()).await? {
             return Ok(Again::Lost);
         }
         if (writes || journal.writes())

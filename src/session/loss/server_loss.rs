@@ -1,5 +1,6 @@
 //! Decides what becomes of a statement whose server was lost, or turned out not to be the primary.
 
+use super::journal::can_follow;
 use crate::backend::SwallowError;
 use crate::client::{Failure, Request, RequestHead, StatementError};
 use crate::net::Runtime;
@@ -46,7 +47,7 @@ impl<R: Runtime> Session<R> {
             }
         }
         let role = self.upstream.role;
-        let open = self.has_open(role);
+        let open = self.facts().has_open(role);
         let commits = sent && (may_end_transaction(request) || self.state.is_perhaps_over());
         let mark = self.upstream.connection_mut().and_then(|connection| connection.mark.take());
         self.upstream.server_lost();
@@ -67,10 +68,10 @@ impl<R: Runtime> Session<R> {
             commits,
             held: held.is_some(),
             leaves,
-            only_rolls_back: self.only_rolls_back(request),
+            only_rolls_back: self.facts().only_rolls_back(request),
             can_replay: self.can_replay(sent, request),
             begins: request.class.effects.contains(Effects::BEGINS),
-            repeatable: self.is_repeatable(request),
+            repeatable: self.facts().is_repeatable(request),
             second: first.is_some() && first != server,
             marked: unanswered.is_some(),
         };
@@ -127,12 +128,12 @@ impl<R: Runtime> Session<R> {
         walker: &ResponseWalker,
         request: &mut Request,
     ) -> Outcome {
-        let (reader, may_leave) = (self.upstream.role == Role::Replica, self.may_leave());
+        let (reader, may_leave) = (self.upstream.role == Role::Replica, self.facts().may_leave());
         if reader
             && request.whole
             && !may_leave
             && !matches!(error, SwallowError::Schema(_))
-            && self.has_open(Role::Replica)
+            && self.facts().has_open(Role::Replica)
         {
             // The transaction is lost with the connection, but the session is not.
             tracing::warn!(id = self.client.handle.id, peer = %self.client.handle.peer.get(), %error, "a server refuses the state of a session");
@@ -210,11 +211,12 @@ impl<R: Runtime> Session<R> {
         }
         let seq = if forwarded { walker.client_seq() } else { request.answer_seq() };
         let unseen = !forwarded && request.whole && matches!(fault, ProtocolError::Unexplained(_));
-        let goes_again = request.class.effects.contains(Effects::REPEATABLE) && !self.has_open(Role::Replica);
-        if unseen && (self.may_leave() || goes_again) {
+        let goes_again =
+            request.class.effects.contains(Effects::REPEATABLE) && !self.facts().has_open(Role::Replica);
+        if unseen && (self.facts().may_leave() || goes_again) {
             // A routine behind a view may set what the text does not show: that is for the primary. The replica is not
             // at fault for other sessions.
-            let outcome = if self.may_leave() { Outcome::NotHere } else { Outcome::Again };
+            let outcome = if self.facts().may_leave() { Outcome::NotHere } else { Outcome::Again };
             self.upstream.server_lost();
             self.state.unpin(self.upstream.role, std::mem::take(&mut self.upstream.sent));
             return Ok(outcome);
@@ -243,7 +245,7 @@ impl<R: Runtime> Session<R> {
     /// True if the open transaction can be replayed on another primary, and this statement run after it.
     fn can_replay(&self, sent: bool, request: &RequestHead) -> bool {
         let Some(journal) = &self.state.transaction.journal else { return false };
-        !sent || self.can_follow(journal, request)
+        !sent || can_follow(&self.state, journal, request)
     }
 
     /// Forgets a lost transaction that the client rolls back itself: the client needs no error.

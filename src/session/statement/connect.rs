@@ -42,7 +42,7 @@ impl<R: Runtime> Session<R> {
     ) -> Result<Option<Why>, StatementError> {
         // A loop: a transaction that was replayed on the next primary may be lost with that primary, too.
         while self.upstream.lost.primary || self.upstream.lost.replica {
-            if self.upstream.lost.primary && self.only_rolls_back(request) {
+            if self.upstream.lost.primary && self.facts().only_rolls_back(request) {
                 self.forget_lost_transaction();
             }
             self.settle_losses().await?;

@@ -108,8 +108,8 @@ impl<R: Runtime> Session<R> {
             }
             let outcome = if self.state.must_not_commit(role, request.class.effects) {
                 Box::pin(self.roll_back_first(request)).await?
-            } else if role == Role::Primary && self.passes_read_only(request) {
-                self.refused_unsent()
+            } else if role == Role::Primary && self.of_demoted().passes_read_only(request) {
+                self.of_demoted().refused_unsent()
             } else {
                 self.exchange(request, &mut tries.freshness).await?
             };
@@ -193,7 +193,7 @@ impl<R: Runtime> Session<R> {
             Port::Replica => (Role::Replica, Why::Port),
             Port::Split => {
                 if request.statement != 0
-                    && let Some(role) = self.bound_to(request)
+                    && let Some(role) = self.facts().bound_to(request)
                 {
                     return (role, Why::Pinned);
                 }

@@ -22,7 +22,7 @@ impl<R: Runtime> Session<R> {
         request: &mut Request,
     ) -> Result<Outcome, Close> {
         if !self.upstream.prelude.is_empty()
-            && !matches!(self.upstream.send_prelude(self.may_leave()).await, Ok(Restored::Ready))
+            && !matches!(self.upstream.send_prelude(self.facts().may_leave()).await, Ok(Restored::Ready))
         {
             let seq = request.answer_seq();
             request.consume();

@@ -49,13 +49,13 @@ impl<R: Runtime> Session<R> {
     ) -> Result<Restored, StatementError> {
         let effects = request.class.effects;
         let counts = Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
-        let asks = if effects.intersects(counts) { self.asks_count(request) } else { None };
+        let asks = if effects.intersects(counts) { self.classifier().asks_count(request) } else { None };
         let statement = SetUp {
             effects,
-            named: self.statement_name(request),
+            named: self.classifier().statement_name(request),
             asks,
             several: self.permits_several(),
-            may_leave: self.may_leave(),
+            may_leave: self.facts().may_leave(),
         };
         self.upstream.restore_session(&mut self.state, &statement).await
     }
@@ -170,7 +170,7 @@ impl<R: Runtime> Session<R> {
                     // A server that was not known at the first prepare may read the text differently.
                     return Err(StatementError::Tell(Failure::ReadOnlyPort(refusal)));
                 }
-                self.upstream.prepare_text(&self.state, &text, self.may_leave()).await
+                self.upstream.prepare_text(&self.state, &text, self.facts().may_leave()).await
             }
             None => Ok(Restored::Broken),
         }
