@@ -139,6 +139,16 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Returns the failure of a server that was tried again for so long.
+    pub fn held(self, waited: Duration) -> Self {
+        match self {
+            Failure::Unreachable(why) => {
+                Failure::Unreachable(format!("{why}, for {:.1} s (failover.hold)", waited.as_secs_f64()))
+            }
+            failure => failure,
+        }
+    }
+
     /// Returns the code, the SQLSTATE and the text.
     pub fn parts(&self) -> (u16, [u8; 5], Cow<'_, str>) {
         (self.code(), self.sqlstate(), self.text())

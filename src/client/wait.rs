@@ -28,6 +28,24 @@ impl<R: Runtime> Client<R> {
         waited.map(|_| ())
     }
 
+    /// Pauses between two attempts to connect to a server, the first of which began at `began`. The pause ends early when the
+    /// snapshot's version differs from `version`. Returns false at once if it would last longer than `limit` since then.
+    pub async fn pause_before_next_try(
+        &mut self,
+        began: Instant,
+        limit: Duration,
+        version: u64,
+    ) -> Result<bool, StatementError> {
+        let waited = began.elapsed();
+        let pause = (waited / 4).clamp(Duration::from_millis(20), Duration::from_millis(200));
+        if waited + pause >= limit {
+            return Ok(false);
+        }
+        let paused = self.pause_for_change(pause, version).await;
+        self.budget.spend(began);
+        paused.map(|()| true)
+    }
+
     /// Waits until the snapshot's version differs from `version`. Returns an error once all waits of the statement
     /// together have taken `failover.hold`.
     pub async fn wait_for_change(&mut self, version: u64) -> Result<(), StatementError> {

@@ -244,21 +244,12 @@ impl<R: Runtime> Session<R> {
             let live = self.context.live.borrow();
             (live.failover.hold, live.limits.queue_timeout)
         };
-        let waited = began.elapsed();
         // A failover does not help against a full server, so this wait is also limited by `limits.queue_timeout`.
         let limit = if matches!(failure, Failure::Server(_)) { hold.min(queue) } else { hold };
-        let pause = (waited / 4).clamp(Duration::from_millis(20), Duration::from_millis(200));
-        if waited + pause >= limit {
-            self.measured.disrupted(&self.context, Disruption::HoldExpired);
-            return Err(StatementError::Tell(match failure {
-                Failure::Unreachable(why) => {
-                    Failure::Unreachable(format!("{why}, for {:.1} s (failover.hold)", waited.as_secs_f64()))
-                }
-                failure => failure.clone(),
-            }));
+        if self.client.pause_before_next_try(began, limit, version).await? {
+            return Ok(());
         }
-        let paused = self.client.pause_for_change(pause, version).await;
-        self.client.budget.spend(began);
-        paused
+        self.measured.disrupted(&self.context, Disruption::HoldExpired);
+        Err(StatementError::Tell(failure.clone().held(began.elapsed())))
     }
 }

@@ -82,6 +82,18 @@ impl From<Close> for NotPassed {
     }
 }
 
+impl From<StatementError> for NotPassed {
+    fn from(stop: StatementError) -> Self {
+        match stop {
+            StatementError::Tell(failure) | StatementError::TellAndClose(failure, _) => {
+                NotPassed::Refused(Refused::Server, failure)
+            }
+            StatementError::Close(close) => NotPassed::Close(close),
+            StatementError::Count(_) => NotPassed::Close(Close::LoginFailed),
+        }
+    }
+}
+
 /// A server that waits for the client's login.
 struct AtServer<S: Stream> {
     passing: PassingConnection<S>,
@@ -192,6 +204,7 @@ impl<R: Runtime> PassThrough<'_, R> {
         let want = context.want(self.client.port, role);
         let (mut tried, mut last) = (Vec::new(), None);
         self.client.budget.begin();
+        let began = self.client.budget.began();
         loop {
             let snapshot = context.topology.get();
             let decision = match role {
@@ -209,24 +222,41 @@ impl<R: Runtime> PassThrough<'_, R> {
                             tried.push(server);
                             last = Some(failure);
                         }
+                        // The client has sent nothing to this server yet.
+                        Err(NotPassed::Refused(Refused::Server, failure @ Failure::Unreachable(_))) => {
+                            self.pause(began, snapshot.version, failure).await?;
+                        }
                         reached => return reached,
                     }
                 }
-                Decision::NoReplica => {
-                    return Err(NotPassed::Refused(Refused::Server, last.unwrap_or(Failure::NoReplica)));
-                }
+                Decision::NoReplica => match last.take() {
+                    // Nobody else can serve the port: what failed is tried again, like a primary.
+                    Some(failure @ Failure::Unreachable(_)) => {
+                        self.pause(began, snapshot.version, failure).await?;
+                        tried.clear();
+                    }
+                    failure => {
+                        return Err(NotPassed::Refused(
+                            Refused::Server,
+                            failure.unwrap_or(Failure::NoReplica),
+                        ));
+                    }
+                },
                 Decision::WaitForPrimary => {
                     context.outside.kick_all();
-                    match self.client.wait_for_change(snapshot.version).await {
-                        Ok(()) => {}
-                        Err(StatementError::Tell(failure) | StatementError::TellAndClose(failure, _)) => {
-                            return Err(NotPassed::Refused(Refused::Server, failure));
-                        }
-                        Err(StatementError::Close(close)) => return Err(close.into()),
-                        Err(StatementError::Count(_)) => return Err(Close::LoginFailed.into()),
-                    }
+                    self.client.wait_for_change(snapshot.version).await?;
                 }
             }
+        }
+    }
+
+    /// Pauses before the next attempt to reach a server. Returns the failure once `failover.hold` is over.
+    async fn pause(&mut self, began: Instant, version: u64, failure: Failure) -> Result<(), NotPassed> {
+        let hold = self.context.live().failover.hold;
+        self.client.budget.spend(began);
+        match self.client.pause_before_next_try(began, hold, version).await? {
+            true => Ok(()),
+            false => Err(NotPassed::Refused(Refused::Server, failure.held(began.elapsed()))),
         }
     }
 

@@ -551,3 +551,43 @@ fn an_account_of_the_process_is_not_let_in_by_the_socket() {
         assert_eq!(refused.err().unwrap().code, 1045);
     });
 }
+
+/// The servers end connections before they greet for a while, as in a failover: the login waits for them.
+#[test]
+fn a_login_waits_for_a_server_that_can_be_reached() {
+    play(async {
+        for (port, name) in [(Port::Split, "db-0"), (Port::Replica, "db-1")] {
+            let (world, db0) = with_account(GSSAPI);
+            let db1 = world.server("db-1");
+            world.replica("db-1");
+            world.runtime.unlisten(&format!("{name}:3306"));
+            let mut client = knock(&world, &Login { port, ..login() }).await;
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            drop((db0, db1));
+            let server = world.server(name);
+            let mut db = introduced(&server).await;
+            passes(&mut db, &mut client, 2, b"\xfeauth_gssapi_client\0principal\0").await;
+            passes(&mut client, &mut db, 3, b"a token").await;
+            lets_in(&mut db, &mut client, 4).await;
+        }
+    });
+}
+
+#[test]
+fn a_login_waits_no_longer_than_failover_hold() {
+    play(async {
+        for (port, name) in [(Port::Split, "db-0"), (Port::Replica, "db-1")] {
+            let (world, _db0) = with_account(GSSAPI);
+            world.replica("db-1");
+            world.runtime.unlisten(&format!("{name}:3306"));
+            let (began, hold) = (tokio::time::Instant::now(), world.context.live().failover.hold);
+            let mut client = knock(&world, &Login { port, ..login() }).await;
+            let packet = client.packet().await;
+            let text = String::from_utf8_lossy(&packet.1).into_owned();
+            assert!(text.contains("failover.hold"), "{text}");
+            let waited = began.elapsed();
+            // A refused login is told a little later.
+            assert!(waited > hold / 2 && waited < hold + Duration::from_secs(1), "{waited:?}");
+        }
+    });
+}
