@@ -417,6 +417,13 @@ impl<R: Runtime> Pool<R> {
             self.asks_first_if_old(&connection);
             return Some(connection);
         }
+        if connection.pending_insert_id.is_some() {
+            let thread = connection.about.thread_id;
+            tracing::info!(
+                thread,
+                "a server closed an idle connection that alone knew its session's insert id"
+            );
+        }
         drop(connection);
         self.leave(seat);
         None
