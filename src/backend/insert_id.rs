@@ -5,6 +5,9 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use super::Connection;
+use crate::net::Stream;
+
 /// Where the session's value is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum InsertId {
@@ -54,6 +57,11 @@ impl PendingInsertId {
         self.0 = None;
     }
 
+    /// True if the session is still there.
+    fn is_awaited(&self) -> bool {
+        self.0.as_ref().is_some_and(|cell| Rc::strong_count(&cell.0) > 1)
+    }
+
     /// Passes the value to the session.
     pub fn deliver(mut self, id: u64) {
         if let Some(cell) = self.0.take() {
@@ -67,6 +75,13 @@ impl Drop for PendingInsertId {
         if let Some(cell) = self.0.take() {
             cell.set(InsertId::Lost);
         }
+    }
+}
+
+impl<S: Stream> Connection<S> {
+    /// True if a session needs the insert id that only this parked connection knows.
+    pub fn is_awaited(&self) -> bool {
+        self.pending_insert_id.as_ref().is_some_and(PendingInsertId::is_awaited)
     }
 }
 

@@ -500,14 +500,15 @@ impl<R: Runtime> Pool<R> {
         let _ = self.runtime.timeout(QUIT_PATIENCE, connection.quit()).await;
     }
 
-    /// Drops the parked connections that `keep` rejects, and those without a claim that are too old for a new
+    /// Drops the parked connections that `keep` rejects, and those that no session claims or needs and that are too old for a new
     /// session (see `renew`). `keep` gets the connection, how long it has been parked, and whether a session
     /// claims it.
     pub fn retain(&self, mut keep: impl FnMut(&Connection<R::Stream>, Duration, bool) -> bool) {
         let now = self.second.get();
         self.shelves.borrow_mut().retain(|_, shelf| {
             let closed = shelf.retain(now, |c, seconds, claimed| {
-                (claimed || self.began_as_now(c)) && keep(c, Duration::from_secs(seconds.into()), claimed)
+                (claimed || c.is_awaited() || self.began_as_now(c))
+                    && keep(c, Duration::from_secs(seconds.into()), claimed)
             });
             self.metrics.server_idle.sub(closed);
             shelf.open() > 0
@@ -515,11 +516,11 @@ impl<R: Runtime> Pool<R> {
         self.waiting.wake_all();
     }
 
-    fn retain_shelved(&self, keep: impl Fn(Standing, bool) -> bool) {
+    fn retain_shelved(&self, keep: impl Fn(Standing, &Connection<R::Stream>, bool) -> bool) {
         let now = self.second.get();
         self.shelves.borrow_mut().retain(|_, shelf| {
             let standing = shelf.standing.get();
-            let closed = shelf.retain(now, |_, _, claimed| keep(standing, claimed));
+            let closed = shelf.retain(now, |c, _, claimed| keep(standing, c, claimed));
             self.metrics.server_idle.sub(closed);
             shelf.open() > 0
         });

@@ -38,21 +38,21 @@ impl<R: Runtime> Pool<R> {
     }
 
     /// Closes parked connections whose password is no longer valid: all connections of a removed account, and
-    /// those of a former password that no session claims.
+    /// those of a former password that no session claims or needs.
     pub fn credentials_changed(&self) {
         for (key, shelf) in self.shelves.borrow().iter() {
             shelf.standing.set(self.credentials.standing(&key.user, key.credential));
         }
-        self.retain_shelved(|standing, claimed| match standing {
+        self.retain_shelved(|standing, connection, claimed| match standing {
             Standing::Current => true,
-            Standing::Former => claimed,
+            Standing::Former => claimed || connection.is_awaited(),
             Standing::Removed => false,
         });
     }
 
     /// Closes the parked connections that are idle for as long as `idle_limit` says for their server, those without
     /// a claim that are too old for a new session (see `renew`), and those whose places sessions of other workers
-    /// wait for. Keeps connections with a pending insert id, unless they are too old and without a claim.
+    /// wait for. Keeps connections with a pending insert id, unless they are too old, without a claim, and their session is over.
     pub fn close_due(&self, idle_limit: impl Fn(ServerId) -> Duration) {
         let now = self.second.get();
         self.shelves.borrow_mut().retain(|key, shelf| {
@@ -66,8 +66,11 @@ impl<R: Runtime> Pool<R> {
                 shelf.set_begun(begun);
                 shelf.retain(now, |c, seconds, claimed| {
                     let is_idle = Duration::from_secs(seconds.into()) >= limit;
-                    let may_stay =
-                        c.begun == begun || (claimed && (c.begun >= least || c.pending_insert_id.is_some()));
+                    // A connection that was parked while another session waited has no claim. That session may not have it
+                    // after a renewal, and its own still needs it.
+                    let may_stay = c.begun == begun
+                        || c.is_awaited()
+                        || (claimed && (c.begun >= least || c.pending_insert_id.is_some()));
                     may_stay && (c.pending_insert_id.is_some() || (!is_idle && !c.claim() && !c.pays()))
                 })
             };
@@ -102,7 +105,7 @@ mod tests {
 
     use super::*;
     use crate::backend::shelf::tests::{Kind, connection, key};
-    use crate::backend::{Ceilings, InsertIdCell, Loads, Seat};
+    use crate::backend::{Ceilings, InsertId, InsertIdCell, Loads, Seat};
     use crate::net::BufferPool;
     use crate::net::memory::{MemoryRuntime, MemoryStream};
     use crate::telemetry::WorkerMetrics;
@@ -225,6 +228,21 @@ mod tests {
         let fresh = world.park(false).await;
         fresh.give_up();
         assert_eq!((world.left_at(4), world.left_at(5)), (2, 2));
+    }
+
+    #[tokio::test]
+    async fn after_a_renewal_an_insert_id_that_a_session_needs_is_kept_also_without_a_claim() {
+        let world = World::new();
+        let seat = world.park(true).await;
+        let mut connection = seat.reclaim().unwrap();
+        let session = InsertIdCell::default();
+        session.set(InsertId::OnConnection);
+        connection.pending_insert_id = Some(session.link());
+        // As if another session had waited for it.
+        seat.park(connection, false, false, 0);
+        world.pool.renew(None);
+        assert_eq!((world.left_at(2), world.left_at(3)), (1, 1));
+        assert_eq!(session.get(), InsertId::OnConnection);
     }
 
     #[tokio::test]
