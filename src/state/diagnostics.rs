@@ -244,6 +244,13 @@ impl SessionState {
         self.diagnostics.left = true;
     }
 
+    /// Notes that the error that the client got is in this connection's list, word by word.
+    pub fn has_its_error_on(&mut self, role: Role, here: ServerThread) {
+        self.diagnostics.are_on(here);
+        self.diagnostics.role = role;
+        self.pin(role, Pin::Warnings);
+    }
+
     /// Notes a refused command whose error the connection that has the session's diagnostics must add to them.
     pub fn adds_refused(&mut self, refused: RefusedCommand) {
         let all = &mut self.objects.rare.get_or_insert_default().refused;

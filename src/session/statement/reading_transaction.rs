@@ -1,6 +1,6 @@
 //! The end of a transaction that only reads, on a replica.
 
-use crate::backend::{QueryError, ServerError};
+use crate::backend::{QueryError, ServerError, ServerThread};
 use crate::client::refusals::{precedes_read_only, read_only_transaction};
 use crate::client::{Failure, Request, StatementError};
 use crate::net::Runtime;
@@ -81,10 +81,17 @@ impl<R: Runtime> Session<R> {
             InReading::Refused => {
                 let of_mariadb = self.state.texts.of_mariadb;
                 let earlier = self.error_of_text(request).await;
-                let refusal = earlier.filter(|error| precedes_read_only(error, of_mariadb));
-                let refusal = refusal.unwrap_or_else(|| (&read_only_transaction(of_mariadb)).into());
+                let earlier = earlier.filter(|(error, _)| precedes_read_only(error, of_mariadb));
+                let (refusal, on) = match earlier {
+                    Some((error, on)) => (error, Some(on)),
+                    None => ((&read_only_transaction(of_mariadb)).into(), None),
+                };
                 let stop = StatementError::Tell(Failure::Server(refusal));
-                return Err(self.replies().end_unsent(request, stop).await);
+                let ended = self.replies().end_unsent(request, stop).await;
+                if let Some(on) = on {
+                    self.state.has_its_error_on(Role::Replica, on);
+                }
+                return Err(ended);
             }
             InReading::Ends | InReading::Moves => {
                 let _ = self.client.begin_step(TraceStep::Restore);
@@ -102,22 +109,29 @@ impl<R: Runtime> Session<R> {
     }
 
     /// Returns the error with which the replica refuses to prepare this write, in the transaction that is open there: a server
-    /// reads the text, and opens its tables, before it looks at the transaction. Nothing is executed.
-    async fn error_of_text(&mut self, request: &Request) -> Option<ServerError> {
+    /// reads the text, and opens its tables, before it looks at the transaction. Nothing is executed. Returns the connection, too,
+    /// whose list has the error.
+    async fn error_of_text(&mut self, request: &Request) -> Option<(ServerError, ServerThread)> {
         self.client.text_of(request)?;
         if !self.take_for(Role::Replica, &Freshness::Unasked) {
             return None;
         }
         let error = self.prepare_in_vain(request).await;
+        let on = self.upstream.connection().map(|connection| connection.about.thread());
         self.upstream.release_after_statement(&mut self.state);
-        error
+        error.zip(on)
     }
 
     /// Prepares the request's text on the connection in use, forgets it, and returns the server's error.
     async fn prepare_in_vain(&mut self, request: &Request) -> Option<ServerError> {
-        if !matches!(self.restore_session(request).await, Ok(Restored::Ready))
-            || !matches!(self.upstream.send_prelude(false).await, Ok(Restored::Ready))
-        {
+        if !matches!(self.restore_session(request).await, Ok(Restored::Ready)) {
+            return None;
+        }
+        let (connection, prelude) = self.upstream.with_prelude()?;
+        if connection.leaves_diagnostics || connection.stale_diagnostics {
+            connection.clear_diagnostics(prelude);
+        }
+        if !matches!(self.upstream.send_prelude(false).await, Ok(Restored::Ready)) {
             return None;
         }
         let text = self.client.text_of(request)?;

@@ -186,6 +186,7 @@ fn a_transaction_that_only_reads_runs_on_the_replica() {
         let unsupported =
             err(1295, "HY000", "This command is not supported in the prepared statement protocol yet");
         let busy = err(1205, "HY000", "Lock wait timeout exceeded; try restarting transaction");
+        let mut is_first = true;
         for (of_replica, of_client) in [
             (&refusal, &refusal),
             (&syntax, &syntax),
@@ -194,11 +195,16 @@ fn a_transaction_that_only_reads_runs_on_the_replica() {
             (&busy, &refusal),
         ] {
             s.client.query(WRITE);
+            if !std::mem::take(&mut is_first) {
+                // The former error must not be in the list.
+                s.db1.answer_ok("DO 0").await;
+            }
             s.db1.expect(command(0x16, WRITE)).await;
             s.db1.reply(std::slice::from_ref(of_replica));
             s.client.expect(std::slice::from_ref(of_client)).await;
         }
         s.client.query(WRITE);
+        s.db1.answer_ok("DO 0").await;
         s.db1.expect(command(0x16, WRITE)).await;
         s.db1.reply(&prepared(MODERN, 7, 0..0, &[]));
         s.db1.expect(command(0x19, [7, 0, 0, 0])).await;

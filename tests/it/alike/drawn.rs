@@ -54,7 +54,7 @@ const REFUSED_DEFINITION: &str = "a refused definition ends a transaction, which
                                   of the proxy's own questions";
 
 /// They are counted, and printed at the end. The rest of such a session is not compared.
-const KNOWN: [Known; 28] = [
+const KNOWN: [Known; 27] = [
     Known {
         kinds: MARIADB,
         step: "!bytes 0e",
@@ -82,13 +82,6 @@ const KNOWN: [Known; 28] = [
         behind: &[],
         parts: [r"login: \x00\x00\x00\x02\x00\x02\x00", r"login: \x00\x00\x00\x02\x00\x00\x00"],
         why: "MariaDB sometimes counts a warning at a login",
-    },
-    Known {
-        kinds: BOTH,
-        step: "SHOW",
-        behind: &["START TRANSACTION READ ONLY"],
-        parts: ["You have an error in your SQL syntax; check", "You have an error in your SQL syntax; check"],
-        why: "the text of an error that the proxy raises again has at most 128 characters",
     },
     Known {
         kinds: BOTH,
