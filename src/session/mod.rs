@@ -16,6 +16,9 @@
 //! | `observe` | metrics, traces, audit |
 //! | `common` | what all of these use |
 //!
+//! `Classifier`, `Replies`, `Observation`, `StatementFacts`, `Journaling` and `OfDemoted` borrow the parts of a session that they
+//! need, so that their fields say what they may look at, and what they may change.
+//!
 //! `context`, `known_texts` and `snapshots` are what a worker's sessions share. The files inside a folder stand above each other, and each
 //! calls only those below it; `tests/architecture.rs` keeps it so.
 #![cfg_attr(
