@@ -28,6 +28,7 @@ mod faults;
 mod greetings;
 mod groups;
 mod idle_connections;
+mod insert_ids;
 mod knowledge;
 mod kubernetes;
 mod levels;
