@@ -106,6 +106,7 @@ mod tests {
     use super::*;
     use crate::backend::shelf::tests::{Kind, connection, key};
     use crate::backend::{Ceilings, InsertId, InsertIdCell, Loads, Seat};
+    use crate::config::{Secret, User};
     use crate::net::BufferPool;
     use crate::net::memory::{MemoryRuntime, MemoryStream};
     use crate::telemetry::WorkerMetrics;
@@ -242,7 +243,12 @@ mod tests {
         seat.park(connection, false, false, 0);
         world.pool.renew(None);
         assert_eq!((world.left_at(2), world.left_at(3)), (1, 1));
-        assert_eq!(session.get(), InsertId::OnConnection);
+        // Nor does a new password of the account end it.
+        let app = key().user;
+        let accounts = [(app.clone(), User::new(app, Some(Secret::new("new"))))];
+        world.pool.credentials().update(&accounts.into_iter().collect());
+        world.pool.credentials_changed();
+        assert_eq!((world.left_at(4), session.get()), (1, InsertId::OnConnection));
     }
 
     #[tokio::test]
