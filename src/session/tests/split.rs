@@ -186,6 +186,8 @@ fn a_transaction_that_only_reads_runs_on_the_replica() {
         let unsupported =
             err(1295, "HY000", "This command is not supported in the prepared statement protocol yet");
         let busy = err(1205, "HY000", "Lock wait timeout exceeded; try restarting transaction");
+        let deadlock =
+            err(1213, "40001", "Deadlock found when trying to get lock; try restarting transaction");
         let mut is_first = true;
         for (of_replica, of_client) in [
             (&refusal, &refusal),
@@ -193,6 +195,7 @@ fn a_transaction_that_only_reads_runs_on_the_replica() {
             (&missing, &missing),
             (&unsupported, &refusal),
             (&busy, &refusal),
+            (&deadlock, &refusal),
         ] {
             s.client.query(WRITE);
             if !std::mem::take(&mut is_first) {
