@@ -130,6 +130,8 @@ impl<R: Runtime> Session<R> {
         let (connection, prelude) = self.upstream.with_prelude()?;
         if connection.leaves_diagnostics || connection.stale_diagnostics {
             connection.clear_diagnostics(prelude);
+            // MariaDB counts the row of that statement.
+            self.state.last.covered(connection.about.thread());
         }
         if !matches!(self.upstream.send_prelude(false).await, Ok(Restored::Ready)) {
             return None;
