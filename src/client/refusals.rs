@@ -85,7 +85,7 @@ pub fn precedes_read_only(error: &ServerError, of_mariadb: bool) -> bool {
     }
     let err = ErrPacket { code: error.code, sqlstate: error.sqlstate, message: &error.message };
     let of_text = [ErrorMeaning::Other, ErrorMeaning::Missing].contains(&said(&err));
-    of_text && ![ER_UNSUPPORTED_PS, ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK].contains(&error.code)
+    of_text && ![ER_UNSUPPORTED_PS, ER_LOCK_WAIT_TIMEOUT].contains(&error.code)
 }
 
 /// Returns the servers' error for a login with a collation of this character set, in which no client can write

@@ -13,6 +13,7 @@ use crate::sql::Effects;
 use crate::state::ReadingTransactions;
 use crate::terms::{Close, Pin, Role, TraceStep};
 use crate::upstream::Restored;
+use crate::wire::error_code::ER_LOCK_DEADLOCK;
 
 impl<R: Runtime> Session<R> {
     /// Runs a statement that would commit the transaction that is open on a replica, after a ROLLBACK. Leaves
@@ -151,6 +152,11 @@ impl<R: Runtime> Session<R> {
             }
         };
         match context.runtime.timeout(limit, asking).await {
+            // The server rolled the transaction back: nothing may be read in its place.
+            Some(Ok(Some(error))) if error.code == ER_LOCK_DEADLOCK => {
+                self.upstream.server_lost();
+                None
+            }
             Some(Ok(error)) => error,
             _ => {
                 self.upstream.server_lost();
