@@ -66,8 +66,8 @@ impl<R: Runtime> Pool<R> {
                 shelf.set_begun(begun);
                 shelf.retain(now, |c, seconds, claimed| {
                     let is_idle = Duration::from_secs(seconds.into()) >= limit;
-                    // A connection that was parked while another session waited has no claim. That session may not have it
-                    // after a renewal, and its own still needs it.
+                    // A connection that was parked while another session waited has no claim. After a renewal, the session that
+                    // waited may not have it any more, and the session that parked it still needs the insert id.
                     let may_stay = c.begun == begun
                         || c.is_awaited()
                         || (claimed && (c.begun >= least || c.pending_insert_id.is_some()));

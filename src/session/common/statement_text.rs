@@ -11,7 +11,7 @@ use crate::state::{Asked, AskedText, PREPARED, with_string};
 use crate::terms::Why;
 use crate::wire::{Capabilities, Command, Execute};
 
-/// Returns what the server's reports are compared with. `text`: see `Session::text_that_sets`.
+/// Returns what the server's reports are compared with. `text`: see `Classifier::text_that_sets`.
 pub(in crate::session) fn asked<'a>(request: &'a Request, text: Option<&'a Rc<AskedText>>) -> Asked<'a> {
     Asked {
         class: if request.command == Command::StmtPrepare { PREPARED } else { request.class },
