@@ -27,6 +27,14 @@ const REPEATS: Effects = Effects::KEEPS_DIAGNOSTICS.union(Effects::ADDS_DIAGNOST
 /// So many refused commands are remembered. The errors of later ones are missing in the list.
 const MOST_REFUSED: usize = 16;
 
+/// True for a statement that returns the list, as SHOW WARNINGS does: the number of warnings in its answer is the list's. In the
+/// answer to GET DIAGNOSTICS it is the number of conditions that the statement itself has added to the list, since it asked for one
+/// that is not there.
+fn shows_diagnostics(class: &StatementClass) -> bool {
+    const OF_SHOW: Effects = Effects::READS_DIAGNOSTICS.union(Effects::KEEPS_DIAGNOSTICS);
+    class.effects.contains(OF_SHOW) && !class.effects.contains(Effects::SETS_USER_VARIABLES)
+}
+
 /// Where the diagnostics are. See the module.
 #[derive(Debug)]
 pub struct Diagnostics {
@@ -307,8 +315,7 @@ impl SessionState {
         let by_text = class.effects.intersects(Effects::PREPARES | Effects::EXECUTES);
         let keeps = self.keeps_diagnostics(class)
             || (by_text && self.texts.of_mariadb && self.text_opens_none(class, text));
-        // The warnings of an answer to SHOW WARNINGS are those that it shows.
-        let asks = class.effects.contains(Effects::READS_DIAGNOSTICS) && !self.answer.failed();
+        let shows = shows_diagnostics(class) && !self.answer.failed();
         let replaced = std::mem::take(&mut self.diagnostics.replaced);
         // The proxy's own error was raised on the connection in front of such a statement.
         let raised = self.diagnostics.are_own() && class.effects.contains(Effects::READS_DIAGNOSTICS);
@@ -321,7 +328,7 @@ impl SessionState {
             || repeats
             || self.adds_error(class)
             || added_elsewhere
-            || (keeps && (quiet || asks))
+            || (keeps && (quiet || shows))
             || (may_keep && self.has_diagnostics(role));
         if replaced {
             self.forget_diagnostics(role);

@@ -192,15 +192,23 @@ impl<R: Runtime> Upstream<R> {
         let adds = of_mysql && effects.contains(Effects::ADDS_DIAGNOSTICS);
         let adds = adds && (!keeps || matches!(bring, Bring::Nothing | Bring::Clear));
         let brings = (effects.contains(Effects::READS_DIAGNOSTICS) || adds) && bring != Bring::Lost;
-        match bring {
+        let clears = match bring {
             // What an earlier statement left here must not be in the list.
-            Bring::Lost if adds && on.may_have => connection.clear_diagnostics(&mut self.prelude),
-            _ if !brings => {}
-            Bring::Raise(error) => connection.raise(error, &mut self.prelude),
-            Bring::Clear => connection.clear_diagnostics(&mut self.prelude),
+            Bring::Lost => adds && on.may_have,
+            Bring::Clear => brings,
             // On MySQL a SET in the prelude may leave a warning (3135 for an sql_mode, for example).
-            Bring::Nothing if on.sets && of_mysql => connection.clear_diagnostics(&mut self.prelude),
-            Bring::Nothing | Bring::Lost => {}
+            Bring::Nothing => brings && on.sets && of_mysql,
+            Bring::Raise(error) => {
+                if brings {
+                    connection.raise(error, &mut self.prelude);
+                }
+                false
+            }
+        };
+        if clears {
+            connection.clear_diagnostics(&mut self.prelude);
+            // The statement that clears them counts rows of its own, where it runs behind a query.
+            state.last.covered(here);
         }
         if on.has_past {
             // A statement that keeps counts and diagnostics must not make those of the other session its own.

@@ -71,7 +71,11 @@ const COMMANDS: [&str; 34] = [
 
 /// Behind the statements above, with these. Some open no table, which leaves MariaDB's diagnostics as they were, and some do not
 /// show in their text whether they do.
-const FURTHER: [&str; 28] = [
+const FURTHER: [&str; 32] = [
+    "GET DIAGNOSTICS @n = NUMBER",
+    "GET DIAGNOSTICS CONDITION 9 @s = RETURNED_SQLSTATE",
+    "SELECT @@warning_count, CAST('abc' AS SIGNED)",
+    "RESIGNAL",
     "DO 1",
     "SELECT @@version",
     "SELECT @a := 5",

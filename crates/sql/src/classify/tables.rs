@@ -25,7 +25,7 @@ const SHOWN: [&str; 14] = [
 ];
 
 /// Statements that were seen to leave `FOUND_ROWS()` alone on MariaDB 10.11 and MySQL 9.7, unless a query stands in them.
-const WITHOUT_QUERY: [&str; 22] = [
+const WITHOUT_QUERY: [&str; 23] = [
     "SET",
     "USE",
     "BEGIN",
@@ -39,6 +39,7 @@ const WITHOUT_QUERY: [&str; 22] = [
     "DEALLOCATE",
     "GET",
     "SIGNAL",
+    "RESIGNAL",
     "CREATE",
     "DROP",
     "TRUNCATE",
