@@ -54,7 +54,21 @@ const REFUSED_DEFINITION: &str = "a refused definition ends a transaction, which
                                   of the proxy's own questions";
 
 /// They are counted, and printed at the end. The rest of such a session is not compared.
-const KNOWN: [Known; 28] = [
+const KNOWN: [Known; 30] = [
+    Known {
+        kinds: MYSQL,
+        step: "",
+        behind: &["DROP"],
+        parts: [r"\x00\x00\x00\x03\x00", r"\x0b\x05\t\x08T_______"],
+        why: REFUSED_DEFINITION,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "",
+        behind: &["CREATE"],
+        parts: [r"\x00\x00\x00\x03\x00", r"\x0b\x05\t\x08T_______"],
+        why: REFUSED_DEFINITION,
+    },
     Known {
         kinds: MYSQL,
         step: "!",
