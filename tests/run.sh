@@ -408,6 +408,7 @@ node() { # [--built] [SCENE …|--short]
     unsteady_stage cluster tests/suites/cluster/run.sh "$@"
     [ $# != 0 ] || unsteady_stage "cluster without an operator" tests/suites/cluster/run.sh --home-made
     [ $# != 0 ] || unsteady_stage "cluster with MOCO" tests/suites/cluster/run.sh --moco
+    [ $# != 0 ] || unsteady_stage "cluster with KubeBlocks" tests/suites/cluster/run.sh --kubeblocks
     [ $# != 0 ] || unsteady_stage "cluster with an InnoDBCluster" tests/suites/cluster/run.sh --innodbcluster
     [ $# != 0 ] || unsteady_stage "cluster with RadonDB" tests/suites/cluster/run.sh --radondb
   fi

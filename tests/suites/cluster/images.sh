@@ -4,6 +4,7 @@
 #   database         MariaDB's packages of Debian, Python, and the stand-in operators of this folder
 #   mysql            MySQL's packages of Debian unstable, as MOCO runs them
 #   moco, moco-agent the operator, and its agent
+#   kubeblocks, kubeblocks-tools  the operator, and its agent
 #   proxy            the image of the release; with POINTSMAN=BINARY that binary, with the libraries that it needs
 # Prints the archives, one a line.
 set -euo pipefail
@@ -85,6 +86,25 @@ moco-agent() {
   cp "$built/moco-agent" "$built/moco-init" "$scratch/moco-agent/"
   cp "$built/cp" "$scratch/moco-agent/bin/"
   image moco-agent "$(basename "$built")" "$scratch/moco-agent" '{"Entrypoint": ["/moco-agent"], "User": "10000:10000"}'
+}
+
+kubeblocks() {
+  local built
+  built=$("$here/../../setup/kubeblocks-build.sh")
+  mkdir -p "$scratch/kubeblocks"
+  cp "$built/manager" "$scratch/kubeblocks/"
+  image kubeblocks "$(basename "$built")" "$scratch/kubeblocks" '{"Entrypoint": ["/manager"], "User": "65532:65532"}'
+}
+
+# The agent copies itself beside the server with `cp`.
+kubeblocks-tools() {
+  local built program
+  built=$("$here/../../setup/kubeblocks-build.sh")
+  quiet "$here/../../setup/deps.sh" packages busybox-static:busybox
+  mkdir -p "$scratch/kubeblocks-tools/bin"
+  cp "$built/kbagent" "$(command -v busybox)" "$scratch/kubeblocks-tools/bin/"
+  for program in cp true; do ln "$scratch/kubeblocks-tools/bin/busybox" "$scratch/kubeblocks-tools/bin/$program"; done
+  image kubeblocks-tools "$(basename "$built")" "$scratch/kubeblocks-tools" '{"Entrypoint": ["/bin/kbagent"], "User": "65532:65532"}'
 }
 
 proxy() {

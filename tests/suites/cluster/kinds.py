@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import tempfile
 import time
 import tomllib
 
@@ -63,6 +64,9 @@ class Kind:
     def set_semi_sync(self, on):
         raise NotImplementedError
 
+    def scale(self, count):
+        raise NotImplementedError
+
     def replace_all(self, mark):
         """Rolls the StatefulSet of the pods."""
         template = {"metadata": {"annotations": {"rolled": mark}}}
@@ -79,11 +83,14 @@ class Kind:
         row = next(row for row in presets if row["name"] == self.preset)
         servers, wrong = self.servers(), []
 
+        def here(text):
+            return text.replace("<c>", "shop").replace("<component>", "mysql")
+
         def has(pod, labels):
-            return all(pod["metadata"]["labels"].get(name) == value.replace("<c>", "shop") for name, value in labels.items())
+            return all(pod["metadata"]["labels"].get(name) == here(value) for name, value in labels.items())
 
         names = sorted(pod["metadata"]["name"] for pod in servers)
-        if names != [f"{row['pods'].replace('<c>', 'shop')}-{number}" for number in range(3)]:
+        if names != [f"{here(row['pods'])}-{number}" for number in range(3)]:
             wrong.append(f"pods {names}")
         for role, count in (("common", 3), ("primary", 1), ("replica", 2)):
             if sum(has(pod, row[role]) for pod in servers) != count:
@@ -92,7 +99,7 @@ class Kind:
         if ports != [[row["port"]]] * 3:
             wrong.append(f"ports {ports}")
         for account in (row[use] for use in ("monitor", "application", "administrator") if use in row):
-            secret = json.loads(kubectl("get", "secret", account["secret"].replace("<c>", "shop"), "--output", "json"))["data"]
+            secret = json.loads(kubectl("get", "secret", here(account["secret"]), "--output", "json"))["data"]
             password = base64.b64decode(secret.get(account["key"], "")).decode()
             try:
                 kubectl("exec", self.pod(0), "--", "bash", "-c", self.login, "bash", account["user"], password)
@@ -174,6 +181,9 @@ class MariaDbOperator(Kind):
     @staticmethod
     def patch(spec):
         kubectl("patch", "mariadb", "shop", "--type=merge", "--patch", json.dumps({"spec": spec}))
+
+    def scale(self, count):
+        self.patch({"replicas": count})
 
     def primary(self):
         return number_in(kubectl("get", "mariadb", "shop", "--output", "jsonpath={.status.currentPrimaryPodIndex}"))
@@ -302,26 +312,20 @@ class Moco(Kind):
         kubectl("patch", "mysqlcluster", "shop", "--type=json", "--patch", json.dumps(change))
 
 
-class InnoDbCluster(Kind):
-    """The stand-in for Oracle's MySQL Operator: group replication with MySQL 9.7, whose labels follow it seconds later."""
+class GroupReplication(Kind):
+    """MySQL 9.7, whose servers elect their primary themselves."""
 
-    selector = "mysql.oracle.com/cluster=shop,component=mysqld"
     program = "mysqld"
     client = 'exec mysql --no-defaults -uroot -p"$ROOT_PASSWORD" -S /run/mysqld/mysqld.sock --batch "$2" -e "$1"'
     replicates = ("SELECT * FROM performance_schema.replication_group_members WHERE member_id = @@server_uuid", ("MEMBER_ROLE", "MEMBER_STATE"))
     grant = "REPLICATION CLIENT"
-    label, controller = "app=mysql-operator", "mysql-operator"
-    preset = "oracle-innodbcluster"
     login = Moco.login
-    values = ("preset=oracle-innodbcluster", "cluster=shop")
+    # The label of a pod's role, and what it says of a primary and of a replica.
+    role, primary_role, replica_role = "", "", ""
     # A group always waits for a majority, and its servers make their certificates themselves.
     leaves_out = ("switchover, semi-sync", "scaled to two and back", "replica cluster beside it", "TLS switched on", "CA changed",
                   "primary paused for 30 s")
     longer = {"servers rolled": 150}
-
-    def objects(self):
-        self.scripts("scripts", "innodbcluster.py", "kubernetes.py", "servers.py", "mysql.sh")
-        apply(HERE / "operators/innodbcluster.yaml")
 
     def ask_any(self, column, where):
         """What a member that is at work says of one; None: nobody is."""
@@ -340,16 +344,80 @@ class InnoDbCluster(Kind):
         return host and int(host.partition(".")[0].rpartition("-")[2])
 
     def move_to(self, pod):
-        identity = self.ask_any("member_id", f"member_host LIKE 'shop-{pod}.%'")
+        identity = self.ask_any("member_id", f"member_host LIKE '{self.pod(pod)}.%'")
         self.sql(self.primary(), f"SELECT group_replication_set_as_primary('{identity}')")
 
     def all_ready(self, count=3):
-        roles = sorted(pod["metadata"]["labels"].get("mysql.oracle.com/cluster-role", "") for pod in self.servers())
+        roles = sorted(pod["metadata"]["labels"].get(self.role, "") for pod in self.servers())
         states = self.ask_any("COUNT(*)", "TRUE")
-        return super().all_ready(count) and roles == ["PRIMARY", "SECONDARY", "SECONDARY"] and states == "3"
+        return super().all_ready(count) and roles == [self.primary_role, *[self.replica_role] * (count - 1)] and states == str(count)
 
     def set_semi_sync(self, on):
         """A group has its own."""
+
+
+class InnoDbCluster(GroupReplication):
+    """The stand-in for Oracle's MySQL Operator, whose labels follow the group seconds later."""
+
+    selector = "mysql.oracle.com/cluster=shop,component=mysqld"
+    label, controller = "app=mysql-operator", "mysql-operator"
+    preset = "oracle-innodbcluster"
+    values = ("preset=oracle-innodbcluster", "cluster=shop")
+    role, primary_role, replica_role = "mysql.oracle.com/cluster-role", "PRIMARY", "SECONDARY"
+
+    def objects(self):
+        self.scripts("scripts", "innodbcluster.py", "kubernetes.py", "servers.py", "mysql.sh")
+        apply(HERE / "operators/innodbcluster.yaml")
+
+
+class KubeBlocks(GroupReplication):
+    """KubeBlocks itself. It learns the servers' roles from the agent that it runs beside each, and changes the primary, and restarts servers,
+    by its OpsRequests."""
+
+    prefix = "shop-mysql-"
+    selector = "app.kubernetes.io/managed-by=kubeblocks,app.kubernetes.io/instance=shop,apps.kubeblocks.io/component-name=mysql"
+    space, label, controller = "kb-system", "app.kubernetes.io/component=apps", "kubeblocks"
+    preset = "kubeblocks"
+    values = ("preset=kubeblocks", "cluster=shop")
+    role, primary_role, replica_role = "kubeblocks.io/role", "primary", "secondary"
+    leaves_out = tuple(scene for scene in GroupReplication.leaves_out if scene != "scaled to two and back")
+
+    def objects(self):
+        chart = run(str(ROOT / "tests/setup/kubeblocks-build.sh")).strip() + "/chart"
+        values = ["image.registry=docker.io", "image.repository=pointsman-tests/kubeblocks", "image.tag=local",
+                  "image.tools.repository=pointsman-tests/kubeblocks-tools", "dataProtection.enabled=false", "addonController.enabled=false",
+                  "autoInstalledAddons=null"]
+        # As its documentation says: the chart leaves these to its user.
+        run(CLUSTER, "kubectl", "create", "--filename", f"{chart}/crds")
+        run(CLUSTER, "kubectl", "create", "namespace", self.space)
+        run(CLUSTER, "helm", "install", "kubeblocks", chart, "--namespace", self.space, *[part for value in values for part in ("--set", value)])
+        run(CLUSTER, "kubectl", "--namespace", self.space, "rollout", "status", "deployment/kubeblocks", "--timeout=120s")
+        folder = HERE / "kubeblocks"
+        kubectl("create", "configmap", "scripts", f"--from-file={HERE / 'operators/mysql.sh'}",
+                *[f"--from-file={folder / name}" for name in ("group.sh", "role.sh", "switchover.sh", "account.sh")])
+        apply(folder / "definition.yaml")
+        eventually(60, "the definition", lambda: kubectl("get", "componentdefinition", "mysql-group", "--output", "jsonpath={.status.phase}") == "Available")
+        apply(folder / "shop.yaml")
+
+    def ask_for(self, kind, what):
+        """Makes an OpsRequest, and waits for its end: one beside another may be lost."""
+        name = f"{kind.lower()}-{time.time_ns()}"
+        request = {"apiVersion": "operations.kubeblocks.io/v1alpha1", "kind": "OpsRequest", "metadata": {"name": name},
+                   "spec": {"clusterName": "shop", "type": kind, kind[0].lower() + kind[1:]: [{"componentName": "mysql", **what}]}}
+        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
+            json.dump(request, file)
+            file.flush()
+            apply(file.name)
+        eventually(300, name, lambda: kubectl("get", "opsrequest", name, "--output", "jsonpath={.status.phase}") == "Succeed")
+
+    def move_to(self, pod):
+        self.ask_for("Switchover", {"instanceName": self.pod(self.primary()), "candidateName": self.pod(pod)})
+
+    def scale(self, count):
+        self.ask_for("HorizontalScaling", {"scaleOut" if count == 3 else "scaleIn": {"replicaChanges": 1}})
+
+    def replace_all(self, mark):
+        self.ask_for("Restart", {})
 
 
 class RadonDb(Kind):

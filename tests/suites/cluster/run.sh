@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Plays scenes.py on a node of its own, and removes the node. usage: run.sh [--built] [--home-made|--moco|--innodbcluster|--radondb] [SCENE …|--short]
+# Plays scenes.py on a node of its own, and removes the node. usage: run.sh [--built] [--home-made|--moco|--kubeblocks|--innodbcluster|--radondb] [SCENE …|--short]
 #   --built: only if the node's programs are there already (they take five minutes to build)
 # env: POINTSMAN  the proxy's binary (default: the release's static one, built here)
 # Exits 77 with a line "SKIPPED: cluster: why" where no node can run.
@@ -22,6 +22,10 @@ if [ "${1:-}" = --moco ]; then
   built=$("$here/../../setup/moco-build.sh") || exit $?
   say "MOCO's programs are in $built"
   "$here/cluster.sh" image mysql moco moco-agent
+elif [ "${1:-}" = --kubeblocks ]; then
+  built=$("$here/../../setup/kubeblocks-build.sh") || exit $?
+  say "KubeBlocks' programs are in $built"
+  "$here/cluster.sh" image mysql kubeblocks kubeblocks-tools
 elif [ "${1:-}" = --innodbcluster ] || [ "${1:-}" = --radondb ]; then
   "$here/cluster.sh" image mysql
 fi

@@ -1,10 +1,11 @@
 """Plays what happens to a cluster on a real node, under clients that keep books, and prints what came of it. Needs a cluster of
 cluster.sh with the images `database` and `proxy`. Prints "ok …" and "FAIL …" lines, and a table.
 
-usage: scenes.py [--home-made|--moco|--innodbcluster|--radondb] [SCENE …]    (default: all; `--short`: those of every test run)
+usage: scenes.py [--home-made|--moco|--kubeblocks|--innodbcluster|--radondb] [SCENE …]    (default: all; `--short`: those of every test run)
   In place of the stand-in for mariadb-operator:
   --home-made: with an arbiter, and without labels for roles
   --moco: with MOCO itself, and MySQL; needs the images `mysql`, `moco` and `moco-agent`, too
+  --kubeblocks: with KubeBlocks itself, and MySQL's group replication; needs the images `mysql`, `kubeblocks` and `kubeblocks-tools`, too
   --innodbcluster: with the stand-in for Oracle's operator, and MySQL; needs the image `mysql`, too
   --radondb: the same, for RadonDB's
 A scene fails for a statement's error that is not in doubt, an acknowledged row that is not there, a row that is there twice, pods whose
@@ -20,12 +21,12 @@ import sys
 import tempfile
 import time
 
-from kinds import LEFT_OUT, HomeMade, InnoDbCluster, MariaDbOperator, Moco, RadonDb
+from kinds import LEFT_OUT, HomeMade, InnoDbCluster, KubeBlocks, MariaDbOperator, Moco, RadonDb
 from node import CLUSTER, PASSWORD, PROXY, ROOT, SPACE, apply, eventually, kubectl, pods, run
 
 # What the application's password becomes.
 OTHER_PASSWORD = "records"
-KINDS = {"--home-made": HomeMade, "--moco": Moco, "--innodbcluster": InnoDbCluster, "--radondb": RadonDb}
+KINDS = {"--home-made": HomeMade, "--moco": Moco, "--kubeblocks": KubeBlocks, "--innodbcluster": InnoDbCluster, "--radondb": RadonDb}
 kind = next((made() for option, made in KINDS.items() if option in sys.argv), None) or MariaDbOperator()
 
 
@@ -116,7 +117,7 @@ def scaled():
     if kind.primary() == 2:
         switchover()
     for count in (2, 3):
-        kind.patch({"replicas": count})
+        kind.scale(count)
         eventually(90, f"{count} pods with their roles", lambda count=count: kind.all_ready(count))
         time.sleep(3)
 
