@@ -207,7 +207,7 @@ impl<R: Runtime> Upstream<R> {
         };
         if clears {
             connection.clear_diagnostics(&mut self.prelude);
-            // The statement that clears them counts rows of its own, where it runs behind a query.
+            // What clears them is a statement, too: the connection's `FOUND_ROWS()` is about that one now.
             state.last.covered(here);
         }
         if on.has_past {

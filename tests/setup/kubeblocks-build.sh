@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds KubeBlocks, an operator for databases, and the agent that it runs beside each server, from its Go module at the version of
 # tests/suites/cluster/kubeblocks/go.mod. Nothing of it is changed.
-# usage: kubeblocks-build.sh           takes some six minutes the first time only; prints the folder: the programs, and the chart
+# usage: kubeblocks-build.sh           takes some ten minutes the first time only; prints the folder: the programs, and the chart
 #        kubeblocks-build.sh --there   prints the folder without building anything
 # Exits 77 with a line "SKIPPED: KubeBlocks: why" if the module is not available here.
 set -euo pipefail
