@@ -400,7 +400,7 @@ class KubeBlocks(GroupReplication):
         apply(folder / "shop.yaml")
 
     def ask_for(self, kind, what):
-        """Makes an OpsRequest, and waits for its end: one beside another may be lost."""
+        """Makes an OpsRequest, and returns its name."""
         name = f"{kind.lower()}-{time.time_ns()}"
         request = {"apiVersion": "operations.kubeblocks.io/v1alpha1", "kind": "OpsRequest", "metadata": {"name": name},
                    "spec": {"clusterName": "shop", "type": kind, kind[0].lower() + kind[1:]: [{"componentName": "mysql", **what}]}}
@@ -408,16 +408,21 @@ class KubeBlocks(GroupReplication):
             json.dump(request, file)
             file.flush()
             apply(file.name)
+        return name
+
+    @staticmethod
+    def has_ended(name):
+        """Waits for an OpsRequest: a scaling beside another one may be lost."""
         eventually(300, name, lambda: kubectl("get", "opsrequest", name, "--output", "jsonpath={.status.phase}") == "Succeed")
 
     def move_to(self, pod):
         self.ask_for("Switchover", {"instanceName": self.pod(self.primary()), "candidateName": self.pod(pod)})
 
     def scale(self, count):
-        self.ask_for("HorizontalScaling", {"scaleOut" if count == 3 else "scaleIn": {"replicaChanges": 1}})
+        self.has_ended(self.ask_for("HorizontalScaling", {"scaleOut" if count == 3 else "scaleIn": {"replicaChanges": 1}}))
 
     def replace_all(self, mark):
-        self.ask_for("Restart", {})
+        self.has_ended(self.ask_for("Restart", {}))
 
 
 class RadonDb(Kind):

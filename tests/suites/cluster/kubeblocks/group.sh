@@ -5,14 +5,14 @@
 set -uo pipefail
 scripts=$(dirname "$0")
 
-ask() { timeout 5 mysql --no-defaults -uroot -p"$ROOT_PASSWORD" --connect-timeout=2 --batch --skip-column-names "$@" 2>/dev/null; }
+ask() { timeout "${LIMIT:-5}" mysql --no-defaults -uroot -p"$ROOT_PASSWORD" --connect-timeout=2 --batch --skip-column-names "$@" 2>/dev/null; }
 here() { ask -S /run/mysqld/mysqld.sock -e "$1"; }
-# The server's state in the group, and its transactions.
-state="SELECT COALESCE((SELECT member_state FROM performance_schema.replication_group_members WHERE member_id = @@server_uuid), 'OFFLINE'),
-  REPLACE(@@gtid_executed, '\n', '')"
+# The server's state in the group.
+state="SELECT COALESCE((SELECT member_state FROM performance_schema.replication_group_members WHERE member_id = @@server_uuid), 'OFFLINE')"
 
+# (A client that ends in the middle would leave the switch on that lets a server begin a group.)
 join() { # 1: begins the group
-  here "STOP GROUP_REPLICATION;
+  LIMIT=120 here "STOP GROUP_REPLICATION;
     CHANGE REPLICATION SOURCE TO SOURCE_USER = 'kbreplicator', SOURCE_PASSWORD = '$REPLICATOR_PASSWORD' FOR CHANNEL 'group_replication_recovery';
     SET GLOBAL group_replication_bootstrap_group = $1; START GROUP_REPLICATION; SET GLOBAL group_replication_bootstrap_group = 0"
 }
