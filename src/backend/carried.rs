@@ -5,7 +5,8 @@ use std::rc::Rc;
 
 use super::collations;
 use super::session_variables::{is_charset_name, is_known, is_plain_value};
-use super::variable_values::{can_be_set, write_name, write_quoted, write_value};
+use super::user_variables::UserVariables;
+use super::variable_values::{can_be_set, write_quoted, write_value};
 use crate::terms::TextCharset;
 use crate::topology::Flavor;
 use crate::wire::Capabilities;
@@ -57,9 +58,6 @@ const MAX_VARIABLES: usize = 64;
 
 /// Stands for the server's default character set, whose name only the server knows.
 const DEFAULT: &str = "DEFAULT";
-
-/// The longest literal of a user variable that is carried, in bytes.
-const MAX_LITERAL: usize = 1024;
 
 /// The session trackers that the proxy needs on every server.
 const TRACKERS: &[u8] =
@@ -187,9 +185,8 @@ pub struct Carried {
     pub autocommit: bool,
     /// Other system variables that the session set, with the values that the trackers reported.
     pub variables: Vec<Variable>,
-    /// User variables that were assigned literals: names in lower case, literals as they were written. An
-    /// empty literal: the value is unknown.
-    pub user_variables: Vec<Variable>,
+    /// User variables that were assigned literals.
+    pub user_variables: UserVariables,
 }
 
 impl Carried {
@@ -200,32 +197,7 @@ impl Carried {
             charset: Charset::Handshake(collation),
             autocommit: true,
             variables: Vec::new(),
-            user_variables: Vec::new(),
-        }
-    }
-
-    /// Records that a user variable was assigned a literal. Returns false if that cannot be replayed
-    /// elsewhere.
-    pub fn set_user_variable(&mut self, name: &[u8], literal: &[u8]) -> bool {
-        if literal.len() > MAX_LITERAL {
-            return false;
-        }
-        if let Some((_, old)) = self.user_variables.iter_mut().find(|(n, _)| **n == *name) {
-            *old = Rc::from(literal);
-            return true;
-        }
-        let fits = self.user_variables.len() < MAX_VARIABLES;
-        if fits {
-            self.user_variables.push((Rc::from(name), Rc::from(literal)));
-        }
-        fits
-    }
-
-    /// Records that a user variable's value is unknown. Its name stays: the connection must be reset before
-    /// another session gets it, and the next literal counts as a change.
-    pub fn forget_user_variable(&mut self, name: &[u8]) {
-        if let Some((_, old)) = self.user_variables.iter_mut().find(|(n, _)| **n == *name) {
-            *old = Rc::from(&b""[..]);
+            user_variables: UserVariables::default(),
         }
     }
 
@@ -440,26 +412,6 @@ impl Carried {
                 Some(value) => write_value(name, value, out),
                 None => out.extend_from_slice(&onto.beginning(name)),
             }
-            out.push(b',');
-        }
-        if out.len() > begin {
-            out.pop();
-        }
-    }
-
-    /// Appends the assignments for user variables. They need a statement of their own: a literal is read
-    /// under the character set and SQL mode in force when its statement is parsed.
-    pub fn write_user_variables(&self, from: Option<&Carried>, out: &mut Vec<u8>) {
-        let begin = out.len();
-        let before = from.map_or(&[][..], |from| &from.user_variables);
-        for (name, literal) in changed(before, &self.user_variables) {
-            if literal.is_some_and(<[u8]>::is_empty) {
-                continue;
-            }
-            out.push(b'@');
-            write_name(name, out);
-            out.push(b'=');
-            out.extend_from_slice(literal.unwrap_or(b"NULL"));
             out.push(b',');
         }
         if out.len() > begin {

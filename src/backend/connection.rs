@@ -387,8 +387,10 @@ impl<S: Stream> Connection<S> {
     /// True if only a reset can take away what the connection has beyond this state: assigning NULL to a user variable is
     /// not enough, since it differs from a variable that was never set.
     fn lacks_reset(&self, wish: &Carried) -> bool {
-        let has = |name| wish.user_variables.iter().any(|(known, _)| known == name);
-        self.applied.as_ref().is_some_and(|applied| !applied.user_variables.iter().all(|(name, _)| has(name)))
+        let lacks = |applied: &Carried| {
+            applied.user_variables.iter().any(|known| !wish.user_variables.has(&known.name))
+        };
+        self.applied.as_deref().is_some_and(lacks)
     }
 
     /// True if the connection has a variable with which this state begins, and nobody knows its value there.
@@ -499,7 +501,7 @@ impl<S: Stream> Connection<S> {
                 sure = from.map_or(&[][..], |from| &from.variables) == wish.variables;
             }
             let mut user_set = b"SET ".to_vec();
-            wish.write_user_variables(from, &mut user_set);
+            wish.user_variables.write(from.map(|from| &from.user_variables), &mut user_set);
             self.append_insert_id(insert_id, &mut set);
             if set.len() > 4 {
                 self.query_in_front(&set, Expect::Set, out);

@@ -68,7 +68,7 @@ mod tests {
         let all = EqualStates::default();
         let (mut one, mut other) = (state("a"), state("a"));
         for state in [&mut one, &mut other] {
-            assert!(Rc::make_mut(state).set_user_variable(b"secret", b"1"));
+            assert!(Rc::make_mut(state).user_variables.set(b"secret", b"1"));
             all.share(state);
         }
         assert!(!Rc::ptr_eq(&one, &other) && all.0.borrow().is_empty());

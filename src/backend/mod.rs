@@ -33,6 +33,7 @@ mod query;
 mod session_variables;
 mod shelf;
 mod statements;
+mod user_variables;
 mod variable_values;
 
 pub use carried::{Carried, Charset, Onto};
@@ -58,6 +59,7 @@ pub use query::{ColumnType, QueryError, ResultSet, Values};
 pub use session_variables::is_charset_name;
 pub use shelf::Seat;
 pub use statements::{PreparedText, ServerStatement, Statements};
+pub use user_variables::{UserVariable, UserVariables};
 pub use variable_values::write_name;
 
 /// The contents of an ERR packet, owned, so that they outlive the packet.

@@ -26,6 +26,11 @@ pub struct ResultSet {
 /// The type of a column, as far as values of user variables differ in it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum ColumnType {
+    /// The type that servers give a user variable that was never set: of MariaDB, MYSQL_TYPE_LONG_BLOB, one byte longer than
+    /// that of a NULL; of MySQL, MYSQL_TYPE_VAR_STRING.
+    NeverSet,
+    /// MYSQL_TYPE_LONGLONG without the flag UNSIGNED.
+    Signed,
     /// MYSQL_TYPE_LONGLONG with the flag UNSIGNED.
     Unsigned,
     /// MYSQL_TYPE_DOUBLE.
@@ -43,9 +48,14 @@ impl ColumnType {
     fn of(definition: &[u8]) -> Self {
         const UNSIGNED_FLAG: u8 = 32;
         match definition.last_chunk() {
+            Some(
+                [0x0c, 63, 0, 0, 0, 0, 1, 251, 0x80, 0, _, 0, 0]
+                | [0x0c, 63, 0, _, _, 0, 0, 253, 0x80, 0, _, 0, 0],
+            ) => Self::NeverSet,
             Some([0x0c, _, _, _, _, _, _, 8, flags, _, _, _, _]) if flags & UNSIGNED_FLAG != 0 => {
                 Self::Unsigned
             }
+            Some([0x0c, _, _, _, _, _, _, 8, _, _, _, _, _]) => Self::Signed,
             Some([0x0c, _, _, _, _, _, _, 5, _, _, _, _, _]) => Self::Double,
             Some([0x0c, _, _, _, _, _, _, 246, _, _, _, _, _]) => Self::Decimal,
             _ => Self::Other,

@@ -63,6 +63,9 @@ impl SessionState {
             // The packet behind the rows of INSERT … RETURNING does not report the insert id.
             self.insert.id.set(InsertId::OnConnection);
         }
+        if self.may_create_user_variables(class) && !class.effects.contains(Effects::SETS_USER_VARIABLES) {
+            self.created_user_variables(role, text);
+        }
         // Most statements leave nothing that needs a second look.
         let plain = Effects::OF_ALL | Effects::READS_USER_VARIABLES | Effects::LOCKS_ROWS | Effects::OPAQUE;
         let is_control = class.kind == StatementKind::Transaction && role == Role::Primary;
@@ -121,6 +124,10 @@ impl SessionState {
         if failed {
             if effects.contains(Effects::PREPARES) {
                 self.text_not_prepared(text);
+                self.text_prepared_variables(role, text);
+            }
+            if effects.contains(Effects::SETS_LITERALS) && self.answer.error != Some(AnswerError::NotParsed) {
+                self.literals_not_set(role, text);
             }
             return;
         }
@@ -163,6 +170,7 @@ impl SessionState {
         }
         if effects.intersects(Effects::PREPARES | Effects::DEALLOCATES) {
             self.text_prepared(role, class, text);
+            self.text_prepared_variables(role, text);
         }
     }
 

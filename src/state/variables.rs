@@ -5,13 +5,15 @@ use std::rc::Rc;
 
 use super::reports::{CHARACTERISTICS, Explains, NAMES, explains, is_access_mode, own_set};
 use super::unreported_variables::Whose;
-use super::{AnswerSource, PinSet, SessionState};
-use crate::backend::{Carried, Charset, InsertId};
+use super::{AnswerError, AnswerSource, PinSet, SessionState, mentions};
+use crate::backend::{Carried, Charset, InsertId, UserVariable};
 use crate::sql::class::TRACKER;
 use crate::sql::parts::{
-    Given, named_user_variables, sets_for_statement_alone, system_variables, user_variables,
+    Given, creates_what_it_reads, named_user_variables, sets_for_statement_alone, system_variables,
+    user_variables,
 };
-use crate::terms::{Pin, Role};
+use crate::sql::{Effects, StatementClass};
+use crate::terms::{Pin, Role, StatementKind};
 use crate::topology::Flavor;
 
 /// The variable that turns on profiles of the session's statements (SHOW PROFILES), on one connection.
@@ -19,6 +21,8 @@ const PROFILING: &[u8] = b"profiling";
 
 /// The character set and the collation of literals.
 const CONNECTION: [&[u8]; 2] = [b"character_set_connection", b"collation_connection"];
+
+const NULL: &[u8] = b"NULL";
 
 /// The name that stands for `LAST_INSERT_ID()` among the user variables.
 pub const INSERT_ID: &[u8] = b"LAST_INSERT_ID()";
@@ -140,6 +144,18 @@ impl SessionState {
         };
         let names = self.trackers.unreported.on(Role::Primary, Whose::System).names()?;
         (!names.is_empty() && names.iter().all(plain)).then(|| names.to_vec())
+    }
+
+    /// Returns the user variables that only the primary's connection knows, if they are NULL, and the proxy can ask for their
+    /// types: see `variables_to_ask`.
+    pub fn nulls_to_ask(&mut self) -> Option<Vec<Vec<u8>>> {
+        let pins = self.pins.on(Role::Primary);
+        if !pins.has(Pin::UserVariable) || pins.has(Pin::NextTransaction) || pins.has(Pin::Warnings) {
+            return None;
+        }
+        let names = self.trackers.unreported.on(Role::Primary, Whose::User).names()?;
+        let are_null = names.iter().all(|name| self.carried.user_variables.is_null_of_unknown_type(name));
+        (!names.is_empty() && are_null).then(|| names.to_vec())
     }
 
     /// Returns those variables by which servers read texts whose values only the connection for this role knows. None if the
@@ -311,16 +327,16 @@ impl SessionState {
     pub(super) fn set_user_variables(&mut self, text: Option<&[u8]>) {
         let names = text.and_then(|text| named_user_variables(text, self.sql_options()));
         let carried = Rc::make_mut(&mut self.carried);
-        let all = || carried.user_variables.iter().map(|(name, _)| name.to_vec()).collect();
+        let all = || carried.user_variables.iter().map(|known| known.name.to_vec()).collect();
         for name in names.unwrap_or_else(all) {
-            carried.forget_user_variable(&name);
+            carried.user_variables.forget(&name);
         }
     }
 
     /// Forgets the values of all user variables: something ran on the connection for this role that may have set them. It
     /// alone knows their values until they are set anew.
     pub(super) fn doubt_user_variables(&mut self, role: Role) {
-        if self.carried.user_variables.iter().any(|(_, literal)| !literal.is_empty()) {
+        if self.carried.user_variables.iter().any(UserVariable::is_known) {
             self.set_user_variables(None);
             self.trackers.unreported.on(role, Whose::User).add_nameless();
             self.pin(role, Pin::UserVariable);
@@ -330,26 +346,114 @@ impl SessionState {
     /// Records user variables that were set to literals.
     pub(super) fn set_literals(&mut self, role: Role, text: Option<&[u8]>) {
         let pairs = text.and_then(|text| user_variables(text, self.sql_options()));
-        let Some(pairs) = pairs else {
-            self.trackers.unreported.on(role, Whose::User).add_nameless();
-            return self.pin(role, Pin::UserVariable);
-        };
+        let Some(pairs) = pairs else { return self.nameless_user_variables(role) };
         for (name, literal) in pairs {
             // The string has the character set from before the statement, which changed it.
             // The same holds for the SQL mode.
             let changed = (self.answer.charset && is_string(&literal))
                 || (self.answer.mode && !is_same_in_any_mode(&literal));
             let known = !changed;
-            if known && Rc::make_mut(&mut self.carried).set_user_variable(&name, &literal) {
+            if known && Rc::make_mut(&mut self.carried).user_variables.set(&name, &literal) {
                 self.known_user_variable(&name);
+            } else if known && literal.eq_ignore_ascii_case(NULL) {
+                self.unreported_null(role, &name);
             } else {
                 self.unreported_user_variable(role, &name);
             }
         }
     }
 
+    /// Notes that a SET of literals failed: the server may have created its variables, and changed the character sets of
+    /// those that existed.
+    pub(super) fn literals_not_set(&mut self, role: Role, text: Option<&[u8]>) {
+        let pairs = text.and_then(|text| user_variables(text, self.sql_options()));
+        match pairs {
+            Some(pairs) => pairs.iter().for_each(|(name, _)| self.unreported_user_variable(role, name)),
+            None => self.nameless_user_variables(role),
+        }
+    }
+
+    /// Notes which variables a server may have created, or given another character set, when it prepared a text with these
+    /// effects, or refused to.
+    pub fn prepared_user_variables(&mut self, role: Role, effects: Effects, text: Option<&[u8]>) {
+        if self.answer.error == Some(AnswerError::NotParsed) {
+            return;
+        }
+        if effects.intersects(Effects::SETS_USER_VARIABLES | Effects::SETS_LITERALS) {
+            match text.and_then(|text| named_user_variables(text, self.sql_options())) {
+                Some(names) => names.iter().for_each(|name| self.unreported_user_variable(role, name)),
+                None => self.nameless_user_variables(role),
+            }
+        } else if effects.contains(Effects::READS_USER_VARIABLES) && self.texts.of_mariadb {
+            self.created_user_variables(role, text);
+        }
+    }
+
+    /// Notes which variables a PREPARE, or one that was refused, may have created.
+    pub(super) fn text_prepared_variables(&mut self, role: Role, text: Option<&[u8]>) {
+        let options = self.sql_options();
+        let Some((_, statement)) = text.and_then(|text| crate::sql::parts::prepared(text, options)) else {
+            return;
+        };
+        if !statement.contains(&b'@') {
+            return;
+        }
+        let assigns = [&b":="[..], b"into", b"set", b"call", b"get", b"load"];
+        let effects = match assigns.iter().any(|word| mentions(&statement, word)) {
+            true => Effects::SETS_USER_VARIABLES,
+            false => Effects::READS_USER_VARIABLES,
+        };
+        self.prepared_user_variables(role, effects, Some(&statement));
+    }
+
+    /// True if a statement of this class may create the user variables that it reads.
+    pub fn may_create_user_variables(&self, class: &StatementClass) -> bool {
+        class.effects.contains(Effects::READS_USER_VARIABLES) && class.kind == StatementKind::Write
+    }
+
+    /// Notes the user variables that a server creates because a statement that changes data reads them. Only the server knows
+    /// whether a statement that failed came that far.
+    pub(super) fn created_user_variables(&mut self, role: Role, text: Option<&[u8]>) {
+        // MariaDB creates the variable when it opens the statement, as by `SET @a = NULL`; MySQL when it reads it, with the
+        // character set of the connection, which nearly all statements make it do.
+        const READ_BY_MYSQL: &[u8] = b"'0'";
+        let (options, of_mariadb) = (self.sql_options(), self.texts.of_mariadb);
+        let never_began = matches!(self.answer.error, Some(AnswerError::NotParsed | AnswerError::Denied));
+        let Some(text) = text.filter(|text| !never_began && creates_what_it_reads(text, options, of_mariadb))
+        else {
+            return;
+        };
+        let Some(names) = named_user_variables(text, options) else {
+            return self.nameless_user_variables(role);
+        };
+        for name in names.iter().filter(|name| !self.carried.user_variables.has(name)).collect::<Vec<_>>() {
+            let carried = Rc::make_mut(&mut self.carried);
+            // MySQL may not have needed it for a statement that changed nothing.
+            let is_sure = !self.answer.failed() && (of_mariadb || self.answer.affected > 0);
+            let is_known = is_sure
+                && match of_mariadb {
+                    true => carried.user_variables.set(name, NULL),
+                    false => carried.user_variables.set_to_null_of(name, READ_BY_MYSQL),
+                };
+            if !is_known {
+                self.unreported_null(role, name);
+            }
+        }
+    }
+
+    /// Notes that a user variable is NULL, and that only the connection for this role knows its type, or whether it is there.
+    fn unreported_null(&mut self, role: Role, name: &[u8]) {
+        self.unreported_user_variable(role, name);
+        Rc::make_mut(&mut self.carried).user_variables.set(name, NULL);
+    }
+
+    fn nameless_user_variables(&mut self, role: Role) {
+        self.trackers.unreported.on(role, Whose::User).add_nameless();
+        self.pin(role, Pin::UserVariable);
+    }
+
     fn unreported_user_variable(&mut self, role: Role, name: &[u8]) {
-        Rc::make_mut(&mut self.carried).forget_user_variable(name);
+        Rc::make_mut(&mut self.carried).user_variables.forget(name);
         self.trackers.unreported.on(role, Whose::User).add(name);
         self.pin(role, Pin::UserVariable);
     }
@@ -379,9 +483,22 @@ impl SessionState {
                 return;
             };
             self.insert.id.set(InsertId::Known(id));
-        } else if !Rc::make_mut(&mut self.carried).set_user_variable(name, literal) {
+        } else if !Rc::make_mut(&mut self.carried).user_variables.set(name, literal) {
             return;
         }
+        self.known_user_variable(name);
+    }
+
+    /// Notes that a user variable for which the proxy asked the replica's connection is NULL, and has this literal's type.
+    pub fn null_is(&mut self, name: &[u8], literal: &[u8]) {
+        if Rc::make_mut(&mut self.carried).user_variables.set_to_null_of(name, literal) {
+            self.known_user_variable(name);
+        }
+    }
+
+    /// Notes that a user variable for which the proxy asked was never set.
+    pub fn is_not_there(&mut self, name: &[u8]) {
+        Rc::make_mut(&mut self.carried).user_variables.remove(name);
         self.known_user_variable(name);
     }
 
@@ -431,9 +548,9 @@ impl SessionState {
     /// now on: `''` is NULL under EMPTY_STRING_IS_NULL.
     pub(super) fn literals_stay(&mut self, role: Role) {
         let all = self.carried.user_variables.iter();
-        let changed: Vec<_> = all.filter(|(_, literal)| !is_same_in_any_mode(literal)).cloned().collect();
-        for (name, _) in changed {
-            self.unreported_user_variable(role, &name);
+        let changed: Vec<_> = all.filter(|known| !is_same_in_any_mode(&known.literal)).cloned().collect();
+        for known in changed {
+            self.unreported_user_variable(role, &known.name);
         }
     }
 
@@ -443,14 +560,19 @@ impl SessionState {
     pub(super) fn keep_literals(&mut self, role: Role, before: &Charset) {
         let strings = |state: &Self| {
             let all = state.carried.user_variables.iter();
-            all.filter(|(_, literal)| is_string(literal)).cloned().collect::<Vec<_>>()
+            all.filter(|known| is_string(&known.literal)).cloned().collect::<Vec<_>>()
         };
         let flavor = if self.texts.of_mariadb { Flavor::MariaDb } else { Flavor::MySql };
-        for (name, literal) in strings(self) {
-            match before.introduce(&literal, flavor) {
-                Some(literal) if Rc::make_mut(&mut self.carried).set_user_variable(&name, &literal) => {}
+        for UserVariable { name, literal, is_null } in strings(self) {
+            let carried = Rc::make_mut(&mut self.carried);
+            let is_kept = match before.introduce(&literal, flavor) {
+                Some(literal) if is_null => carried.user_variables.set_to_null_of(&name, &literal),
+                Some(literal) => carried.user_variables.set(&name, &literal),
+                None => false,
+            };
+            if !is_kept {
                 // Only the connection that reported the change is sure to have the value.
-                _ => self.unreported_user_variable(role, &name),
+                self.unreported_user_variable(role, &name);
             }
         }
     }

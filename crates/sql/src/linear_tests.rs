@@ -262,7 +262,7 @@ fn classification_is_linear() {
 #[test]
 fn what_the_session_remembers_is_read_in_linear_time() {
     type Reader = (&'static str, fn(&[u8], Options));
-    let readers: [Reader; 17] = [
+    let readers: [Reader; 18] = [
         ("changes_trackers", |sql, options| _ = parts::changes_trackers(sql, options)),
         ("temporary_table", |sql, options| _ = parts::temporary_table(sql, options)),
         ("dropped_tables", |sql, options| _ = parts::dropped_tables(sql, options)),
@@ -272,6 +272,7 @@ fn what_the_session_remembers_is_read_in_linear_time() {
         ("named_locks", |sql, options| _ = parts::named_locks(sql, options)),
         ("user_variables", |sql, options| _ = parts::user_variables(sql, options)),
         ("named_user_variables", |sql, options| _ = parts::named_user_variables(sql, options)),
+        ("creates_what_it_reads", |sql, options| _ = parts::creates_what_it_reads(sql, options, true)),
         ("system_variables", |sql, options| _ = parts::system_variables(sql, options)),
         ("sets_charset_too", |sql, options| _ = parts::sets_charset_too(sql, options)),
         ("local_files", |sql, options| _ = parts::local_files(sql, options)),

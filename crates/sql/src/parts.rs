@@ -10,7 +10,8 @@ use super::{Kind, Lexer, Options};
 mod variables;
 
 pub use variables::{
-    Given, SystemVariable, named_user_variables, sets_charset_too, system_variables, user_variables,
+    Given, SystemVariable, creates_what_it_reads, named_user_variables, sets_charset_too, system_variables,
+    user_variables,
 };
 
 /// A name in the form in which names are compared: without quotes, in lower case.

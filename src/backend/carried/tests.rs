@@ -1,6 +1,7 @@
 //! What is carried, and how it is written for a server.
 
 use super::*;
+use crate::backend::write_name;
 use crate::wire::Capabilities;
 
 #[test]
@@ -60,7 +61,7 @@ fn between(from: &Carried, to: &Carried) -> (String, String) {
         trackers_changed: false,
     };
     to.write_set(Some(from), onto, &mut system);
-    to.write_user_variables(Some(from), &mut user);
+    to.user_variables.write(Some(&from.user_variables), &mut user);
     (String::from_utf8(system).unwrap(), String::from_utf8(user).unwrap())
 }
 
@@ -141,12 +142,18 @@ fn from_one_session_to_another_only_the_difference() {
     );
     let mut other = busy.clone();
     other.variables[1].1 = rc("7");
-    assert!(other.set_user_variable(b"x", b"'a'"));
+    assert!(other.user_variables.set(b"x", b"'a'"));
     assert_eq!(between(&busy, &other), ("max_join_size=7".to_owned(), "@`x`='a'".to_owned()));
     let mut third = other.clone();
-    assert!(third.set_user_variable(b"x", b"1") && third.set_user_variable(b"y", b"2"));
+    assert!(third.user_variables.set(b"x", b"1") && third.user_variables.set(b"y", b"2"));
     assert_eq!(between(&other, &third).1, "@`x`=1,@`y`=2");
-    assert_eq!(between(&third, &busy).1, "@`x`=NULL,@`y`=NULL");
+    assert!(third.user_variables.set(b"x", b"null") && third.user_variables.set(b"z", b"null"));
+    assert_eq!(between(&other, &third).1, "@`x`=1,@`x`=NULL,@`y`=2,@`z`=NULL");
+    third.user_variables.forget(b"x");
+    assert!(!third.user_variables.set(b"x", b"NULL"));
+    assert_eq!(between(&other, &third).1, "@`y`=2,@`z`=NULL");
+    // What a connection has beyond this state is taken away by a reset.
+    assert_eq!(between(&third, &busy).1, "");
 }
 
 #[test]

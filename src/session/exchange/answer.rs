@@ -231,6 +231,7 @@ impl<R: Runtime> Session<R> {
         let last = keeps_last.then_some(self.state.last);
         let plain = Effects::OF_ALL | Effects::READS_USER_VARIABLES | Effects::LOCKS_ROWS | Effects::OPAQUE;
         let looks = !plain.contains(request.class.effects)
+            || self.state.may_create_user_variables(&request.class)
             || request.class.reason == Why::NamedLock
             || self.state.wants_text();
         let text = if looks { self.classifier().meant_text(request) } else { None };
@@ -246,6 +247,7 @@ impl<R: Runtime> Session<R> {
                 request.class.effects & Effects::OPENS_NO_TABLE.union(Effects::READS_DIAGNOSTICS);
             let class = StatementClass { effects: PREPARED.effects | about_diagnostics, ..PREPARED };
             self.state.done(self.upstream.role, &class, None, PinSet::default());
+            self.prepared_user_variables(request);
         } else {
             self.state.done(self.upstream.role, &request.class, text, self.upstream.sent);
         }

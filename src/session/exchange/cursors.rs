@@ -4,11 +4,11 @@
 use std::rc::Rc;
 
 use crate::backend::PreparedText;
-use crate::client::RequestHead;
+use crate::client::{Request, RequestHead};
 use crate::net::Runtime;
 use crate::session::Session;
 use crate::sql::parts::first_word;
-use crate::sql::{Options, Routines, StatementClass};
+use crate::sql::{Effects, MAX_READ, Options, Routines, StatementClass};
 use crate::state::{AnswerError, PinSet, Prepared};
 use crate::terms::{Pin, Role};
 use crate::wire::{Command, PrepareOk, StatusFlags};
@@ -41,6 +41,17 @@ impl<R: Runtime> Session<R> {
             digest: self.client.handle.statement.borrow().clone(),
         };
         self.state.statements.insert(prepared, connection.about.flavor);
+    }
+
+    /// Notes the user variables that a COM_STMT_PREPARE, which is answered now, may have created on its connection: servers
+    /// look up, and create, what a statement names when they prepare it.
+    pub(in crate::session) fn prepared_user_variables(&mut self, request: &Request) {
+        const NAMES: Effects =
+            Effects::READS_USER_VARIABLES.union(Effects::SETS_USER_VARIABLES).union(Effects::SETS_LITERALS);
+        if request.class.effects.intersects(NAMES) {
+            let text = request.whole.then(|| request.arguments()).filter(|text| text.len() <= MAX_READ);
+            self.state.prepared_user_variables(self.upstream.role, request.class.effects, text);
+        }
     }
 
     /// Records that the last execute of this statement had another number of columns than the client had been told.

@@ -14,12 +14,16 @@ impl<R: Runtime> Session<R> {
     /// Asks the primary's connection, which is in use, for variables that were set to a value that only the
     /// server knows. Once the values are known, these variables do not pin the session to that connection.
     pub(in crate::session) async fn learn_variables(&mut self) {
-        let Some(names) = self.state.variables_to_ask().filter(|_| self.upstream.role == Role::Primary)
-        else {
+        if self.upstream.role != Role::Primary {
             return;
-        };
-        let names: Vec<_> = names.iter().map(Vec::as_slice).collect();
-        self.ask_for_variables(&names).await;
+        }
+        if let Some(names) = self.state.variables_to_ask() {
+            let names: Vec<_> = names.iter().map(Vec::as_slice).collect();
+            self.ask_for_variables(&names).await;
+        }
+        if let Some(names) = self.state.nulls_to_ask() {
+            self.ask_for_values(&names).await;
+        }
     }
 
     /// Asks the connection in use how it reads texts, if only this connection knows: a statement that is prepared there under
@@ -74,29 +78,45 @@ impl<R: Runtime> Session<R> {
         if names.is_empty() || !self.take_for(Role::Replica, &Freshness::Unasked) {
             return;
         }
+        if self.ask_for_values(&names).await {
+            self.upstream.release_after_statement(&mut self.state);
+        }
+    }
+
+    /// Asks the connection in use for the values of user variables. Returns false if it was lost.
+    async fn ask_for_values(&mut self, names: &[Vec<u8>]) -> bool {
         let (limit, context) = (self.context.live.borrow().timeouts.connect, self.context.clone());
         let asked = match self.upstream.connection_mut() {
-            Some(connection) => context.runtime.timeout(limit, connection.query(&question(&names))).await,
+            Some(connection) => context.runtime.timeout(limit, connection.query(&question(names))).await,
             None => None,
         };
         let Some(Ok(sets)) = asked else {
             // The client is told what was lost with the connection.
-            return self.upstream.server_lost();
+            self.upstream.server_lost();
+            return false;
         };
         let set = sets.into_iter().next().unwrap_or_default();
         let row = set.rows.into_iter().next().unwrap_or_default();
         for ((name, values), types) in names.iter().zip(row.chunks(4)).zip(set.types.chunks(4)) {
             // LAST_INSERT_ID() is a number without a literal of its own.
             let of = types.first().filter(|_| name != INSERT_ID).copied().unwrap_or_default();
-            if let Some(literal) = literal(values, of) {
-                self.state.value_is(name, &literal);
+            match literal(values, of) {
+                Some(_) if of == ColumnType::NeverSet => self.state.is_not_there(name),
+                Some(literal) if values.first().is_some_and(Option::is_none) => {
+                    self.state.null_is(name, &literal)
+                }
+                Some(literal) => self.state.value_is(name, &literal),
+                None => {}
             }
         }
+        let role = self.upstream.role;
         if let Some(connection) = self.upstream.connection_mut() {
-            connection.now_has(&self.state.carried);
+            if role == Role::Replica || connection.has_known_state() {
+                connection.now_has(&self.state.carried);
+            }
             self.state.last.covered(connection.about.thread());
         }
-        self.upstream.release_after_statement(&mut self.state);
+        true
     }
 }
 
@@ -116,11 +136,12 @@ fn question(names: &[Vec<u8>]) -> String {
 }
 
 /// Returns a literal for a value, given the value, its HEX(), its character set and its collation, and the type of the
-/// value. None: there is no such literal.
+/// value; for NULL, a literal of its type. None: there is no such literal.
 fn literal(values: &[Option<Vec<u8>>], of: ColumnType) -> Option<Vec<u8>> {
     let [value, hex, charset, collation] = values else { return None };
-    let Some(value) = value else { return Some(b"NULL".to_vec()) };
-    let (hex, charset, collation) = (hex.as_ref()?, charset.as_ref()?, collation.as_ref()?);
+    let (charset, collation) = (charset.as_ref()?, collation.as_ref()?);
+    let Some(value) = value else { return null_of(charset, collation, of) };
+    let hex = hex.as_ref()?;
     // A literal that the primary refuses would keep the session from it for good.
     if !hex.iter().all(u8::is_ascii_hexdigit) || !is_collation_of(charset, collation) {
         return None;
@@ -137,6 +158,18 @@ fn literal(values: &[Option<Vec<u8>>], of: ColumnType) -> Option<Vec<u8>> {
     }
     let text = from_hex(hex)?;
     is_text(&text, charset).then(|| [b"_", &**charset, b" X'", hex, b"' COLLATE ", collation].concat())
+}
+
+fn null_of(charset: &[u8], collation: &[u8], of: ColumnType) -> Option<Vec<u8>> {
+    match of {
+        ColumnType::Signed | ColumnType::Unsigned | ColumnType::Double | ColumnType::Decimal => {
+            Some(number(b"0", of))
+        }
+        ColumnType::Other | ColumnType::NeverSet if charset == b"binary" => Some(b"_binary X''".to_vec()),
+        ColumnType::Other | ColumnType::NeverSet => {
+            is_collation_of(charset, collation).then(|| [b"_", charset, b" X'' COLLATE ", collation].concat())
+        }
+    }
 }
 
 /// Writes a number so that it has this type: `1` is a signed integer, and so would be the double and the decimal 1.
@@ -197,7 +230,19 @@ mod tests {
 
     #[test]
     fn values_as_literals() {
-        assert_eq!(said(None, "", "binary", "binary").as_deref(), Some("NULL"));
+        assert_eq!(said(None, "", "binary", "binary").as_deref(), Some("_binary X''"));
+        let text = said(None, "", "latin1", "latin1_bin");
+        assert_eq!(text.as_deref(), Some("_latin1 X'' COLLATE latin1_bin"));
+        assert_eq!(said(None, "", "latin1", "utf8mb4_bin"), None);
+        for (of, zero) in [
+            (ColumnType::Signed, "0"),
+            (ColumnType::Unsigned, "CAST(0 AS UNSIGNED)"),
+            (ColumnType::Double, "0e0"),
+            (ColumnType::Decimal, "0."),
+        ] {
+            let binary = || Some(b"binary".to_vec());
+            assert_eq!(literal(&[None, None, binary(), binary()], of).as_deref(), Some(zero.as_bytes()));
+        }
         assert_eq!(said(Some("42"), "2A", "binary", "binary").as_deref(), Some("42"));
         assert_eq!(said(Some("-1.5"), "FFFFFFFFFFFFFFFE", "binary", "binary").as_deref(), Some("-1.5"));
         let text = said(Some("42"), "3432", "latin1", "latin1_bin");

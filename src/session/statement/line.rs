@@ -17,7 +17,7 @@ use crate::session::fresh::Freshness;
 use crate::session::loss::Tries;
 use crate::session::observe::AuditedEnd;
 use crate::sql::Effects;
-use crate::state::ReadingTransactions;
+use crate::state::{PinSet, ReadingTransactions};
 use crate::terms::{Close, Pin, Port, Role, TraceStep, Why};
 use crate::wire::Command;
 
@@ -42,8 +42,14 @@ impl<R: Runtime> Session<R> {
                 if !request.class.effects.contains(Effects::READS_NO_TABLE) {
                     self.note_seen(&freshness);
                 }
-                if request.class.effects.contains(Effects::SETS_STATE)
-                    && self.state.pins.on(Role::Primary).has(Pin::Variable)
+                let sets = request.class.effects.contains(Effects::SETS_STATE)
+                    || self.state.may_create_user_variables(&request.class);
+                if sets
+                    && self
+                        .state
+                        .pins
+                        .on(Role::Primary)
+                        .has_any(PinSet::of(&[Pin::Variable, Pin::UserVariable]))
                 {
                     let _ = self.client.begin_step(TraceStep::Restore);
                     Box::pin(self.learn_variables()).await;

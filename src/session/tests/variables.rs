@@ -183,16 +183,76 @@ fn a_user_variable_by_expression_keeps_the_connection_until_it_gets_a_literal() 
         tell(&mut first, &mut db, "set @A = @a + 1, @c = 2", &something()).await;
         let mut second = world.client().await;
         second.query("select a from t");
-        tell(&mut first, &mut db, "set @c = null", &something()).await;
+        tell(&mut first, &mut db, "set @c = 3", &something()).await;
         db.peer.expect_silence().await;
-        tell(&mut first, &mut db, "set @a = 7", &something()).await;
+        // A NULL has the type of the value before it, which only the server knows.
+        tell(&mut first, &mut db, "set @a = null", &something()).await;
+        let asked = ["@`a`", "HEX(@`a`)", "CHARSET(@`a`)", "COLLATION(@`a`)"];
+        db.expect_query(&format!("SELECT {} LIMIT 1", asked.join(","))).await;
+        let is_null = [vec![0xfb, 0xfb], row(&["binary", "binary"])].concat();
+        db.reply(&result_set(MODERN, &asked, &[is_null], AUTOCOMMIT));
         db.expect_reset().await;
         db.expect_set("").await;
         db.answer_one("select a from t").await;
         second.expect(&one()).await;
+        first.query("set @c = null");
+        db.answer_ok("SET @`a`=_binary X'',@`a`=NULL,@`b`='x',@`c`=3").await;
+        db.answer_ok("set @c = null").await;
+        first.expect_ok().await;
+        visit(&world, &mut db).await;
         first.query("select @a");
-        db.answer_ok("SET @`a`=7,@`b`='x',@`c`=null").await;
+        db.expect_reset().await;
+        db.expect_set("").await;
+        db.answer_ok("SET @`a`=_binary X'',@`a`=NULL,@`b`='x',@`c`=3,@`c`=NULL").await;
         db.answer_one("select @a").await;
+        first.expect(&one()).await;
+    });
+}
+
+/// Servers create the variables that a write reads, and those that a text sets whose execution fails.
+#[test]
+fn variables_that_a_statement_created_stay_with_the_session() {
+    play(async {
+        let world = one_only();
+        let (mut first, _, mut db) = attached(&world, &Login::default()).await;
+        let mut wrote = ok();
+        wrote[1] = 1;
+        first.hears_from(&mut db, "update t set a = @a", &[wrote]).await;
+        let mut second = world.client().await;
+        second.query("select a from t");
+        db.expect_reset().await;
+        db.expect_set("").await;
+        db.answer_one("select a from t").await;
+        second.expect(&one()).await;
+        // Its character set is not known.
+        let refused = err(1231, "42000", "Variable 'sql_mode' can't be set to the value of 'x'");
+        first.query("set @b = 1, sql_mode = 'x'");
+        db.answer_ok("SET @`a`='0',@`a`=NULL").await;
+        db.expect_query("set @b = 1, sql_mode = 'x'").await;
+        db.reply(std::slice::from_ref(&refused));
+        first.expect(&[refused]).await;
+        second.query("select b from t");
+        db.peer.expect_silence().await;
+        tell(&mut first, &mut db, "set @b = 1", &something()).await;
+        db.expect_reset().await;
+        db.expect_set("").await;
+        db.answer_one("select b from t").await;
+        second.expect(&one()).await;
+        // MySQL did not need the variable if no row was there.
+        first.query("delete from t where a = @c");
+        db.answer_ok("SET @`a`='0',@`a`=NULL,@`b`=1").await;
+        db.answer_ok("delete from t where a = @c").await;
+        first.expect_ok().await;
+        let asked = ["@`c`", "HEX(@`c`)", "CHARSET(@`c`)", "COLLATION(@`c`)"];
+        db.expect_query(&format!("SELECT {} LIMIT 1", asked.join(","))).await;
+        let is_null = [vec![0xfb, 0xfb], row(&["latin1", "latin1_bin"])].concat();
+        db.reply(&result_set(MODERN, &asked, &[is_null], AUTOCOMMIT));
+        visit(&world, &mut db).await;
+        first.query("select @c");
+        db.expect_reset().await;
+        db.expect_set("").await;
+        db.answer_ok("SET @`a`='0',@`a`=NULL,@`b`=1,@`c`=_latin1 X'' COLLATE latin1_bin,@`c`=NULL").await;
+        db.answer_one("select @c").await;
         first.expect(&one()).await;
     });
 }
@@ -225,7 +285,7 @@ fn user_variables_keep_their_character_set() {
         let mut second = world.client().await;
         second.query("select a from t");
         db.peer.expect_silence().await;
-        tell(&mut first, &mut db, "set @b = null", &something()).await;
+        tell(&mut first, &mut db, "set @b = 'z'", &something()).await;
         read_swallowed(&mut db).await;
         second.expect(&one()).await;
     });

@@ -197,6 +197,35 @@ fn user_variables_that_are_named() {
 }
 
 #[test]
+fn user_variables_that_a_text_creates_by_reading() {
+    let both = ["MariaDB", "MySQL"];
+    let mariadb = &both[..1];
+    for (sql, on) in [
+        ("INSERT INTO t VALUES (@a)", &both[..]),
+        ("/* x */ replace into t select @a", &both),
+        ("DELETE FROM t WHERE a = @a", &both),
+        ("UPDATE t SET a = @a", &both),
+        ("CREATE OR REPLACE TEMPORARY TABLE t SELECT @a", &both),
+        ("SELECT 1; UPDATE t SET a = @a", &both),
+        ("SET STATEMENT sql_mode = '' FOR INSERT INTO t VALUES (@a)", &both),
+        ("EXPLAIN FORMAT=JSON DELETE FROM t WHERE a = @a", mariadb),
+        ("ANALYZE UPDATE t SET a = @a", mariadb),
+        ("WITH c AS (SELECT 1) UPDATE t SET a = @a", &both[1..]),
+        ("SELECT @a FROM t FOR UPDATE", &[]),
+        ("EXPLAIN SELECT REPLACE(@a, 1, 2)", &[]),
+        ("DO @a", &[]),
+        ("SET @b = @a", &[]),
+        ("CREATE VIEW v AS SELECT @a", &[]),
+        ("EXPLAIN WITH c AS (SELECT 1) SELECT @a", &[]),
+        ("INSERT INTO t VALUES (@a, 'x", &[]),
+    ] {
+        let found =
+            both.iter().filter(|name| creates_what_it_reads(sql.as_bytes(), PLAIN, **name == "MariaDB"));
+        assert!(found.eq(on), "{sql}");
+    }
+}
+
+#[test]
 fn files_of_the_client() {
     let names = |sql: &str| -> Vec<String> {
         let all = local_files(sql.as_bytes(), Options::default());

@@ -56,6 +56,37 @@ pub fn named_user_variables(sql: &[u8], options: Options) -> Option<Vec<Name>> {
     Some(names).filter(|names| readable && split.is_ok() && !names.is_empty())
 }
 
+/// True if servers create each user variable that the text reads and that does not exist, with the value NULL: they do so for
+/// a statement that changes data, since their binary logs tell replicas the values. MariaDB does it for the EXPLAIN of one,
+/// too. The text is one that changes data, or, on MariaDB, any that reads user variables.
+pub fn creates_what_it_reads(sql: &[u8], options: Options, of_mariadb: bool) -> bool {
+    let mut found = false;
+    let split = statements(sql, options, Lists::Whole, |raw: &Raw<'_>| {
+        found |= changes_data(Statement(&raw.toks), of_mariadb);
+    });
+    found && split.is_ok()
+}
+
+fn changes_data(statement: Statement<'_, '_>, of_mariadb: bool) -> bool {
+    const CHANGE: [&str; 5] = ["INSERT", "REPLACE", "UPDATE", "DELETE", "LOAD"];
+    const ASK: [&str; 4] = ["SELECT", "WITH", "VALUES", "TABLE"];
+    let is_first = |words: &[&str]| statement.at(0).is_any(words);
+    if is_first(&["CREATE"]) {
+        let kind = statement.iter().skip(1).find(|tok| !tok.is_any(&["OR", "REPLACE", "TEMPORARY"]));
+        return kind.is_some_and(|tok| tok.is("TABLE"));
+    }
+    // `SET STATEMENT a = 1 FOR INSERT …`
+    let is_in_front = (of_mariadb && is_first(&["EXPLAIN", "DESCRIBE", "DESC", "ANALYZE"]))
+        || (is_first(&["SET"]) && statement.is(1, "STATEMENT"));
+    let verb = match is_in_front {
+        true => statement.iter().skip(1).find(|tok| tok.is_any(&CHANGE) || tok.is_any(&ASK)),
+        false => statement.iter().next(),
+    };
+    // Of the two servers, MySQL alone has a WITH that changes data.
+    let is_with = |verb: &Tok<'_>| verb.is("WITH") && !of_mariadb && !is_in_front;
+    verb.is_some_and(|verb| verb.is_any(&CHANGE) || is_with(verb))
+}
+
 /// The value that a SET assigns to a system variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Given {
