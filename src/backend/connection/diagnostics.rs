@@ -17,6 +17,8 @@ pub enum RefusedCommand {
     Unknown,
     /// The statement id of the client.
     Statement(u32),
+    /// A fetch of a statement without a cursor: the statement id of the client, and what `Statements` knows the text by.
+    Cursor(u32, u64),
     /// COM_INIT_DB of this schema.
     Schema(Box<[u8]>),
     /// An execute or a fetch that is too short.
@@ -61,6 +63,16 @@ impl<S: Stream> Connection<S> {
                 out.push(0x1a);
                 out.extend_from_slice(&id.to_le_bytes());
             }),
+            RefusedCommand::Cursor(id, text) => {
+                // The error names the statement. One that this connection has under neither number gets another error.
+                let here =
+                    self.statements.get(text).map(|known| known.id).filter(|_| !self.statements.has_id(id));
+                frame_with(out, 0, |out| {
+                    out.push(0x1c);
+                    out.extend_from_slice(&here.unwrap_or(id).to_le_bytes());
+                    out.extend_from_slice(&1u32.to_le_bytes());
+                });
+            }
             RefusedCommand::Schema(name) => return self.refuse_schema(&name, out),
             RefusedCommand::Malformed => frame_with(out, 0, |out| out.push(0x17)),
         }

@@ -114,6 +114,9 @@ impl<R: Runtime> Replies<'_, R> {
         let refused = match failure {
             Failure::UnknownCommand => Some(RefusedCommand::Unknown),
             Failure::NoStatement(id, _) => Some(RefusedCommand::Statement(*id)),
+            Failure::NoCursor(id, _) => {
+                self.state.statements.peek(*id).map(|known| RefusedCommand::Cursor(*id, known.text.id))
+            }
             Failure::Server(error) if error.code == ER_MALFORMED_PACKET => Some(RefusedCommand::Malformed),
             _ => None,
         };
