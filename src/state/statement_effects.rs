@@ -100,13 +100,32 @@ impl SessionState {
         }
     }
 
+    /// True if the statement that is done was, or ended, the transaction for which `SET TRANSACTION` was meant. Servers keep that
+    /// for the next one while statements use no table of a transactional engine; one that failed may not have come so far.
+    fn ends_next_transaction(&self, class: &StatementClass) -> bool {
+        let effects = class.effects;
+        let unseen = Effects::SETS_NEXT_TRANSACTION
+            | Effects::OPENS_NO_TABLE
+            | Effects::READS_NO_TABLE
+            | Effects::CALLS
+            | Effects::EXECUTES
+            | Effects::LEAVES_UNKNOWN;
+        if self.answer.failed() || effects.contains(Effects::SETS_NEXT_TRANSACTION) {
+            return false;
+        }
+        let ends = effects.intersects(Effects::ENDS | Effects::COMMITS_IMPLICITLY);
+        let uses_tables = matches!(class.kind, StatementKind::Read | StatementKind::Write)
+            && !effects.intersects(unseen)
+            && class.reason != Why::Definitions
+            && !class.calls_stored_function();
+        ends || uses_tables
+    }
+
     fn leaves(&mut self, role: Role, class: &StatementClass, text: Option<&[u8]>) {
         let (effects, failed) = (class.effects, self.answer.failed());
-        let sets_next = effects.contains(Effects::SETS_NEXT_TRANSACTION);
-        let is_set = effects.contains(Effects::SETS_STATE);
         self.savepoint_ahead(role, class);
         let ahead = self.transaction.reading.contains(ReadingTransactions::SAVEPOINT_AHEAD);
-        if !sets_next && !is_set && !ahead && !self.in_transaction() {
+        if !ahead && !self.in_transaction() && self.ends_next_transaction(class) {
             self.unpin(role, PinSet::of(&[Pin::NextTransaction]));
         }
         if effects.intersects(Effects::READS_INSERT_ID) && role == Role::Primary {
@@ -362,6 +381,30 @@ mod tests {
         let class = sql::classify(text.as_bytes(), sql::Options::default(), &());
         state.done(Role::Primary, &class, Some(text.as_bytes()), PinSet::default());
         state.pins.on(Role::Primary).has(Pin::Unknown)
+    }
+
+    #[test]
+    fn what_set_transaction_sets_is_for_the_next_statement_with_a_table() {
+        for (sql, ends) in [
+            ("SELECT 1", false),
+            ("DO 1", false),
+            ("SET @a = 1", false),
+            ("SHOW WARNINGS", false),
+            ("CALL p()", false),
+            ("SELECT f() FROM t", false),
+            ("SELECT a FROM t", true),
+            ("UPDATE t SET a = 1", true),
+            ("CREATE TABLE t (a INT)", true),
+            ("ROLLBACK", true),
+        ] {
+            let mut state = SessionState::default();
+            for sql in ["SET TRANSACTION READ ONLY", sql] {
+                let class = sql::classify(sql.as_bytes(), sql::Options::default(), &());
+                let sent = state.sends(Role::Primary, &class, Some(sql.as_bytes()));
+                state.done(Role::Primary, &class, Some(sql.as_bytes()), sent);
+            }
+            assert_eq!(state.pins.on(Role::Primary).has(Pin::NextTransaction), !ends, "{sql}");
+        }
     }
 
     #[test]
