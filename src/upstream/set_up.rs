@@ -196,8 +196,9 @@ impl<R: Runtime> Upstream<R> {
             // What an earlier statement left here must not be in the list.
             Bring::Lost => adds && on.may_have,
             Bring::Clear => brings,
-            // On MySQL a SET in the prelude may leave a warning (3135 for an sql_mode, for example).
-            Bring::Nothing => brings && on.sets && of_mysql,
+            // A SET in the prelude may leave a warning (1287 for big_tables, on MySQL 3135 for an sql_mode). MariaDB keeps
+            // what was here before it, which may be the session's.
+            Bring::Nothing => brings && on.sets && (of_mysql || !on.may_have),
             Bring::Raise(error) => {
                 if brings {
                     connection.raise(error, &mut self.prelude);
