@@ -74,7 +74,11 @@ async fn answers_are_alike(cluster: Cluster) {
     }
     let wanted = std::env::var("ALIKE").unwrap_or_default();
     let text = std::fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/alike/cases.txt"));
-    let all = cases(&text.expect("the cases"));
+    let mut all = cases(&text.expect("the cases"));
+    let words = std::env::var("ALIKE_WORDS").unwrap_or_default();
+    for case in &mut all {
+        case.words.extend(words.split_whitespace().map(str::to_owned));
+    }
     let (mut wrong, mut accused) = (Vec::new(), [0; 2]);
     for case in all.iter().filter(|c| c.kinds.contains(&cluster.kind()) && c.name.contains(&wanted)) {
         let expected = direct.play(case).await;

@@ -35,9 +35,17 @@ const STATEMENT_ERRORS: [&str; 2] = ["The statement", "Unknown prepared statemen
 
 const FILE: &[u8] = b"71\tseven\n72\t\\N\n73\tx\tmore\n71\tagain\n";
 
-/// Returns the capability of this name; 0 for other words.
+/// Returns the capability of this name, which the client has, or, of the words with `one` and `not`, lacks; 0 for other words.
 pub fn capability(word: &str) -> u32 {
     match word {
+        "long_flag" => 1 << 2,
+        "no_schema" => 1 << 4,
+        "odbc" => 1 << 6,
+        "interactive" => 1 << 10,
+        "not_transactions" => 1 << 13,
+        "one_statement" => 1 << 16,
+        "one_result" => 1 << 17,
+        "ps_results" => 1 << 18,
         "found" => 1 << 1,
         "compress" => COMPRESS,
         "local" => 1 << 7,

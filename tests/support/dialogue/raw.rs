@@ -176,11 +176,11 @@ pub fn scramble(greeted: &Greeted, password: &str) -> Vec<u8> {
     .unwrap_or_default()
 }
 
-/// A handshake response with another schema and more capabilities.
+/// A handshake response with another schema and other capabilities: with these, or without them if they are usual.
 fn response_with(user: &str, password: &str, schema: &str, greeted: &Greeted, capabilities: u32) -> Vec<u8> {
     let scramble = scramble(greeted, password);
     let mut out = Vec::new();
-    out.extend_from_slice(&(CAPABILITIES | capabilities).to_le_bytes());
+    out.extend_from_slice(&(CAPABILITIES ^ capabilities).to_le_bytes());
     out.extend_from_slice(&(1u32 << 24).to_le_bytes());
     out.push(45);
     out.extend_from_slice(&[0; 23]);
