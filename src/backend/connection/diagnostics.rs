@@ -17,8 +17,9 @@ pub enum RefusedCommand {
     Unknown,
     /// The statement id of the client.
     Statement(u32),
-    /// A fetch of a statement without a cursor: the statement id of the client, and what `Statements` knows the text by.
-    Cursor(u32, u64),
+    /// A fetch of a statement without a cursor: the statement id of the client, and what `Statements` knows the text by; None if
+    /// another statement of this text has a cursor, which the fetch must not move.
+    Cursor(u32, Option<u64>),
     /// COM_INIT_DB of this schema.
     Schema(Box<[u8]>),
     /// An execute or a fetch that is too short.
@@ -64,12 +65,12 @@ impl<S: Stream> Connection<S> {
                 out.extend_from_slice(&id.to_le_bytes());
             }),
             RefusedCommand::Cursor(id, text) => {
-                // The error names the statement. One that this connection has under neither number gets another error.
-                let here =
-                    self.statements.get(text).map(|known| known.id).filter(|_| !self.statements.has_id(id));
+                // The error names the statement. One that is not prepared here gets another error.
+                let here = text.and_then(|text| self.statements.get(text)).map(|known| known.id);
+                let Some(id) = here.or((!self.statements.has_id(id)).then_some(id)) else { return };
                 frame_with(out, 0, |out| {
                     out.push(0x1c);
-                    out.extend_from_slice(&here.unwrap_or(id).to_le_bytes());
+                    out.extend_from_slice(&id.to_le_bytes());
                     out.extend_from_slice(&1u32.to_le_bytes());
                 });
             }

@@ -115,7 +115,9 @@ impl<R: Runtime> Replies<'_, R> {
             Failure::UnknownCommand => Some(RefusedCommand::Unknown),
             Failure::NoStatement(id, _) => Some(RefusedCommand::Statement(*id)),
             Failure::NoCursor(id, _) => {
-                self.state.statements.peek(*id).map(|known| RefusedCommand::Cursor(*id, known.text.id))
+                let text = self.state.statements.peek(*id).map(|known| known.text.id);
+                let text = text.filter(|text| !self.state.statements.is_busy(*text));
+                Some(RefusedCommand::Cursor(*id, text))
             }
             Failure::Server(error) if error.code == ER_MALFORMED_PACKET => Some(RefusedCommand::Malformed),
             _ => None,

@@ -100,11 +100,10 @@ impl<R: Runtime> Session<R> {
         for ((name, values), types) in names.iter().zip(row.chunks(4)).zip(set.types.chunks(4)) {
             // LAST_INSERT_ID() is a number without a literal of its own.
             let of = types.first().filter(|_| name != INSERT_ID).copied().unwrap_or_default();
+            let is_null = values.first().is_some_and(Option::is_none);
             match literal(values, of) {
-                Some(_) if of == ColumnType::NeverSet => self.state.is_not_there(name),
-                Some(literal) if values.first().is_some_and(Option::is_none) => {
-                    self.state.null_is(name, &literal)
-                }
+                Some(_) if is_null && of == ColumnType::NeverSet => self.state.is_not_there(name),
+                Some(literal) if is_null => self.state.null_is(name, &literal),
                 Some(literal) => self.state.value_is(name, &literal),
                 None => {}
             }

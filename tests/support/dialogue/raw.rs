@@ -115,7 +115,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         password: &str,
         capabilities: u32,
     ) -> io::Result<(u32, Vec<u8>)> {
-        let (greeted, ok) = self.login_to(user, password, "test", capabilities).await?;
+        let (greeted, ok) = self.login_to(user, password, "test", capabilities & !CAPABILITIES).await?;
         Ok((greeted.id, ok))
     }
 
