@@ -104,8 +104,7 @@ impl SessionState {
     /// for the next one while statements use no table of a transactional engine; one that failed may not have come so far.
     fn ends_next_transaction(&self, class: &StatementClass) -> bool {
         let effects = class.effects;
-        let unseen = Effects::SETS_NEXT_TRANSACTION
-            | Effects::OPENS_NO_TABLE
+        let unseen = Effects::OPENS_NO_TABLE
             | Effects::READS_NO_TABLE
             | Effects::CALLS
             | Effects::EXECUTES

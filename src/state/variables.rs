@@ -5,7 +5,7 @@ use std::rc::Rc;
 
 use super::reports::{CHARACTERISTICS, Explains, NAMES, explains, is_access_mode, own_set};
 use super::unreported_variables::Whose;
-use super::{AnswerError, AnswerSource, PinSet, SessionState, mentions};
+use super::{AnswerError, AnswerSource, PinSet, SessionState};
 use crate::backend::{Carried, Charset, InsertId, UserVariable};
 use crate::sql::class::TRACKER;
 use crate::sql::parts::{
@@ -395,14 +395,7 @@ impl SessionState {
         let Some((_, statement)) = text.and_then(|text| crate::sql::parts::prepared(text, options)) else {
             return;
         };
-        if !statement.contains(&b'@') {
-            return;
-        }
-        let assigns = [&b":="[..], b"into", b"set", b"call", b"get", b"load"];
-        let effects = match assigns.iter().any(|word| mentions(&statement, word)) {
-            true => Effects::SETS_USER_VARIABLES,
-            false => Effects::READS_USER_VARIABLES,
-        };
+        let effects = crate::sql::classify(&statement, options, &()).effects;
         self.prepared_user_variables(role, effects, Some(&statement));
     }
 
