@@ -17,6 +17,8 @@ WRITERS, READERS, VISITORS = 4, 4, 2
 # The servers' error for a wrong password.
 ACCESS_DENIED = 1045
 PAUSE = 0.01
+# How long an answer may take, in seconds: longer than any scene's outage.
+ANSWER = 150
 # What takes longer than this is listed: when it began, how long the ping or the login took, and how long all of it.
 SLOW = 0.5
 # Errors that leave open whether the statement was executed: an end of the connection, and what the proxy says of a lost server.
@@ -27,13 +29,13 @@ def is_in_doubt(error):
     return bool(error.args) and error.args[0] in IN_DOUBT or "may or may not have been executed" in str(error)
 
 
-def connect(host, timeout=30):
+def connect(host, timeout=30, answer=ANSWER):
     """With the first password that is right. Between the change of a password and the news of it, an application has both."""
     passwords = os.environ["PASSWORDS"].split(",")
     for last, password in enumerate(passwords, 1):
         try:
             return pymysql.connect(host=host, port=3306, user="app", password=password, database="books", autocommit=True,
-                                   connect_timeout=timeout, read_timeout=60, write_timeout=60)
+                                   connect_timeout=timeout, read_timeout=answer, write_timeout=answer)
         except pymysql.MySQLError as error:
             if error.args[0] != ACCESS_DENIED or last == len(passwords):
                 raise
@@ -108,7 +110,7 @@ class Direct(Client):
     """Every error is expected: only one of the servers is the primary."""
 
     def ready(self):
-        self.connection = self.connection or connect(self.host, 1)
+        self.connection = self.connection or connect(self.host, 1, 60)
 
     def step(self, token):
         with self.connection.cursor() as cursor:
@@ -127,7 +129,7 @@ def main():
     for client in clients:
         client.start()
     for client in clients:
-        client.join(until - time.time() + 65)
+        client.join(until - time.time() + ANSWER + 5)
     print(json.dumps([client.book | {"alive": client.is_alive()} for client in clients]))
 
 

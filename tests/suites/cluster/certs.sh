@@ -22,7 +22,7 @@ certificate() { # name, subject, alternative names
 kubeconfig() { # name, subject
   local config=(command kubectl config "--kubeconfig=$etc/$1.kubeconfig")
   certificate "$1" "$2"
-  "${config[@]}" set-cluster tests --server="https://$NODE_IP:6443" --certificate-authority=ca.crt --embed-certs
+  "${config[@]}" set-cluster tests --server="https://$API_HOST:6443" --certificate-authority=ca.crt --embed-certs
   "${config[@]}" set-credentials self --client-certificate="$1.crt" --client-key="$1.key" --embed-certs
   "${config[@]}" set-context tests --cluster=tests --user=self
   "${config[@]}" use-context tests

@@ -7,7 +7,8 @@
 #        cluster.sh kubectl|helm …  runs this program as administrator
 #        cluster.sh inside …        runs a command in its namespaces
 #        cluster.sh may             exits with 0 if it can run here
-# env: POINTSMAN_CLUSTER  the folder of its state (default /tmp/pointsman-cluster); KUBE_PROXY=iptables: not nftables
+# env: POINTSMAN_CLUSTER  the folder of its state (default /tmp/pointsman-cluster); KUBE_PROXY=iptables: not nftables;
+#      IP_FAMILY=6: pods, Services and the node have IPv6 addresses alone
 set -euo pipefail
 # shellcheck source-path=SCRIPTDIR source=lib.sh
 . "$(dirname "$0")/lib.sh"
@@ -61,12 +62,12 @@ make_namespaces() {
   done
   [ -n "${child:-}" ] || die "no namespaces"
   echo "$child" >"$STATE/holder.pid"
-  inside bash -euc "$(declare -f furnish); furnish '$STATE' '$NODE_IP' '$DNS_IP' '${BESIDE[*]}'"
+  inside bash -euc "$(declare -f furnish); furnish '$STATE' '$NODE_IP' '$DNS_IP' '${BESIDE[*]}' '$NODE_NET' '$NOWHERE'"
 }
 
 # The node's mounts and network. What the kubelet would set for the whole machine are files here.
 # shellcheck disable=SC2317  # called inside
-furnish() { # state, address, DNS, folders
+furnish() { # state, address, DNS, folders, the network's bits, a gateway that is not there
   local name file
   hostname node-0
   umount -l -R /sys/fs/cgroup
@@ -86,10 +87,13 @@ furnish() { # state, address, DNS, folders
   # Without a default route no socket has an address: a bridge that leads nowhere.
   ip link set lo up
   ip link add node0 type bridge
-  ip address add "$2/24" dev node0
+  # Nobody else can have the address: without asking for duplicates it can be used at once.
+  sysctl -qw net.ipv6.conf.all.accept_dad=0 net.ipv6.conf.default.accept_dad=0 2>/dev/null || true
+  ip address add "$2/$5" dev node0
   ip link set node0 up
-  ip route add default via 198.51.100.254 dev node0
+  ip route add default via "$6" dev node0
   sysctl -qw net.ipv4.ip_forward=1
+  sysctl -qw net.ipv6.conf.all.forwarding=1 2>/dev/null || true
   sysctl -qw net.bridge.bridge-nf-call-iptables=1 2>/dev/null || true
   for file in vm/overcommit_memory vm/panic_on_oom kernel/panic kernel/panic_on_oops kernel/keys/root_maxkeys kernel/keys/root_maxbytes; do
     name=/run/sysctl/${file##*/}
@@ -124,7 +128,7 @@ END
   cat >"$etc/cni/10-pods.conflist" <<END
 {"cniVersion": "1.0.0", "name": "pods", "plugins": [
   {"type": "bridge", "bridge": "cni0", "isGateway": true, "ipMasq": false, "hairpinMode": true,
-   "ipam": {"type": "host-local", "ranges": [[{"subnet": "$POD_CIDR"}]], "routes": [{"dst": "0.0.0.0/0"}]}},
+   "ipam": {"type": "host-local", "ranges": [[{"subnet": "$POD_CIDR"}]], "routes": [{"dst": "$ANY/0"}]}},
   {"type": "portmap", "capabilities": {"portMappings": true}}]}
 END
   cat >"$etc/kubelet.yaml" <<END
@@ -171,7 +175,7 @@ start_daemons() {
   daemon etcd "$programs/etcd" --data-dir="$STATE/etcd" --unsafe-no-fsync --log-level=warn --listen-client-urls=http://127.0.0.1:2379 \
     --advertise-client-urls=http://127.0.0.1:2379 --listen-peer-urls=http://127.0.0.1:2380 \
     --initial-advertise-peer-urls=http://127.0.0.1:2380 --initial-cluster=default=http://127.0.0.1:2380
-  daemon apiserver "$programs/kube-apiserver" --etcd-servers=http://127.0.0.1:2379 --bind-address=0.0.0.0 --secure-port=6443 \
+  daemon apiserver "$programs/kube-apiserver" --etcd-servers=http://127.0.0.1:2379 --bind-address=$ANY --secure-port=6443 \
     --advertise-address="$NODE_IP" --service-cluster-ip-range="$SERVICE_CIDR" --tls-cert-file="$pki/apiserver.crt" \
     --tls-private-key-file="$pki/apiserver.key" --client-ca-file="$pki/ca.crt" --kubelet-client-certificate="$pki/kubelet-client.crt" \
     --kubelet-client-key="$pki/kubelet-client.key" --kubelet-certificate-authority="$pki/ca.crt" \
@@ -196,16 +200,23 @@ start_daemons() {
   step "the node is Ready"
 }
 
-# Gives images to containerd, which keeps them from one cluster to the next.
+# Gives images to containerd, which keeps them from one cluster to the next. Those of servers get the tag `next`, too: a scene changes to it.
 import() { # images…
-  local archive archives imported
+  local archive archives imported name
   archives=$("$here/images.sh" "$@")
   while read -r archive; do
     imported=$KEPT/containerd/imported-$(basename "$archive" .tar)
-    [ ! -e "$imported" ] || continue
-    quiet inside ctr -n k8s.io images import "$archive"
-    rm -f "${imported%-*}"-*
-    : >"$imported"
+    if [ ! -e "$imported" ]; then
+      quiet inside ctr -n k8s.io images import "$archive"
+      rm -f "${imported%-*}"-*
+      : >"$imported"
+    fi
+    case ${archive##*/} in
+      database-* | mysql-*)
+        name=docker.io/pointsman-tests/$(basename "${archive%-*}")
+        quiet inside ctr -n k8s.io images tag --force "$name:local" "$name:next"
+        ;;
+    esac
   done <<<"$archives"
 }
 
@@ -231,7 +242,8 @@ up() {
   configure
   start_daemons
   within 60 "the account of pods" kubectl get serviceaccount default
-  quiet kubectl apply -f "$here/coredns.yaml"
+  sed "s/DNS_IP/'$DNS_IP'/" "$here/coredns.yaml" >"$STATE/etc/coredns.yaml"
+  quiet kubectl apply -f "$STATE/etc/coredns.yaml"
   within 120 DNS kubectl -n kube-system wait --for=condition=Available deployment/coredns --timeout=1s
   step "DNS answers"
 }
@@ -261,5 +273,5 @@ case $verb in
   up | down | may) "$verb" ;;
   image) import "$@" ;;
   kubectl | helm | inside) "$verb" "$@" ;;
-  *) sed -n '2,11s/^# //p' "$0"; exit 2 ;;
+  *) sed -n '2,12s/^# //p' "$0"; exit 2 ;;
 esac

@@ -24,8 +24,9 @@ class Kind:
     prefix = "shop-"
     # The servers' pods, by their labels.
     selector = ""
-    # The server's program.
+    # The server's program, and its image without the tag; the node has it with the tag `next`, too.
     program = "mariadbd"
+    image = "docker.io/pointsman-tests/database"
     # A shell command in a server's pod: runs the statement "$1" past the proxy, with the option "$2".
     client = 'exec mariadb --no-defaults -uroot -p"$ROOT_PASSWORD" -S /run/mysqld/mysqld.sock --batch "$2" -e "$1"'
     # What shows how a server replicates, and the columns that a person would look at first.
@@ -42,6 +43,8 @@ class Kind:
     values = ()
     # False if a server that is killed stays the primary: its container starts again.
     replaces_killed = True
+    # True if a primary that was paused until it was replaced follows the new one in the end.
+    heals_paused = True
     # Scenes that there is nothing of here.
     leaves_out = ()
     # Scenes in which the servers themselves may lose acknowledged rows.
@@ -64,13 +67,20 @@ class Kind:
     def set_semi_sync(self, on):
         raise NotImplementedError
 
+    # As one asks who takes care; where that is nobody's resource, the StatefulSet of the pods.
+
+    def stateful_set(self):
+        return f"statefulset/{self.prefix.removesuffix('-')}"
+
     def scale(self, count):
-        raise NotImplementedError
+        kubectl("scale", self.stateful_set(), f"--replicas={count}")
 
     def replace_all(self, mark):
-        """Rolls the StatefulSet of the pods."""
         template = {"metadata": {"annotations": {"rolled": mark}}}
-        kubectl("patch", "statefulset", self.prefix.removesuffix("-"), "--type=merge", "--patch", json.dumps({"spec": {"template": template}}))
+        kubectl("patch", self.stateful_set(), "--type=merge", "--patch", json.dumps({"spec": {"template": template}}))
+
+    def change_image(self):
+        kubectl("set", "image", self.stateful_set(), f"*={self.image}:next")
 
     def switch_over(self):
         new = (self.primary() + 1) % 3
@@ -171,6 +181,7 @@ class MariaDbOperator(Kind):
     # A killed primary starts again and is writable until the operator has seen its loss. Without semi-sync no replica need have received what
     # it took, and without log_slave_updates one replica does not get from the other what it lacks.
     may_lose = ("primary's server killed",)
+    heals_paused = False
     values = ("preset=mariadb-operator", "cluster=shop")
 
     def objects(self):
@@ -204,6 +215,9 @@ class MariaDbOperator(Kind):
     def replace_all(self, mark):
         self.patch({"podAnnotations": {"rolled": mark}})
 
+    def change_image(self):
+        self.patch({"image": f"{self.image}:next"})
+
 
 class HomeMade(Kind):
     """As SlightShift: no resource, no label that says who the primary is, an arbiter."""
@@ -236,6 +250,7 @@ class Moco(Kind):
     prefix = "moco-shop-"
     selector = "app.kubernetes.io/instance=shop,app.kubernetes.io/created-by=moco"
     program = "mysqld"
+    image = "docker.io/pointsman-tests/mysql"
     client = 'exec mysql --defaults-file=/mysql-credentials/moco-admin-my.cnf -S /run/mysqld.sock --batch "$2" -e "$1"'
     replicates = ("SHOW REPLICA STATUS", ("Source_Host", "Replica_IO_Running", "Replica_SQL_Running", "Last_IO_Error", "Last_SQL_Error"))
     grant = "REPLICATION CLIENT"
@@ -247,7 +262,7 @@ class Moco(Kind):
     # It refuses fewer servers, and its servers make their certificates themselves.
     leaves_out = ("switchover", "scaled to two and back", "TLS switched on", "CA changed", "primary paused for 30 s")
     # A pod sleeps for 20 s before it ends.
-    longer = {"primary's pod deleted": 90, "servers rolled": 240}
+    longer = {"primary's pod deleted": 90, "servers rolled": 240, "servers' image changed": 240}
 
     def objects(self):
         run(CLUSTER, "kubectl", "create", "namespace", self.space)
@@ -308,14 +323,21 @@ class Moco(Kind):
         """It is always on."""
 
     def replace_all(self, mark):
-        change = [{"op": "add", "path": "/spec/podTemplate/metadata", "value": {"annotations": {"rolled": mark}}}]
-        kubectl("patch", "mysqlcluster", "shop", "--type=json", "--patch", json.dumps(change))
+        self.change("/spec/podTemplate/metadata", {"annotations": {"rolled": mark}})
+
+    def change_image(self):
+        self.change("/spec/podTemplate/spec/containers/0/image", f"{self.image}:next")
+
+    @staticmethod
+    def change(path, value):
+        kubectl("patch", "mysqlcluster", "shop", "--type=json", "--patch", json.dumps([{"op": "add", "path": path, "value": value}]))
 
 
 class GroupReplication(Kind):
     """MySQL 9.7, whose servers elect their primary themselves."""
 
     program = "mysqld"
+    image = Moco.image
     client = 'exec mysql --no-defaults -uroot -p"$ROOT_PASSWORD" -S /run/mysqld/mysqld.sock --batch "$2" -e "$1"'
     replicates = ("SELECT * FROM performance_schema.replication_group_members WHERE member_id = @@server_uuid", ("MEMBER_ROLE", "MEMBER_STATE"))
     grant = "REPLICATION CLIENT"
@@ -323,9 +345,8 @@ class GroupReplication(Kind):
     # The label of a pod's role, and what it says of a primary and of a replica.
     role, primary_role, replica_role = "", "", ""
     # A group always waits for a majority, and its servers make their certificates themselves.
-    leaves_out = ("switchover, semi-sync", "scaled to two and back", "replica cluster beside it", "TLS switched on", "CA changed",
-                  "primary paused for 30 s")
-    longer = {"servers rolled": 150}
+    leaves_out = ("switchover, semi-sync", "replica cluster beside it", "TLS switched on", "CA changed")
+    longer = {"servers rolled": 150, "servers' image changed": 150, "primary paused for 30 s": 120}
 
     def ask_any(self, column, where):
         """What a member that is at work says of one; None: nobody is."""
@@ -380,7 +401,6 @@ class KubeBlocks(GroupReplication):
     preset = "kubeblocks"
     values = ("preset=kubeblocks", "cluster=shop")
     role, primary_role, replica_role = "kubeblocks.io/role", "primary", "secondary"
-    leaves_out = tuple(scene for scene in GroupReplication.leaves_out if scene != "scaled to two and back")
 
     def objects(self):
         chart = run(str(ROOT / "tests/setup/kubeblocks-build.sh")).strip() + "/chart"
@@ -395,19 +415,30 @@ class KubeBlocks(GroupReplication):
         folder = HERE / "kubeblocks"
         kubectl("create", "configmap", "scripts", f"--from-file={HERE / 'operators/mysql.sh'}",
                 *[f"--from-file={folder / name}" for name in ("group.sh", "role.sh", "switchover.sh", "account.sh")])
-        apply(folder / "definition.yaml")
-        eventually(60, "the definition", lambda: kubectl("get", "componentdefinition", "mysql-group", "--output", "jsonpath={.status.phase}") == "Available")
+        self.define("mysql-group", "local")
         apply(folder / "shop.yaml")
+
+    def define(self, name, tag):
+        """Makes the definition of the servers, with this name and the image of this tag."""
+        definition = (HERE / "kubeblocks/definition.yaml").read_text()
+        self.apply_text(definition.replace("{name: mysql-group,", f"{{name: {name},").replace(f"{self.image}:local", f"{self.image}:{tag}"))
+        eventually(60, "the definition", lambda: kubectl("get", "componentdefinition", name, "--output", "jsonpath={.status.phase}") == "Available")
+
+    @staticmethod
+    def apply_text(text):
+        with tempfile.NamedTemporaryFile("w", suffix=".yaml") as file:
+            file.write(text)
+            file.flush()
+            apply(file.name)
 
     def ask_for(self, kind, what):
         """Makes an OpsRequest, and returns its name."""
         name = f"{kind.lower()}-{time.time_ns()}"
+        components = [{"componentName": "mysql", **what}]
         request = {"apiVersion": "operations.kubeblocks.io/v1alpha1", "kind": "OpsRequest", "metadata": {"name": name},
-                   "spec": {"clusterName": "shop", "type": kind, kind[0].lower() + kind[1:]: [{"componentName": "mysql", **what}]}}
-        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-            json.dump(request, file)
-            file.flush()
-            apply(file.name)
+                   "spec": {"clusterName": "shop", "type": kind,
+                            kind[0].lower() + kind[1:]: {"components": components} if kind == "Upgrade" else components}}
+        self.apply_text(json.dumps(request))
         return name
 
     @staticmethod
@@ -424,6 +455,11 @@ class KubeBlocks(GroupReplication):
     def replace_all(self, mark):
         self.has_ended(self.ask_for("Restart", {}))
 
+    def change_image(self):
+        """To another definition: there is no ComponentVersion."""
+        self.define("mysql-group-next", "next")
+        self.has_ended(self.ask_for("Upgrade", {"componentDefinitionName": "mysql-group-next"}))
+
 
 class RadonDb(Kind):
     """The stand-in for RadonDB: MySQL 9.7 with semi-synchronous replication, Xenon's elections, labels by a poll."""
@@ -431,6 +467,7 @@ class RadonDb(Kind):
     prefix = "shop-mysql-"
     selector = "mysql.radondb.com/cluster=shop"
     program = "mysqld"
+    image = Moco.image
     client = InnoDbCluster.client
     replicates = Moco.replicates
     grant = "REPLICATION CLIENT"
@@ -438,8 +475,8 @@ class RadonDb(Kind):
     preset = "radondb"
     login = Moco.login
     values = ("preset=radondb", "cluster=shop")
-    leaves_out = ("switchover", "scaled to two and back", "replica cluster beside it", "TLS switched on", "CA changed")
-    longer = {"servers rolled": 120}
+    leaves_out = ("switchover", "replica cluster beside it", "TLS switched on", "CA changed")
+    longer = {"servers rolled": 120, "servers' image changed": 120}
 
     def objects(self):
         self.scripts("scripts", "radondb.py", "kubernetes.py", "servers.py", "mysql.sh")

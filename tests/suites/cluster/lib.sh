@@ -14,12 +14,28 @@ STATE=${POINTSMAN_CLUSTER:-${TMPDIR:-/tmp}/pointsman-cluster}
 # Links to the programs of ../kubernetes and of node/.
 programs=$STATE/programs
 
-# A network of its own: none of these addresses is outside (RFC 5737 keeps the first one free for examples).
-NODE_IP=198.51.100.1
-POD_CIDR=10.244.0.0/24
-SERVICE_CIDR=10.96.0.0/16
-API_IP=10.96.0.1
-DNS_IP=10.96.0.10
+# A network of its own: none of these addresses is outside (RFC 5737 and RFC 3849 keep the first ones free for examples).
+if [ "${IP_FAMILY:-4}" = 6 ]; then
+  NODE_IP=2001:db8::1
+  NODE_NET=64
+  NOWHERE=2001:db8::ffff
+  POD_CIDR=fd00:10:244::/64
+  SERVICE_CIDR=fd00:10:96::/112
+  API_IP=fd00:10:96::1
+  DNS_IP=fd00:10:96::a
+  ANY=::
+  API_HOST=[$NODE_IP]
+else
+  NODE_IP=198.51.100.1
+  NODE_NET=24
+  NOWHERE=198.51.100.254
+  POD_CIDR=10.244.0.0/24
+  SERVICE_CIDR=10.96.0.0/16
+  API_IP=10.96.0.1
+  DNS_IP=10.96.0.10
+  ANY=0.0.0.0
+  API_HOST=$NODE_IP
+fi
 
 # The process that holds the namespaces: number 1 in them. It does nothing else. With it all of them end.
 holder() {

@@ -29,4 +29,4 @@ elif [ "${1:-}" = --kubeblocks ]; then
 elif [ "${1:-}" = --innodbcluster ] || [ "${1:-}" = --radondb ]; then
   "$here/cluster.sh" image mysql
 fi
-python3 -B "$here/scenes.py" "$@"
+python3 -uB "$here/scenes.py" "$@"

@@ -22,7 +22,7 @@ import tempfile
 import time
 
 from kinds import LEFT_OUT, HomeMade, InnoDbCluster, KubeBlocks, MariaDbOperator, Moco, RadonDb
-from node import CLUSTER, PASSWORD, PROXY, ROOT, SPACE, apply, eventually, kubectl, pods, run
+from node import CLUSTER, PASSWORD, PROXY, ROOT, SPACE, apply, eventually, is_ready, kubectl, pods, run
 
 # What the application's password becomes.
 OTHER_PASSWORD = "records"
@@ -83,15 +83,17 @@ def paused_for_a_while():
 
 
 def paused_until_replaced():
-    """The operator replaces it. When it wakes up it still takes itself for the primary, and executes what it was sent before: then its
-    rows are not those of the new primary, and it cannot replicate. So this is the last scene."""
+    """Somebody replaces it. When it wakes up it still takes itself for the primary, and executes what it was sent before: then its rows are
+    not those of the new primary, and it cannot replicate, unless somebody makes it follow. So this is the last scene."""
     old = kind.primary()
     paused(30)
     if kind.primary() == old:
-        raise RuntimeError("the operator did not replace the primary")
+        raise RuntimeError("nobody replaced the primary")
+    if kind.heals_paused:
+        return eventually(240, "the former primary's return", kind.all_ready)
     LEFT_OUT.add(kind.pod(old))
     time.sleep(20)
-    print("   the former primary:", kind.replication(old))
+    return print("   the former primary:", kind.replication(old))
 
 
 def network_of(pod):
@@ -129,24 +131,43 @@ def password_changed():
         time.sleep(5)
 
 
-def operator_away():
+def operator_away(seconds=8):
     """The primary is lost while nobody can replace it."""
     beside = (CLUSTER, "kubectl", "--namespace", kind.space)
     run(*beside, "scale", f"deployment/{kind.controller}", "--replicas=0")
     # One that is killed in the middle of a failover leaves replicas that nobody connects again.
     eventually(30, "the end of whoever takes care", lambda: not run(*beside, "get", "pods", "--selector", kind.label, "--output", "name").strip())
     kubectl("delete", "pod", kind.pod(kind.primary()), "--grace-period=0", "--force", "--wait=false")
-    time.sleep(8)
+    time.sleep(seconds)
     run(*beside, "scale", f"deployment/{kind.controller}", "--replicas=1")
     eventually(90, "the end of it", kind.all_ready)
 
 
-def servers_rolled():
+def operator_away_for_long():
+    """For longer than the proxy lets clients wait by default."""
+    upgrade("config.failover.hold=120s")
+    operator_away(60)
+    upgrade("config.failover.hold=30s")
+
+
+def all_replaced(ask):
     before = {pod["metadata"]["uid"] for pod in kind.servers()}
-    kind.replace_all(str(time.time()))
+    ask()
     eventually(240, "three new pods", lambda: not before & {pod["metadata"]["uid"] for pod in kind.servers()})
     # A group takes a member back a minute after it left.
     eventually(240, "three pods with their roles", kind.all_ready)
+
+
+def servers_rolled():
+    all_replaced(lambda: kind.replace_all(str(time.time())))
+
+
+def image_changed():
+    """To one of another name. The node has it."""
+    all_replaced(kind.change_image)
+    images = {container["image"] for pod in kind.servers() for container in pod["spec"]["containers"] if kind.image in container["image"]}
+    if images != {f"{kind.image}:next"}:
+        raise RuntimeError(f"the servers' images are {images}")
 
 
 def store(name, secret_type, files):
@@ -194,8 +215,7 @@ def tls_switched_on():
     first.issues_for_servers()
     kind.patch({"tls": {"enabled": True}})
     servers_rolled()
-    run(CLUSTER, "helm", "upgrade", "shop-proxy", str(ROOT / "deploy/helm/pointsman"), "--namespace", SPACE, "--reuse-values",
-        "--set", "serversTls.caSecret=operator", "--set", "passwords=watched", "--wait", "--timeout", "180s")
+    upgrade("serversTls.caSecret=operator", "passwords=watched")
 
 
 def authority_changed():
@@ -218,9 +238,13 @@ def proxy_rolled():
     kubectl("rollout", "status", f"deployment/{PROXY}", "--timeout=180s")
 
 
-def proxy_upgraded():
+def upgrade(*values):
     run(CLUSTER, "helm", "upgrade", "shop-proxy", str(ROOT / "deploy/helm/pointsman"), "--namespace", SPACE, "--reuse-values",
-        "--set", "config.pool.idle_timeout=7m", "--wait", "--timeout", "180s")
+        *[part for value in values for part in ("--set", value)], "--wait", "--timeout", "180s")
+
+
+def proxy_upgraded():
+    upgrade("config.pool.idle_timeout=7m")
 
 
 def proxy_pod_drained():
@@ -255,6 +279,29 @@ def replica_cluster():
     kubectl("delete", "mysqlcluster", "branch", "--wait=false")
 
 
+def namespace_deleted():
+    """With the servers, their Secrets and the proxy in it, under another proxy in another namespace. That one goes on, is not ready, and says
+    why. Returns what is wrong."""
+    space = "watchers"
+    beside = (CLUSTER, "kubectl", "--namespace", space)
+    run(CLUSTER, "kubectl", "create", "namespace", space)
+    run(CLUSTER, "helm", "install", "watcher", str(ROOT / "deploy/helm/pointsman"), "--namespace", space,
+        *[part for value in kind.values for part in ("--set", value)],
+        "--set", f"clusterNamespace={SPACE},passwords=watched,image.repository=docker.io/pointsman-tests/proxy,image.tag=local,replicaCount=1")
+    run(*beside, "rollout", "status", "deployment/watcher-pointsman", "--timeout=120s")
+    began = time.time()
+    run(CLUSTER, "kubectl", "delete", "namespace", SPACE, "--timeout=240s")
+    print(f"   the namespace was gone after {time.time() - began:.1f} s")
+    eventually(60, "a proxy that is not ready", lambda: not is_ready(json.loads(run(*beside, "get", "pods", "--output", "json"))["items"][0]))
+    said = run(*beside, "exec", "deployment/watcher-pointsman", "--", "pointsman", "status")
+    print("      " + said.replace("\n", "\n      "))
+    log = run(*beside, "logs", "deployment/watcher-pointsman")
+    print("      " + "\n      ".join(log.splitlines()[-12:]))
+    pod = json.loads(run(*beside, "get", "pods", "--output", "json"))["items"][0]
+    restarts = sum(c["restartCount"] for c in pod["status"]["containerStatuses"])
+    return [wrong for wrong, is_so in (("it was started again", restarts), ("it panicked", "panicked" in log)) if is_so]
+
+
 # name: (what happens, semi-synchronous, seconds of traffic)
 SCENES = {
     "switchover, semi-sync": (switchover, True, 25),
@@ -266,7 +313,9 @@ SCENES = {
     "primary paused for 3 s": (paused_for_a_while, False, 15),
     "primary cut off for 10 s": (cut_off, False, 45),
     "primary lost, operator away for 8 s": (operator_away, False, 50),
+    "primary lost, operator away for a minute": (operator_away_for_long, False, 130),
     "servers rolled": (servers_rolled, False, 90),
+    "servers' image changed": (image_changed, False, 90),
     "scaled to two and back": (scaled, False, 60),
     "application's password changed twice": (password_changed, False, 20),
     "proxy rolled": (proxy_rolled, False, 25),
@@ -277,6 +326,8 @@ SCENES = {
     "CA changed": (authority_changed, False, 110),
     "primary paused for 30 s": (paused_until_replaced, False, 80),
 }
+# Played last: nothing is there afterwards.
+NAMESPACE_DELETED = "namespace deleted"
 SHORT = ("switchover, semi-sync", "switchover", "primary's server killed", "proxy rolled")
 
 
@@ -298,7 +349,7 @@ class Books:
 
     def closed(self):
         time.sleep(max(0.0, self.until - time.time()))
-        code = eventually(120, "the end of the clients", lambda: self.in_pod("cat /tmp/ended")).strip()
+        code = eventually(200, "the end of the clients", lambda: self.in_pod("cat /tmp/ended")).strip()
         if code != "0":
             raise RuntimeError(f"the clients: {self.in_pod('tail --bytes=500 /tmp/errors')}")
         return eventually(30, "the clients' books", lambda: json.loads(self.in_pod("cat /tmp/told")))
@@ -382,7 +433,7 @@ def play(name):
 
 def main():
     names = [name for name in sys.argv[1:] if name not in KINDS]
-    names = list(SHORT) if names == ["--short"] else names or list(SCENES)
+    names = list(SHORT) if names == ["--short"] else names or [*SCENES, NAMESPACE_DELETED]
     names = [name for name in names if name not in kind.leaves_out]
     failed, results = 0, {}
     try:
@@ -394,8 +445,13 @@ def main():
             failed += bool(wrong)
             print(f"FAIL deploy/presets.toml: {'; '.join(wrong)}" if wrong else f"ok labels, ports, Secrets and accounts are as deploy/presets.toml says of {kind.preset}")
         for name in names:
-            results[name], bad = play(name)
-            failed += bad
+            if name != NAMESPACE_DELETED:
+                results[name], bad = play(name)
+                failed += bad
+        if NAMESPACE_DELETED in names:
+            wrong = namespace_deleted()
+            failed += bool(wrong)
+            print(f"FAIL {NAMESPACE_DELETED}: {wrong}" if wrong else f"ok {NAMESPACE_DELETED}")
     except (RuntimeError, subprocess.TimeoutExpired) as error:
         print(f"FAIL {error}")
         print(kubectl("get", "pods", "--output=wide", quiet=True))

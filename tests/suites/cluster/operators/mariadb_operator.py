@@ -81,7 +81,7 @@ class Cluster:
                        {"name": "MY_CNF", "value": self.spec.get("myCnf", "")},
                        {"name": "POD_NAME", "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}}]
         container = {
-            "name": "mariadb", "image": "docker.io/pointsman-tests/database:local", "imagePullPolicy": "Never",
+            "name": "mariadb", "image": self.spec.get("image", "docker.io/pointsman-tests/database:local"), "imagePullPolicy": "Never",
             "command": ["bash", "/operator/server.sh"], "env": environment,
             "ports": [{"name": "mariadb", "containerPort": 3306}],
             "volumeMounts": [{"name": "storage", "mountPath": "/var/lib/mysql"}, {"name": "operator", "mountPath": "/operator"}],

@@ -27,5 +27,5 @@ GRANT REPLICATION SLAVE ON *.* TO repl@'%';
 END
   mv "$data.new" "$data"
 fi
-exec mariadbd --defaults-extra-file=/etc/mysql/conf.d/operator.cnf "${options[@]}" --bind-address=0.0.0.0 --server-id=$((number + 10)) \
+exec mariadbd --defaults-extra-file=/etc/mysql/conf.d/operator.cnf "${options[@]}" --bind-address="*" --server-id=$((number + 10)) \
   --log-bin=binlog --relay-log=relay --gtid-domain-id=0 --rpl-semi-sync-master-wait-point=AFTER_COMMIT --log-basename=mariadb
