@@ -29,6 +29,7 @@ fn all_parts() -> AdminParts {
     let passing: PassingAccounts = Arc::new(["root".into()].into());
     let watched = watch::channel(WatchState {
         resource: "pods",
+        looks_for: None,
         connected: true,
         since_ms: 0,
         error: None,

@@ -111,6 +111,9 @@ impl CatalogueReport {
 pub struct KubernetesReport {
     /// `pods`, `nodes` or `secrets`.
     pub resource: String,
+    /// Which objects these are; absent for all objects, and for single ones that have names.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub looks_for: Option<String>,
     /// True if the watch is connected. If not, the known state of the resource is as old as `since_ms`.
     pub connected: bool,
     /// Since when the watch is connected, or is not: Unix time in milliseconds.
@@ -415,6 +418,7 @@ impl KubernetesReport {
     fn new(state: &WatchState) -> Self {
         KubernetesReport {
             resource: state.resource.to_owned(),
+            looks_for: state.looks_for.as_deref().map(str::to_owned),
             connected: state.connected,
             since_ms: state.since_ms,
             error: state.error.as_deref().map(str::to_owned),

@@ -30,6 +30,11 @@ pub(super) fn render(now: &Report, before: Option<&Report>, unix_ms: u64) -> Str
         let users: Vec<_> = now.users_passing_read_only.iter().map(|user| plain(user)).collect();
         let _ = writeln!(page, "users that pass read_only: {}", users.join(", "));
     }
+    if now.servers.is_empty() {
+        for objects in now.kubernetes.iter().filter_map(|watch| watch.looks_for.as_deref()) {
+            let _ = writeln!(page, "Kubernetes: there is no server among the {}", plain(objects));
+        }
+    }
     for watch in now.kubernetes.iter().filter(|watch| !watch.connected) {
         let (age, error) =
             (unix_ms.saturating_sub(watch.since_ms), watch.error.as_deref().unwrap_or("no answer yet"));
@@ -73,6 +78,10 @@ fn headline(now: &Report) -> String {
             "NO PRIMARY: the only writable server is a former primary".to_owned()
         }
         (None, Some("no_candidate")) => "NO PRIMARY: no server that answers is fit to be it".to_owned(),
+        (None, _) if now.servers.is_empty() => "NO PRIMARY: no server is known".to_owned(),
+        (None, _) if now.servers.iter().all(|server| server.health == "down") => {
+            "NO PRIMARY: no server answers".to_owned()
+        }
         (None, _) => "NO PRIMARY".to_owned(),
     };
     let maintenance: Vec<_> = now.maintenance.iter().map(|word| plain(word)).collect();

@@ -419,6 +419,24 @@ fn the_table_says_why_there_is_no_primary() {
     let mut none = report(1_000, 0);
     none.primary = None;
     assert!(render(&none, None, 0).contains("· NO PRIMARY · generation 2\n"));
+    none.servers.iter_mut().for_each(|server| server.health = "down".to_owned());
+    assert!(render(&none, None, 0).contains("· NO PRIMARY: no server answers · generation 2\n"));
+    let servers = std::mem::take(&mut none.servers);
+    none.kubernetes.push(KubernetesReport {
+        resource: "pods".to_owned(),
+        looks_for: Some("pods with the labels a=b in namespace c".to_owned()),
+        connected: true,
+        since_ms: 0,
+        error: None,
+    });
+    assert!(render(&none, None, 0).contains("· NO PRIMARY: no server is known · generation 2\n"));
+    assert!(
+        render(&none, None, 0)
+            .contains("\nKubernetes: there is no server among the pods with the labels a=b in namespace c\n")
+    );
+    none.servers = servers;
+    assert!(!render(&none, None, 0).contains("Kubernetes"));
+    none.servers.iter_mut().for_each(|server| server.health = "up".to_owned());
     none.alarm = Some("several_candidates".to_owned());
     none.alarm_detail = Some("db-0 is writable, but not alone, db-1 is writable, but not alone".to_owned());
     assert!(render(&none, None, 0).contains("NO PRIMARY: several servers are writable"));
@@ -543,6 +561,7 @@ fn the_zone_of_the_own_node_stands_in_for_the_configured_one() {
 fn a_watch_that_hears_nothing_is_shown() {
     let mut now = report(60_000, 10);
     let watch = |connected, error: Option<&str>| KubernetesReport {
+        looks_for: None,
         resource: "pods".to_owned(),
         connected,
         since_ms: 1_000_000,

@@ -36,6 +36,12 @@ impl SnapshotLog {
                     let why = after.why_alarm();
                     tracing::warn!(alarm = alarm.as_str(), why, "the servers need attention");
                 }
+                None if !after.servers.iter().any(|server| server.health == Health::Up) => {
+                    tracing::warn!(
+                        why = after.why_no_primary(),
+                        "there is no primary, and no server answers"
+                    );
+                }
                 None => tracing::info!("the servers need no attention any more"),
             }
         }

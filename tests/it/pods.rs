@@ -244,6 +244,36 @@ async fn replicas_come_and_go() {
 }
 
 #[tokio::test]
+async fn no_pod_at_all_is_said_with_what_was_looked_for() {
+    let mut cluster = Cluster::mariadb(1).await;
+    let Some(api) = ApiServer::start().await else { return };
+    let proxy = proxy(&api, "");
+    logged(&proxy, "no pod is a server of this cluster").await;
+    let looks_for = topology(&proxy).await["kubernetes"][0]["looks_for"].to_string();
+    assert!(looks_for.contains("app.kubernetes.io/instance=shop"), "{looks_for}");
+    api.pod(0, cluster.server(0).port(), &[(ROLE, "primary")]).await;
+    api.pod(1, cluster.server(1).port(), &[(ROLE, "replica")]).await;
+    writer_is(&proxy, 0).await;
+    readers_are(&proxy, 1).await;
+    cluster.server_mut(0).kill();
+    logged(&proxy, "the servers need attention").await;
+    cluster.server_mut(1).kill();
+    logged(&proxy, "there is no primary, and no server answers").await;
+    assert!(!proxy.log().contains("need no attention any more"), "{}", proxy.log());
+    for number in 0..2 {
+        api.delete(number).await;
+    }
+    eventually("no server is known", async || {
+        (proxy.log().matches("no pod is a server of this cluster").count() == 2).then_some(())
+    })
+    .await;
+}
+
+async fn logged(proxy: &Proxy, text: &str) {
+    eventually(text, async || proxy.log().contains(text).then_some(())).await;
+}
+
+#[tokio::test]
 async fn a_primary_whose_pod_is_deleted_ends_what_is_open_and_gets_nothing_new() {
     let mut cluster = Cluster::mariadb(1).await;
     let Some((api, plain)) = start(&cluster).await else { return };

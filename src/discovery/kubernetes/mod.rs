@@ -63,7 +63,8 @@ fn watch_in(settings: &Kubernetes, access: Access, own_node: Option<String>, tim
     let rules = Rules::of(settings);
     let pods = Rc::new(RefCell::new(Pods::new(settings)));
     let (publish, servers) = watch::channel(None);
-    let publish = Rc::new(publish);
+    let looks_for = looked_for(&rules.selector, settings.namespace.as_deref());
+    let publish = Rc::new(Publisher { servers: publish, looks_for: looks_for.clone() });
     let resource = |plural, cluster_wide, selector| Resource {
         group: None,
         plural,
@@ -75,12 +76,13 @@ fn watch_in(settings: &Kubernetes, access: Access, own_node: Option<String>, tim
     };
     let watcher =
         Watcher::new(api.clone(), resource("pods", false, Resource::by_labels(&rules.selector)), times);
+    watcher.looks_for(looks_for);
     let mut states = vec![watcher.state()];
     let (publish_zone, own_zone) = watch::channel(None);
-    let (cluster, sender) = (pods.clone(), publish.clone());
+    let (cluster, publisher) = (pods.clone(), publish.clone());
     let run = watcher.run(move |change| {
-        if cluster.borrow_mut().pods(change) || sender.borrow().is_none() {
-            publish_servers(&sender, &cluster.borrow());
+        if cluster.borrow_mut().pods(change) || !publisher.has_published() {
+            publisher.publish(&cluster.borrow());
         }
     });
     until_closed(publish.clone(), run);
@@ -93,14 +95,14 @@ fn watch_in(settings: &Kubernetes, access: Access, own_node: Option<String>, tim
         };
         let watcher = Watcher::new(api.clone(), only, times);
         states.push(watcher.state());
-        let (cluster, sender) = (pods.clone(), publish.clone());
+        let (cluster, publisher) = (pods.clone(), publish.clone());
         let run = watcher.run(move |change| {
             let Some(facts) = kind.facts_of(change) else { return };
             publish_maintenance.send_if_modified(|published| {
                 std::mem::replace(published, facts.maintenance) != facts.maintenance
             });
-            if cluster.borrow_mut().primary_is(facts.primary) && sender.borrow().is_some() {
-                publish_servers(&sender, &cluster.borrow());
+            if cluster.borrow_mut().primary_is(facts.primary) && publisher.has_published() {
+                publisher.publish(&cluster.borrow());
             }
         });
         until_closed(publish.clone(), run);
@@ -108,7 +110,7 @@ fn watch_in(settings: &Kubernetes, access: Access, own_node: Option<String>, tim
     if settings.read_nodes {
         let watcher = Watcher::new(api, resource("nodes", true, String::new()), times);
         states.push(watcher.state());
-        let (cluster, sender) = (pods, publish.clone());
+        let (cluster, publisher) = (pods, publish.clone());
         let run = watcher.run(move |change| {
             if !cluster.borrow_mut().nodes(change) {
                 return;
@@ -116,8 +118,8 @@ fn watch_in(settings: &Kubernetes, access: Access, own_node: Option<String>, tim
             let zone = own_node.as_ref().and_then(|node| cluster.borrow().zone_of(node));
             publish_zone.send_if_modified(|published| std::mem::replace(published, zone.clone()) != zone);
             // Before the first list of pods, this would publish an empty list of servers.
-            if sender.borrow().is_some() {
-                publish_servers(&sender, &cluster.borrow());
+            if publisher.has_published() {
+                publisher.publish(&cluster.borrow());
             }
         });
         until_closed(publish, run);
@@ -125,20 +127,46 @@ fn watch_in(settings: &Kubernetes, access: Access, own_node: Option<String>, tim
     Watched { servers, maintenance, states, own_zone }
 }
 
-fn publish_servers(publish: &watch::Sender<Option<Arc<Vec<Discovered>>>>, pods: &Pods) {
-    let servers = Some(Arc::new(pods.servers()));
-    publish.send_if_modified(|published| {
-        let differs = *published != servers;
-        *published = servers;
-        differs
-    });
+/// Returns what the watch of the pods looks for: the labels of `selector`.
+fn looked_for(selector: &str, namespace: Option<&str>) -> Arc<str> {
+    let place = namespace.map_or("the proxy's own namespace".to_owned(), |name| format!("namespace {name}"));
+    format!("pods with the labels {selector} in {place}").into()
 }
 
-fn until_closed<T: 'static>(publish: Rc<watch::Sender<T>>, run: impl Future<Output = ()> + 'static) {
+/// Publishes the servers that the pods form.
+struct Publisher {
+    servers: watch::Sender<Option<Arc<Vec<Discovered>>>>,
+    looks_for: Arc<str>,
+}
+
+impl Publisher {
+    /// True if there was a complete list.
+    fn has_published(&self) -> bool {
+        self.servers.borrow().is_some()
+    }
+
+    /// Logs also that there is no server: the name of the cluster may be wrong.
+    fn publish(&self, pods: &Pods) {
+        let servers = pods.servers();
+        if self.servers.borrow().as_deref() == Some(&servers) {
+            return;
+        }
+        if servers.is_empty() {
+            tracing::warn!(
+                looks_for = &*self.looks_for,
+                found = pods.count(),
+                "no pod is a server of this cluster"
+            );
+        }
+        self.servers.send_replace(Some(Arc::new(servers)));
+    }
+}
+
+fn until_closed(publish: Rc<Publisher>, run: impl Future<Output = ()> + 'static) {
     spawn_local(async move {
         tokio::select! {
             () = run => {}
-            () = publish.closed() => {}
+            () = publish.servers.closed() => {}
         }
     });
 }

@@ -160,6 +160,11 @@ impl Pods {
         Some(if ip.contains(':') { format!("[{ip}]:{port}").into() } else { format!("{ip}:{port}").into() })
     }
 
+    /// Returns the number of pods, with those that are no servers (yet).
+    pub fn count(&self) -> usize {
+        self.by_name.len()
+    }
+
     /// Returns the servers, sorted by name, numbers in numerical order.
     pub fn servers(&self) -> Vec<Discovered> {
         let primary = match self.rules.roles {

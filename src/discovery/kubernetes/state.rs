@@ -18,6 +18,8 @@ const AT_MOST: Duration = Duration::from_secs(5);
 pub struct WatchState {
     /// `pods`, `nodes` or `secrets`.
     pub resource: &'static str,
+    /// Which objects these are, for people; None: all, or a single one that has a name.
+    pub looks_for: Option<Arc<str>>,
     /// True if the watch is up to date.
     pub connected: bool,
     /// Since when `connected` has its value (Unix time in milliseconds).
@@ -37,6 +39,7 @@ impl WatchState {
     pub(super) fn new(resource: &'static str) -> Self {
         WatchState {
             resource,
+            looks_for: None,
             connected: false,
             since_ms: unix_ms(),
             error: None,
@@ -60,6 +63,11 @@ impl Reporter {
 
     pub fn subscribe(&self) -> watch::Receiver<WatchState> {
         self.state.subscribe()
+    }
+
+    /// Says which objects these are.
+    pub fn looks_for(&self, objects: Arc<str>) {
+        self.state.send_modify(|state| state.looks_for = Some(objects));
     }
 
     /// Counts a complete list.

@@ -3,6 +3,7 @@
 
 use std::marker::PhantomData;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -115,6 +116,11 @@ impl<T: Object> Watcher<T> {
     pub fn new(api: Rc<Api>, resource: Resource, times: Times) -> Self {
         let reporter = Reporter::new(resource.plural);
         Watcher { api, resource, reporter, times, pause: times.first_pause, of: PhantomData }
+    }
+
+    /// Says in the reports which objects are watched.
+    pub fn looks_for(&self, objects: Arc<str>) {
+        self.reporter.looks_for(objects);
     }
 
     /// Returns the state of the watch, for the reports.

@@ -99,6 +99,9 @@ async fn a_list_in_pages_is_told_once_and_changes_follow() {
         p.servers_are(&["db-0", "db-1*", "db-3", "db-4", "db-5"]).await;
         let state = p.state_is(|s| s.connected).await;
         assert_eq!((state.lists, state.failures, state.error), (1, 0, None));
+        let looks_for = state.looks_for.unwrap_or_default();
+        assert!(looks_for.starts_with("pods with the labels app.kubernetes.io/name=mysql,"), "{looks_for}");
+        assert!(looks_for.ends_with(" in namespace ns"), "{looks_for}");
     })
     .await;
 }
