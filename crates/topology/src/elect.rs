@@ -47,6 +47,11 @@ pub(super) fn settle(before: &Snapshot, next: &mut Snapshot, servers: &mut [Serv
         Alarm::SeveralCandidates => candidates(servers, primary.or(before.last_primary)).len() > 1,
         Alarm::FormerPrimary => true,
     });
+    if let Some(primary) = primary.and_then(|id| find(servers, id))
+        && next.last_primary_at.as_ref() != Some(&primary.address)
+    {
+        next.last_primary_at = Some(primary.address.clone());
+    }
     if primary == before.primary {
         return;
     }

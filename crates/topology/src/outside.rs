@@ -29,7 +29,8 @@ pub(super) fn replicates_from_outside<'a, I: Iterator<Item = &'a Server>>(
             return false;
         };
         let host = source.rsplit_once(':').map_or(&**source, |(host, _)| host);
-        let of_lost = lost.is_some_and(|lost| host.split('.').next() == Some(&**lost));
+        let of_lost = lost.is_some_and(|lost| host.split('.').next() == Some(&**lost))
+            || before.last_primary_at.as_ref() == Some(source);
         !of_lost && !servers().any(|other| replicates_from(server, other))
     })
 }

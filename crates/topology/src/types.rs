@@ -32,6 +32,8 @@ pub struct Snapshot {
     /// The primary, or the last one while there is none: distinguishes a primary's return from a change of
     /// primary.
     pub last_primary: Option<ServerId>,
+    /// The address of `last_primary`, which replicas may still name when the server has left the list.
+    pub last_primary_at: Option<Arc<str>>,
     /// Since when the last primary's label has been another server's, while both are writable (Unix time in milliseconds).
     pub handover_since_ms: Option<u64>,
     /// How many acknowledged writes new primaries were not known to have, since the process began.
@@ -438,6 +440,7 @@ impl Snapshot {
             alarm: None,
             history: Arc::default(),
             last_primary: None,
+            last_primary_at: None,
             handover_since_ms: None,
             writes_in_question: 0,
             lost_at_ms: None,

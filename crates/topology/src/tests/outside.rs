@@ -63,4 +63,15 @@ fn replicas_of_a_lost_primary_are_no_replica_cluster() {
     s.says("db-1", replica_of("db-0.shop-internal.databases.svc")).says("db-2", replica_of("db-0"));
     assert!(!s.snapshot.is_replica_cluster());
     assert_eq!(s.snapshot.alarm, Some(Alarm::NoCandidate));
+    // They may know it by its address alone.
+    let by_address = with(replica_of("db-0"), |r| r.source = Some("10.0.0.7:3306".into()));
+    let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+    let [mut primary, replica] = ["db-0", "db-1"].map(|name| discovered(&[name]).remove(0));
+    primary.address = "10.0.0.7:3306".into();
+    s.event(Event::Servers(vec![primary, replica.clone()]));
+    s.says("db-0", writable()).says("db-1", by_address.clone());
+    assert_eq!(s.primary(), Some("db-0"));
+    s.event(Event::Servers(vec![replica]));
+    s.says("db-1", by_address);
+    assert_eq!((s.snapshot.alarm, s.snapshot.is_replica_cluster()), (Some(Alarm::NoCandidate), false));
 }
