@@ -21,14 +21,14 @@ pub(super) fn member(sets: &[ResultSet]) -> Option<Member> {
 }
 
 /// Parses `group_view`: the number of rows of this server itself, how many of these are ONLINE, and how many
-/// are PRIMARY; then the number of reachable members, and of all. A member in a minority sees the others as
-/// UNREACHABLE.
+/// are PRIMARY; then the number of reachable members, of all, and of all that are PRIMARY. A member in a minority sees
+/// the others as UNREACHABLE.
 fn replication_group(sets: &[ResultSet]) -> Option<Member> {
     let first = sets.first()?;
     let at = first.columns.iter().position(|name| name == "group_view")?;
     let text = std::str::from_utf8(first.rows.first()?.get(at)?.as_deref()?).ok()?;
     let counts: Vec<u32> = text.split(' ').map_while(|count| count.parse().ok()).collect();
-    let [own, online, primary, reachable, all] = counts[..] else { return None };
+    let [own, online, primary, reachable, all, primaries] = counts[..] else { return None };
     if own == 0 {
         return None;
     }
@@ -36,7 +36,8 @@ fn replication_group(sets: &[ResultSet]) -> Option<Member> {
     let fit = online == own && majority;
     // A member that left or was expelled sees only itself and still answers waiting commits: it is not apart.
     let apart = all > 1 && !majority;
-    Some(Member { group: Group::Replication, fit, apart, writes: fit && primary == own })
+    let several_write = primaries > 1;
+    Some(Member { group: Group::Replication, fit, apart, writes: fit && primary == own, several_write })
 }
 
 /// True if the answer to `WSREP` comes from a node of a Galera cluster.
@@ -59,7 +60,7 @@ fn galera(sets: &[ResultSet]) -> Option<Member> {
         && is("wsrep_ready", "ON")
         && is_or_absent("pxc_maint_mode", "DISABLED")
         && is_or_absent("wsrep_reject_queries", "NONE");
-    Some(Member { group: Group::Galera, fit, apart, writes: fit })
+    Some(Member { group: Group::Galera, fit, apart, writes: fit, several_write: true })
 }
 
 /// Returns the value of a row of SHOW STATUS or SHOW VARIABLES.

@@ -37,7 +37,7 @@ IF(s.LAST_QUEUED_TRANSACTION IN ('', 'ANONYMOUS'), 0, NULL)) END AS lag_ms, \
 (SELECT CONCAT_WS(' ', SUM(g.MEMBER_ID = @@global.server_uuid), \
 SUM(g.MEMBER_ID = @@global.server_uuid AND g.MEMBER_STATE = 'ONLINE'), \
 SUM(g.MEMBER_ID = @@global.server_uuid AND g.MEMBER_ROLE = 'PRIMARY'), \
-SUM(g.MEMBER_STATE IN ('ONLINE', 'RECOVERING')), COUNT(*)) \
+SUM(g.MEMBER_STATE IN ('ONLINE', 'RECOVERING')), COUNT(*), SUM(g.MEMBER_ROLE = 'PRIMARY')) \
 FROM performance_schema.replication_group_members g) AS group_view \
 FROM (SELECT 1) AS one \
 LEFT JOIN performance_schema.replication_connection_configuration c \

@@ -4,7 +4,7 @@
 
 use crate::dialogue::writers::{Readers, Writers};
 use crate::dialogue::{eventually, patient, readers_are, topology, writer_is};
-use crate::support::{Group, Kind, Kubernetes, Pods, Proxy, config_without_servers};
+use crate::support::{Group, Kind, Kubernetes, Node, Pods, Proxy, config_without_servers};
 
 /// Groups want a key.
 const TABLE: &str = "CREATE TABLE test.log (n BIGINT AUTO_INCREMENT PRIMARY KEY, token VARCHAR(60) NOT NULL)";
@@ -249,4 +249,54 @@ async fn a_galera_cluster_of_static_servers_is_known_by_itself() {
     readers_are(&proxy, 2).await;
     assert_eq!(writer_is(&proxy, 1).await, 2, "who is back is a reader");
     writers.compare(group.server(1)).await;
+}
+
+/// Every member of a group of primaries takes writes: all proxies choose the same one, and stay with it. What only replicates from
+/// the group is none of them, and serves reads.
+#[tokio::test]
+async fn a_replication_group_of_primaries_has_one_writer() {
+    let Some(mut group) = Group::start(Kind::MySql).await else { return };
+    group.server(0).sql(TABLE).await;
+    let follower = group.follower(2).await;
+    group.all_are_primaries().await;
+    let mut config = patient(&config_without_servers());
+    for (number, server) in group.servers().iter().chain([&follower]).enumerate() {
+        let (name, port) = (name(number), server.port());
+        config += &format!("\n[[discovery.servers]]\nname = \"{name}\"\naddress = \"127.0.0.1:{port}\"\n");
+    }
+    config += "\n[failover]\nhold = \"120s\"\n";
+    let proxies = [Proxy::start(&config).await, Proxy::start(&config).await];
+    for proxy in &proxies {
+        assert_eq!(writer_is(proxy, 0).await, 1);
+        readers_are(proxy, 3).await;
+        assert!(topology(proxy).await["alarm"].is_null(), "three writable members are no alarm");
+    }
+    let writers = Writers::start(&proxies[0], 4).await;
+    group.server_mut(0).kill();
+    for proxy in &proxies {
+        assert_eq!(writer_is(proxy, 1).await, 2);
+    }
+    writers.each_wrote().await;
+    group.rejoin(0).await;
+    for proxy in &proxies {
+        readers_are(proxy, 3).await;
+        assert_eq!(writer_is(proxy, 1).await, 2, "who is back is a reader");
+    }
+    group.only_primary(2).await;
+    for proxy in &proxies {
+        // The members become read-only one after the other, so another one may be the writer in between.
+        writer_is(proxy, 2).await;
+    }
+    writers.each_wrote().await;
+    readers_are(&proxies[0], 3).await;
+    writers.compare(group.server(2)).await;
+    writers_reached(&follower, group.server(2)).await;
+}
+
+async fn writers_reached(follower: &Node, primary: &Node) {
+    let rows = primary.value("SELECT COUNT(*) FROM test.log").await;
+    eventually("the follower has every row", async || {
+        (follower.value("SELECT COUNT(*) FROM test.log").await == rows).then_some(())
+    })
+    .await;
 }

@@ -20,8 +20,10 @@ const LIMIT: Duration = Duration::from_secs(60);
 pub struct Group {
     kind: Kind,
     servers: Vec<Node>,
+    /// True if every member of the replication group takes writes.
+    all_primaries: bool,
     // Last: servers die before their folders go.
-    _scratch: Scratch,
+    scratch: Scratch,
     _place: Place,
 }
 
@@ -54,7 +56,7 @@ impl Group {
             };
             servers.push(server);
         }
-        let mut group = Group { kind, servers, _scratch: scratch, _place: place };
+        let mut group = Group { kind, servers, all_primaries: false, scratch, _place: place };
         match kind {
             Kind::MySql => group.begin_replication_group().await,
             Kind::MariaDb => group.begin_galera().await,
@@ -91,6 +93,12 @@ impl Group {
                  FOR CHANNEL 'group_replication_recovery'",
             )
             .await;
+        if self.all_primaries {
+            // A server that was started without its configuration has the default.
+            let variables = "SET GLOBAL group_replication_single_primary_mode = OFF; \
+                             SET GLOBAL group_replication_enforce_update_everywhere_checks = ON";
+            server.sql(variables).await;
+        }
         let begin = u8::from(first);
         server.sql(&format!("SET GLOBAL group_replication_bootstrap_group = {begin}")).await;
         server.slow_sql("START GROUP_REPLICATION").await;
@@ -160,6 +168,31 @@ impl Group {
         let server = &self.servers[number];
         let id = server.value("SELECT @@server_uuid").await;
         server.slow_sql(&format!("SELECT group_replication_set_as_primary('{id}')")).await;
+    }
+
+    /// Every member takes writes from now on.
+    pub async fn all_are_primaries(&mut self) {
+        self.all_primaries = true;
+        self.servers[0].slow_sql("SELECT group_replication_switch_to_multi_primary_mode()").await;
+    }
+
+    /// This member alone does again.
+    pub async fn only_primary(&mut self, number: usize) {
+        self.all_primaries = false;
+        let id = self.servers[number].value("SELECT @@server_uuid").await;
+        let ask = format!("SELECT group_replication_switch_to_single_primary_mode('{id}')");
+        self.servers[number].slow_sql(&ask).await;
+    }
+
+    /// A server outside of the group that replicates from this member.
+    pub async fn follower(&self, of: usize) -> Node {
+        let number = self.servers.len();
+        let dir = self.scratch.path().join(number.to_string());
+        let mut server = Node::spawn(self.kind, Role::Replica, free_port(), number + 1, dir);
+        server.ready().await;
+        server.follow(self.servers[of].port()).await;
+        server.wait_replicating().await;
+        server
     }
 
     /// Whom the replication group calls its primary, in the eyes of `of`.

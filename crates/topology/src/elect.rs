@@ -167,7 +167,7 @@ fn elect(
 /// Applies the row "members". The majority certifies every write that a fit member accepts, so
 /// no fit member lacks an acknowledged write, and several candidates are no alarm. A replication group names
 /// its primary itself, and the labels follow late. A Galera cluster names none: only the label makes several
-/// proxies agree.
+/// proxies agree. Nor does a replication group with several primaries.
 fn among_members(
     servers: &[Server],
     candidates: &[&Server],
@@ -183,7 +183,8 @@ fn among_members(
     let primary = if galera { labelled.or(current) } else { current.or(labelled) };
     let waiting = before.last_primary.is_none() && servers.iter().any(|s| s.health == Health::Unknown);
     let lowest = || candidates.iter().filter(|_| !waiting).min_by(|a, b| a.name.cmp(&b.name));
-    let only = || candidates.first().filter(|_| candidates.len() == 1 && !galera);
+    let several_write = candidates.iter().any(|s| s.member.is_some_and(|m| m.several_write));
+    let only = || candidates.first().filter(|_| candidates.len() == 1 && !several_write);
     (primary.or_else(only).or_else(lowest).map(|s| s.id), None)
 }
 

@@ -31,7 +31,8 @@ pub(super) fn serves(server: &Server, snapshot: &Snapshot, primary: Option<&Gtid
     let in_order = match &facts.replication {
         // No replica, or replication is not visible: a read-only server is not diverging, but may have
         // diverged.
-        None => facts.is_read_only(),
+        // A group certifies what each of its primaries takes.
+        None => facts.is_read_only() || server.member.is_some_and(|member| member.several_write),
         Some(replication) => replication.applying,
     };
     in_order && !went_its_own_way(server, facts, primary) && server.freshness != Freshness::Late

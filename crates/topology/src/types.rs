@@ -316,6 +316,8 @@ pub struct Member {
     /// True if it may accept writes: the primary of a replication group, every fit member of a Galera
     /// cluster.
     pub writes: bool,
+    /// True if other members may accept writes, too: a replication group with several primaries, a Galera cluster.
+    pub several_write: bool,
 }
 
 /// What the operators of the cluster ask for during maintenance.

@@ -10,15 +10,25 @@ fn group(view: &str) -> Option<Member> {
 
 #[test]
 fn a_replication_group_in_numbers() {
-    let is = |fit, writes| Some(Member { group: Group::Replication, fit, apart: false, writes });
-    let apart = Some(Member { group: Group::Replication, fit: false, apart: true, writes: false });
-    assert_eq!(group("1 1 1 3 3"), is(true, true));
-    assert_eq!(group("1 1 0 3 3"), is(true, false));
-    assert_eq!(group("1 1 1 1 3"), apart, "a minority");
-    assert_eq!(group("1 1 1 2 4"), apart, "half is no majority");
-    assert_eq!(group("1 0 0 3 3"), is(false, false), "recovering");
-    assert_eq!(group("1 0 0 0 1"), is(false, false), "expelled or stopped");
-    assert_eq!(group("0 0 0 0 1"), None, "the plugin is there, and no group");
+    let is = |fit, writes| {
+        Some(Member { group: Group::Replication, fit, apart: false, writes, several_write: false })
+    };
+    let apart = Some(Member {
+        group: Group::Replication,
+        fit: false,
+        apart: true,
+        writes: false,
+        several_write: false,
+    });
+    assert_eq!(group("1 1 1 3 3 1"), is(true, true));
+    assert_eq!(group("1 1 0 3 3 1"), is(true, false));
+    let among_primaries = is(true, true).map(|member| Member { several_write: true, ..member });
+    assert_eq!(group("1 1 1 3 3 3"), among_primaries);
+    assert_eq!(group("1 1 1 1 3 1"), apart, "a minority");
+    assert_eq!(group("1 1 1 2 4 1"), apart, "half is no majority");
+    assert_eq!(group("1 0 0 3 3 1"), is(false, false), "recovering");
+    assert_eq!(group("1 0 0 0 1 0"), is(false, false), "expelled or stopped");
+    assert_eq!(group("0 0 0 0 1 0"), None, "the plugin is there, and no group");
     assert_eq!(group("0"), None, "no plugin");
     assert_eq!(group("NULL"), None);
     assert_eq!(member(&[]), None);
@@ -28,8 +38,9 @@ fn a_replication_group_in_numbers() {
 fn a_galera_member_by_its_variables() {
     let galera =
         |rows: &[&[&str]]| member(&[set(&["read_only"], &[&["0"]]), set(&["Variable_name", "Value"], rows)]);
-    let is = |fit| Some(Member { group: Group::Galera, fit, apart: false, writes: fit });
-    let apart = Some(Member { group: Group::Galera, fit: false, apart: true, writes: false });
+    let is = |fit| Some(Member { group: Group::Galera, fit, apart: false, writes: fit, several_write: true });
+    let apart =
+        Some(Member { group: Group::Galera, fit: false, apart: true, writes: false, several_write: true });
     let synced = [["wsrep_cluster_status", "Primary"], ["wsrep_local_state", "4"], ["wsrep_ready", "ON"]];
     let with = |more: &[[&str; 2]]| {
         let rows: Vec<[&str; 2]> = more.iter().chain(&synced).copied().collect();

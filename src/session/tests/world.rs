@@ -374,12 +374,18 @@ impl World {
 
     /// A probe found it writable, in a Galera cluster, with the majority or not.
     pub fn galera(&self, name: &str, fit: bool) {
-        self.member(name, Member { group: Group::Galera, fit, apart: !fit, writes: fit });
+        self.member(
+            name,
+            Member { group: Group::Galera, fit, apart: !fit, writes: fit, several_write: true },
+        );
     }
 
     /// With the majority, and not to be used: it sends its data to a new one.
     pub fn donor(&self, name: &str) {
-        self.member(name, Member { group: Group::Galera, fit: false, apart: false, writes: false });
+        self.member(
+            name,
+            Member { group: Group::Galera, fit: false, apart: false, writes: false, several_write: true },
+        );
     }
 
     fn member(&self, name: &str, member: Member) {

@@ -343,11 +343,16 @@ fn member(s: &mut Story, name: &str, facts: Facts, member: Member) {
     s.probe(name, ProbeOutcome::Member(facts, member));
 }
 
-const GROUP_PRIMARY: Member = Member { group: Group::Replication, fit: true, apart: false, writes: true };
-const GROUP_SECONDARY: Member = Member { group: Group::Replication, fit: true, apart: false, writes: false };
-const GROUP_MINORITY: Member = Member { group: Group::Replication, fit: false, apart: true, writes: false };
-const SYNCED: Member = Member { group: Group::Galera, fit: true, apart: false, writes: true };
-const DONOR: Member = Member { group: Group::Galera, fit: false, apart: false, writes: false };
+const GROUP_PRIMARY: Member =
+    Member { group: Group::Replication, fit: true, apart: false, writes: true, several_write: false };
+const GROUP_SECONDARY: Member =
+    Member { group: Group::Replication, fit: true, apart: false, writes: false, several_write: false };
+const GROUP_MINORITY: Member =
+    Member { group: Group::Replication, fit: false, apart: true, writes: false, several_write: false };
+const SYNCED: Member =
+    Member { group: Group::Galera, fit: true, apart: false, writes: true, several_write: true };
+const DONOR: Member =
+    Member { group: Group::Galera, fit: false, apart: false, writes: false, several_write: true };
 
 #[test]
 fn a_replication_group_names_its_primary_itself() {
@@ -425,6 +430,26 @@ fn a_galera_cluster_waits_for_all_at_start_unless_the_label_tells() {
     assert_eq!(s.primary(), None);
     member(&mut s, "db-0", writable(), SYNCED);
     assert_eq!(s.primary(), Some("db-0"));
+}
+
+/// In a replication group with several primaries, nobody names the one that gets the writes.
+#[test]
+fn a_replication_group_of_primaries_waits_for_all_at_start() {
+    let among_primaries = Member { several_write: true, ..GROUP_PRIMARY };
+    let mut s = Story { snapshot: Snapshot::empty(), now_ms: 1_000_000 };
+    s.labelled(&["db-0", "db-1", "db-2"].map(|name| (name, Primary)));
+    for name in ["db-2", "db-1"] {
+        member(&mut s, name, writable(), among_primaries);
+        assert_eq!(s.primary(), None, "another proxy may hear another one first");
+    }
+    member(&mut s, "db-0", writable(), among_primaries);
+    assert_eq!((s.primary(), s.snapshot.alarm), (Some("db-0"), None));
+    assert_eq!(s.replicas(), ["db-1", "db-2"]);
+    s.refuses("db-0");
+    assert_eq!((s.primary(), s.replicas()), (Some("db-1"), vec!["db-2"]));
+    member(&mut s, "db-0", writable(), among_primaries);
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-1"), 2));
+    assert_eq!(s.replicas(), ["db-0", "db-2"]);
 }
 
 /// KubeBlocks' and KubeDB's operators label every synced node as a primary.

@@ -240,7 +240,7 @@ fn what_is_read_only_and_does_not_follow_grows_old() {
     assert_eq!((race.lag(), race.serves()), (Some(11_010), false));
     // The same for a member of a group, which reports no replication; Galera members are never late.
     for (group, lag, serves) in [(Group::Replication, Some(11_020), false), (Group::Galera, None, true)] {
-        let member = Member { group, fit: true, apart: false, writes: false };
+        let member = Member { group, fit: true, apart: false, writes: false, several_write: false };
         let primary = Facts { identity: "uuid-of-db-0".into(), ..writable_at("0-1-2") };
         race.at(11_015).probe("db-0", ProbeOutcome::Member(primary, Member { writes: true, ..member }));
         let facts = Facts { identity: "uuid-of-db-1".into(), ..alone() };
