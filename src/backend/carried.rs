@@ -365,6 +365,18 @@ impl Carried {
         }
     }
 
+    /// True if one of the four variables of the character set is known to have this value.
+    pub fn has_charset_part(&self, name: &[u8], value: &[u8], flavor: Flavor) -> bool {
+        match &self.charset {
+            Charset::Handshake(id) => collations::names(*id, flavor).is_some_and(|(charset, of_it)| {
+                value == if name == b"collation_connection" { of_it.as_bytes() } else { charset.as_bytes() }
+            }),
+            Charset::Set { client, results, connection, collation, .. } => {
+                **charset_part(name, [client, results, connection, collation]) == *value
+            }
+        }
+    }
+
     /// Records one of the four variables of the character set; the other three keep their values. Returns false for a
     /// value that is not a name.
     fn note_charset(&mut self, name: &[u8], value: &[u8], flavor: Flavor) -> bool {
@@ -375,13 +387,7 @@ impl Carried {
         if let Charset::Set { client, results, connection, collation, results_apart, .. } = &mut self.charset
         {
             *results_apart |= name == b"character_set_results";
-            let place = match name {
-                b"character_set_client" => client,
-                b"character_set_results" => results,
-                b"character_set_connection" => connection,
-                _ => collation,
-            };
-            *place = Rc::from(value);
+            *charset_part(name, [client, results, connection, collation]) = Rc::from(value);
         }
         true
     }
@@ -453,6 +459,16 @@ impl Carried {
                 }
             }
         }
+    }
+}
+
+/// Returns the variable of this name, of the four of the character set.
+fn charset_part<T>(name: &[u8], [client, results, connection, collation]: [T; 4]) -> T {
+    match name {
+        b"character_set_client" => client,
+        b"character_set_results" => results,
+        b"character_set_connection" => connection,
+        _ => collation,
     }
 }
 

@@ -181,7 +181,10 @@ impl SessionState {
     pub fn variable_is(&mut self, role: Role, name: &[u8], value: &[u8], flavor: Flavor) {
         let before = self.carried.clone();
         let carried = Rc::make_mut(&mut self.carried);
+        let is_of_charset = NAMES.contains(&name);
         let known = match name {
+            // The answer does not show which statement set it: the collation of results depends on that.
+            name if is_of_charset && carried.has_charset_part(name, value, flavor) => true,
             b"collation_connection" => {
                 carried.set_collation(value, self.trackers.by_names, flavor);
                 true
