@@ -24,7 +24,7 @@ use std::cell::Cell;
 use std::rc::Rc;
 
 use crate::auth::{Nonce, Plugin};
-use crate::backend::{Class, Login};
+use crate::backend::{Class, Login, ServerError};
 use crate::config::ServerCompression;
 use crate::net::{Buf, Runtime};
 use crate::telemetry::traces::Trace;
@@ -127,8 +127,8 @@ pub struct Client<R: Runtime> {
     pub zstd_level: u8,
     /// The collation id that the client sent at its login.
     pub collation: u16,
-    /// The code of the last error that the proxy sent.
-    pub told: Option<u16>,
+    /// The last error that the proxy sent, since the last login began.
+    pub told: Option<Box<ServerError>>,
     /// The plugin and the nonce of the greeting.
     pub greeted: Box<Greeted>,
 }

@@ -1,6 +1,7 @@
 //! Writes packets of the proxy itself and forwarded answers to the client.
 
 use super::{Client, Failure};
+use crate::backend::ServerError;
 use crate::net::{Buf, Runtime, Stream};
 use crate::terms::{Close, TraceStep};
 use crate::wire::frame_with;
@@ -61,9 +62,10 @@ impl<R: Runtime> Client<R> {
 
     /// Sends an ERR packet of the proxy itself.
     pub async fn send_failure(&mut self, seq: u8, failure: &Failure) -> Result<(), Close> {
+        let (code, sqlstate, text) = failure.parts();
         self.resources.metrics.proxy_errors.add(1);
-        self.told = Some(failure.parts().0);
-        self.resources.metrics.own_errors.count(failure.parts().0);
+        self.told = Some(Box::new(ServerError { code, sqlstate, message: text.as_bytes().to_vec() }));
+        self.resources.metrics.own_errors.count(code);
         tracing::debug!(id = self.handle.id, peer = %self.handle.peer.get(), ?failure, "error to client");
         let is_before_41 = self.greeted.is_before_41;
         self.send(seq, |out| if is_before_41 { failure.encode_before_41(out) } else { failure.encode(out) })

@@ -81,7 +81,7 @@ impl<R: Runtime> Session<R> {
         Some(Former { login, schema: self.state.carried.schema.clone(), attributes, levels })
     }
 
-    /// Lets the former account go on. The client has the error.
+    /// Lets the former account go on. The client has the error, and finds it in the diagnostics.
     async fn go_on_as(&mut self, former: Former) -> Result<(), Close> {
         let Former { login, schema, attributes, levels } = former;
         self.client.greeted.refused_changes += 1;
@@ -91,6 +91,9 @@ impl<R: Runtime> Session<R> {
         self.client.handle.attributes.replace(attributes);
         self.logged_in(login, schema.as_deref(), DEFAULT_COLLATION, levels);
         self.begin_as_servers_do().await;
+        if let Some(error) = self.client.told.take() {
+            self.state.answered_itself(*error, None);
+        }
         Ok(())
     }
 }
