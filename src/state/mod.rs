@@ -29,11 +29,11 @@ mod written;
 
 use std::collections::HashSet;
 use std::rc::Rc;
+use std::sync::Arc;
 
 use crate::backend::{Carried, InsertId, RefusedCommand, ServerThread};
 use crate::routing::SessionFacts;
-use crate::sql;
-use crate::sql::{Effects, StatementClass};
+use crate::sql::{self, Effects, StatementClass};
 use crate::telemetry::WorkerMetrics;
 use crate::terms::{FalseReport, Pin, Port, Role};
 use crate::topology::{Flavor, TextModes};
@@ -146,11 +146,7 @@ impl Default for SessionState {
 
 impl SessionState {
     /// Returns the state at login.
-    pub fn new(
-        schema: Option<&[u8]>,
-        collation: u16,
-        metrics: Option<std::sync::Arc<WorkerMetrics>>,
-    ) -> Self {
+    pub fn new(schema: Option<&[u8]>, collation: u16, metrics: Option<Arc<WorkerMetrics>>) -> Self {
         let mut state = SessionState {
             carried: Rc::new(Carried::new(schema, collation)),
             transaction: Transaction::default(),
@@ -179,18 +175,22 @@ impl SessionState {
         self.texts.options = self.options_of_now();
     }
 
-    /// Resets the state after COM_RESET_CONNECTION: everything but the schema is as at login. (MySQL resets
-    /// to the server's default character set, MariaDB to the handshake's. Here it is the handshake's.)
+    /// Resets the state after COM_RESET_CONNECTION: all but the schema is as at login, with the handshake's character set. (MySQL
+    /// resets to the server's default one.)
     pub fn reset(&mut self, collation: u16) {
         let schema = self.carried.schema.clone();
-        self.end_pins(Role::Primary);
-        self.end_pins(Role::Replica);
-        let written = std::mem::take(&mut self.written);
-        let statements = std::mem::take(&mut self.statements).all_closed();
-        *self = SessionState::new(schema.as_deref(), collation, self.pins.take_metrics());
-        // The client may still read what it wrote.
-        self.written = written;
-        self.statements = statements;
+        Role::BOTH.iter().for_each(|role| self.end_pins(*role));
+        let metrics = self.pins.take_metrics();
+        self.begin_anew(schema.as_deref(), collation, metrics);
+    }
+
+    /// Begins anew as after a login. The session's reads must still see what it wrote, under another account, too.
+    pub fn begin_anew(&mut self, schema: Option<&[u8]>, collation: u16, metrics: Option<Arc<WorkerMetrics>>) {
+        let mut anew = SessionState::new(schema, collation, metrics);
+        anew.written = std::mem::take(&mut self.written);
+        anew.statements = std::mem::take(&mut self.statements).all_closed();
+        anew.last = self.last.kept_at_reset();
+        *self = anew;
     }
 
     /// True if the session has values that only a replica's connection knows, and may ask for these before a

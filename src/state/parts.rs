@@ -111,7 +111,7 @@ pub struct LastStatement {
 /// Where `FOUND_ROWS()` has this session's value.
 #[derive(Debug, Clone, Copy)]
 pub struct LastQuery {
-    /// True if there is none: the value is that of a new session.
+    /// True if there is none: the value is that of a new session, or, if `rows` is known, of before a reset.
     pub is_new: bool,
     /// The role for which the statement ran.
     pub role: Role,
@@ -154,6 +154,18 @@ impl LastStatement {
     /// True if this connection does not have the session's `FOUND_ROWS()`. `has_past`: as above.
     pub fn is_query_lost(&self, here: ServerThread, has_past: bool) -> bool {
         (has_past || self.query.connection != Some(here)) && !self.query.is_new
+    }
+
+    /// Returns what servers keep at COM_RESET_CONNECTION and COM_CHANGE_USER: `FOUND_ROWS()` alone.
+    pub fn kept_at_reset(&self) -> Self {
+        let mut kept = LastStatement::default();
+        kept.query.rows = self.query.rows;
+        kept
+    }
+
+    /// True if no connection has the session's `FOUND_ROWS()`, since a reset came in between.
+    pub fn is_query_before_reset(&self) -> bool {
+        self.query.is_new && self.query.rows != UNKNOWN_ROWS
     }
 
     /// Returns what `FOUND_ROWS()` returns, if the session knows.

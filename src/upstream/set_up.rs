@@ -116,7 +116,8 @@ impl<R: Runtime> Upstream<R> {
         if let Some(question) = asks
             && match question.count {
                 Count::Row => bring_count != BringCount::Nothing,
-                Count::Found => is_query_lost && state.last.found_rows().is_some(),
+                Count::Found if is_query_lost => state.last.found_rows().is_some(),
+                Count::Found => asks_query && state.last.is_query_before_reset(),
             }
         {
             return Err(StatementError::Count(question.clone()));

@@ -10,7 +10,6 @@ use crate::net::{Buf, Runtime};
 use crate::session::Session;
 use crate::session::command::level_of;
 use crate::session::observe::audit_login;
-use crate::state::SessionState;
 use crate::terms::Close;
 use crate::worker::{Levels, Signals};
 
@@ -121,12 +120,7 @@ impl<R: Runtime> Session<R> {
         self.client.collation = collation;
         self.context.choose_levels(&self.client.handle, levels);
         self.reads.level = self.client.handle.level.get();
-        let written = std::mem::take(&mut self.state.written);
-        let statements = std::mem::take(&mut self.state.statements).all_closed();
-        self.state = SessionState::new(schema, collation, Some(self.context.metrics.clone()));
-        self.state.statements = statements;
+        self.state.begin_anew(schema, collation, Some(self.context.metrics.clone()));
         self.context.states.share(&mut self.state.carried);
-        // Under another account the session's reads must still see what it wrote.
-        self.state.written = written;
     }
 }

@@ -57,8 +57,49 @@ const FOUND_BEHIND_RESET: &str = "servers keep FOUND_ROWS() at COM_RESET_CONNECT
 const REFUSED_DEFINITION: &str = "a refused definition ends a transaction, which no error packet says: MySQL's next OK packet does, and that is one \
                                   of the proxy's own questions";
 
+const WATCHED_BEFORE: &str = "a server that watches its session's state already may not report what the SET that begins to watch reports";
+
+const FLAG_OF_PLAN: &str = "whether a query used no index depends on MySQL's plan, and that on the server's statistics of its dictionary";
+
+const PREPARED_AGAIN: &str = "an execute that MariaDB prepares again, because another session changed a routine meanwhile, forgets the errors before it";
+
 /// They are counted, and printed at the end. The rest of such a session is not compared.
-const KNOWN: [Known; 35] = [
+const KNOWN: [Known; 40] = [
+    Known {
+        kinds: MYSQL,
+        step: "SHOW DATABASES",
+        behind: &[],
+        parts: [r"\xfe\x00\x00\x02\x00", r#"\xfe\x00\x00\"\x00"#],
+        why: FLAG_OF_PLAN,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "SHOW DATABASES",
+        behind: &[],
+        parts: [r#"\xfe\x00\x00\"\x00"#, r"\xfe\x00\x00\x02\x00"],
+        why: FLAG_OF_PLAN,
+    },
+    Known {
+        kinds: MARIADB,
+        step: "SET session_track_state_change = 1",
+        behind: &["SET"],
+        parts: [r"\x02@", r"\x02\x00"],
+        why: WATCHED_BEFORE,
+    },
+    Known {
+        kinds: MARIADB,
+        step: "",
+        behind: &["!prepare SELECT alike_sets", "!execute"],
+        parts: [r"\x010 | ", r"\x011 | "],
+        why: PREPARED_AGAIN,
+    },
+    Known {
+        kinds: MARIADB,
+        step: "",
+        behind: &["!prepare SELECT alike_sets", "!execute"],
+        parts: [r"\x011 | ", r"\x010 | "],
+        why: PREPARED_AGAIN,
+    },
     Known {
         kinds: MYSQL,
         step: "!bytes 1b 0",
@@ -85,7 +126,7 @@ const KNOWN: [Known; 35] = [
         step: "",
         behind: &["SET", "SET session_track_state_change = 1"],
         parts: [r"\x02@", r"\x02\x00"],
-        why: "a server that watches its session's state already may not report what the SET that begins to watch reports",
+        why: WATCHED_BEFORE,
     },
     Known {
         kinds: MYSQL,
