@@ -92,6 +92,8 @@ pub struct Greeted {
     pub is_before_41: bool,
     /// Why the login under way was refused.
     pub refused: Cell<Option<Refused>>,
+    /// The last error that the proxy sent since the last login began. Seldom looked at, so it is here.
+    pub told: Option<Box<ServerError>>,
 }
 
 /// See the module.
@@ -127,8 +129,6 @@ pub struct Client<R: Runtime> {
     pub zstd_level: u8,
     /// The collation id that the client sent at its login.
     pub collation: u16,
-    /// The last error that the proxy sent, since the last login began.
-    pub told: Option<Box<ServerError>>,
     /// The plugin and the nonce of the greeting.
     pub greeted: Box<Greeted>,
 }
@@ -151,13 +151,13 @@ impl<R: Runtime> Client<R> {
                 refused_changes: 0,
                 is_before_41: false,
                 refused: Cell::new(None),
+                told: None,
             }),
             login: None,
             collation: 0,
             piece: Piece::default(),
             budget: Budget::default(),
             trace: None,
-            told: None,
             looks: false,
             forgets_flags: false,
         }

@@ -64,7 +64,7 @@ impl<R: Runtime> Client<R> {
     pub async fn send_failure(&mut self, seq: u8, failure: &Failure) -> Result<(), Close> {
         let (code, sqlstate, text) = failure.parts();
         self.resources.metrics.proxy_errors.add(1);
-        self.told = Some(Box::new(ServerError { code, sqlstate, message: text.as_bytes().to_vec() }));
+        self.greeted.told = Some(Box::new(ServerError { code, sqlstate, message: text.as_bytes().to_vec() }));
         self.resources.metrics.own_errors.count(code);
         tracing::debug!(id = self.handle.id, peer = %self.handle.peer.get(), ?failure, "error to client");
         let is_before_41 = self.greeted.is_before_41;

@@ -91,7 +91,7 @@ impl<R: Runtime> Session<R> {
         self.client.handle.attributes.replace(attributes);
         self.logged_in(login, schema.as_deref(), DEFAULT_COLLATION, levels);
         self.begin_as_servers_do().await;
-        if let Some(error) = self.client.told.take() {
+        if let Some(error) = self.client.greeted.told.take() {
             self.state.answered_itself(*error, None);
         }
         Ok(())

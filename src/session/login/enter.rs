@@ -34,7 +34,7 @@ impl<R: Runtime> Session<R> {
     ) -> Result<(), Close> {
         let user = (!self.context.audited.get().is_empty()).then(|| claim.user.clone());
         self.client.greeted.refused.set(None);
-        self.client.told = None;
+        self.client.greeted.told = None;
         let done = self.log_in(claim, buf, seq).await;
         if let Some(user) = user {
             audit_login(&self.context, &self.client, &user, changes_user, done.as_ref().err().copied());

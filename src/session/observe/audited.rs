@@ -159,7 +159,7 @@ pub(in crate::session) fn audit_login<R: Runtime>(
     let reason = client.greeted.refused.get().map(Refused::as_str);
     let outcome = AuditOutcome {
         failed: close.is_some(),
-        error: client.told.as_ref().filter(|_| close.is_some()).map(|error| error.code),
+        error: client.greeted.told.as_ref().filter(|_| close.is_some()).map(|error| error.code),
         reason: close.map(|close| reason.unwrap_or(close.as_str())),
     };
     let record = AuditRecord { user: shown(user).into(), outcome, left_out, ..audit_record(client, kind) };
