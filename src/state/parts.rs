@@ -151,6 +151,11 @@ impl LastStatement {
         }
     }
 
+    /// True if `ROW_COUNT()` is not what a query leaves.
+    pub fn has_counted(&self) -> bool {
+        !self.is_new && self.row_count != -1
+    }
+
     /// True if this connection does not have the session's `FOUND_ROWS()`. `has_past`: as above.
     pub fn is_query_lost(&self, here: ServerThread, has_past: bool) -> bool {
         (has_past || self.query.connection != Some(here)) && !self.query.is_new

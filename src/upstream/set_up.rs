@@ -122,8 +122,16 @@ impl<R: Runtime> Upstream<R> {
         {
             return Err(StatementError::Count(question.clone()));
         }
-        let lost =
-            bring_count == BringCount::Lost || is_query_lost || (asks_diagnostics && bring == Bring::Lost);
+        // Another session's number must be forgotten, by a query that ROW_COUNT() and the diagnostics are about afterwards. So a
+        // session that asks for such things has it done in front of an earlier statement.
+        let asks_beside = effects.intersects(Effects::READS_ROW_COUNT | Effects::READS_DIAGNOSTICS);
+        let ahead = state.last.looks_back && !asks_beside && effects.contains(Effects::KEEPS_FOUND_ROWS);
+        let forgets = connection.counted_another && (asks_query || ahead);
+        let covers = forgets && effects.contains(Effects::READS_ROW_COUNT) && state.last.has_counted();
+        let lost = bring_count == BringCount::Lost
+            || is_query_lost
+            || covers
+            || (asks_diagnostics && bring == Bring::Lost);
         if lost {
             return Err(StatementError::Tell(Failure::Forgotten));
         }
@@ -151,7 +159,7 @@ impl<R: Runtime> Upstream<R> {
         if effects.contains(Effects::READS_TRACKERS) && !effects.intersects(MAY_CHANGE_STATE) {
             connection.show_trackers(state.tracked(), &mut self.prelude);
         }
-        if effects.contains(Effects::READS_FOUND_ROWS) && connection.counted_another {
+        if forgets {
             connection.forget_found_rows(&mut self.prelude);
         }
         if effects.contains(Effects::LEAVES_UNKNOWN) {

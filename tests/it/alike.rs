@@ -6,6 +6,7 @@ mod commands;
 mod drawn;
 mod found_rows;
 mod grammar;
+mod known;
 mod line;
 mod peer;
 mod settings;

@@ -26,18 +26,21 @@ const COM_STMT_CLOSE: u8 = 25;
 const COM_STMT_RESET: u8 = 26;
 const COM_STMT_FETCH: u8 = 28;
 const COM_RESET_CONNECTION: u8 = 31;
+const COM_STMT_BULK_EXECUTE: u8 = 0xfa;
 
 /// The number with which MariaDB executes what was prepared last.
 const LAST_PREPARED: u32 = u32::MAX;
-/// The answer to a request for a file.
 /// How errors about a prepared statement begin, in front of its number.
 const STATEMENT_ERRORS: [&str; 2] = ["The statement", "Unknown prepared statement handler"];
 
+/// The answer to a request for a file.
 const FILE: &[u8] = b"71\tseven\n72\t\\N\n73\tx\tmore\n71\tagain\n";
 
 /// Returns the capability of this name, which the client has, or, of the words with `one` and `not`, lacks; 0 for other words.
 pub fn capability(word: &str) -> u32 {
     match word {
+        // Not LONG_PASSWORD: a client of MariaDB's.
+        "bulk" => 1,
         "long_flag" => 1 << 2,
         "no_schema" => 1 << 4,
         "odbc" => 1 << 6,
@@ -114,6 +117,25 @@ fn number(body: &[u8], at: &mut usize) -> u64 {
     let bytes = body.get(*at + 1..*at + 1 + width).unwrap_or_default();
     *at += 1 + width;
     bytes.iter().rev().fold(0, |n, byte| n << 8 | u64::from(*byte))
+}
+
+/// COM_STMT_BULK_EXECUTE with these rows of strings: `1, a; NULL, b; DEFAULT, c`.
+fn bulk(rows: &str, id: u32) -> Vec<u8> {
+    let rows: Vec<Vec<&str>> = rows.split(';').map(|row| row.split(',').map(str::trim).collect()).collect();
+    let mut out = [&[COM_STMT_BULK_EXECUTE], id.to_le_bytes().as_slice(), &[128, 0]].concat();
+    out.extend([0xfd, 0].repeat(rows[0].len()));
+    for value in rows.iter().flatten() {
+        match *value {
+            "NULL" => out.push(1),
+            "DEFAULT" => out.push(2),
+            "IGNORE" => out.push(3),
+            text => {
+                out.extend([0, u8::try_from(text.len()).expect("a short text")]);
+                out.extend(text.bytes());
+            }
+        }
+    }
+    out
 }
 
 /// The status flags of an OK packet.
@@ -203,6 +225,7 @@ impl Peer {
             "!untyped" => (self.untyped(rest, id), results),
             "!cursor" => (self.execute(rest, id, 1), Shape::Results { cursor: true }),
             "!last" => (self.execute(rest, LAST_PREPARED, 0), results),
+            "!bulk" => (bulk(rest, id), results),
             // The parameters of the last execute, without their types.
             "!again" => (self.execute_again(), results),
             "!fetch" => {

@@ -12,6 +12,9 @@ use tokio::time::timeout;
 /// MULTI_RESULTS, PLUGIN_AUTH.
 const CAPABILITIES: u32 = 0x1 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x1_0000 | 0x2_0000 | 0x8_0000;
 
+/// The client may send COM_STMT_BULK_EXECUTE.
+const MARIADB_STMT_BULK_OPERATIONS: u32 = 1 << 2;
+
 /// A connection, logged in or not.
 #[derive(Debug)]
 pub struct Raw<S = TcpStream> {
@@ -183,7 +186,10 @@ fn response_with(user: &str, password: &str, schema: &str, greeted: &Greeted, ca
     out.extend_from_slice(&(CAPABILITIES ^ capabilities).to_le_bytes());
     out.extend_from_slice(&(1u32 << 24).to_le_bytes());
     out.push(45);
-    out.extend_from_slice(&[0; 23]);
+    // A client without LONG_PASSWORD is one of MariaDB's: its own capabilities are here.
+    let own = if capabilities & 1 == 0 { 0 } else { MARIADB_STMT_BULK_OPERATIONS };
+    out.extend_from_slice(&[0; 19]);
+    out.extend_from_slice(&own.to_le_bytes());
     out.extend_from_slice(user.as_bytes());
     out.push(0);
     out.push(u8::try_from(scramble.len()).expect("a short scramble"));
