@@ -122,11 +122,8 @@ impl<R: Runtime> Upstream<R> {
         {
             return Err(StatementError::Count(question.clone()));
         }
-        // Another session's number must be forgotten, by a query that ROW_COUNT() and the diagnostics are about afterwards. So a
-        // session that asks for such things has it done in front of an earlier statement.
-        let asks_beside = effects.intersects(Effects::READS_ROW_COUNT | Effects::READS_DIAGNOSTICS);
-        let ahead = state.last.looks_back && !asks_beside && effects.contains(Effects::KEEPS_FOUND_ROWS);
-        let forgets = connection.counted_another && (asks_query || ahead);
+        // Another session's number must be forgotten, by a query that ROW_COUNT() is about afterwards.
+        let forgets = connection.counted_another && asks_query;
         let covers = forgets && effects.contains(Effects::READS_ROW_COUNT) && state.last.has_counted();
         let lost = bring_count == BringCount::Lost
             || is_query_lost
