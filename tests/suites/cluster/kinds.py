@@ -478,7 +478,7 @@ class RadonDb(Kind):
 
     def all_ready(self, count=3):
         labels = sorted((pod["metadata"]["labels"].get("role", ""), pod["metadata"]["labels"].get("healthy", "")) for pod in self.servers())
-        return super().all_ready(count) and labels == [("FOLLOWER", "yes"), ("FOLLOWER", "yes"), ("LEADER", "yes")]
+        return super().all_ready(count) and labels == [*[("FOLLOWER", "yes")] * (count - 1), ("LEADER", "yes")]
 
     def set_semi_sync(self, on):
         """It is always on."""
