@@ -67,7 +67,7 @@ class Kind:
     def set_semi_sync(self, on):
         raise NotImplementedError
 
-    # As one asks who takes care; where that is nobody's resource, the StatefulSet of the pods.
+    # These change the pods' StatefulSet. An operator that has a resource for it is asked by that.
 
     def stateful_set(self):
         return f"statefulset/{self.prefix.removesuffix('-')}"

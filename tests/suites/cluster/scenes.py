@@ -163,7 +163,7 @@ def servers_rolled():
 
 
 def image_changed():
-    """To one of another name. The node has it."""
+    """The servers get the same image under another tag, which the node has."""
     all_replaced(kind.change_image)
     images = {container["image"] for pod in kind.servers() for container in pod["spec"]["containers"] if kind.image in container["image"]}
     if images != {f"{kind.image}:next"}:
