@@ -27,7 +27,7 @@ const PROGRESS: usize = 50_000;
 const WORDS: [&str; 6] = ["found", "ignore_space", "track", "deprecate", "local", "compress"];
 
 /// Of others each session in eight.
-const SELDOM: [&str; 8] = [
+const SELDOM: [&str; 10] = [
     "long_flag",
     "odbc",
     "interactive",
@@ -36,7 +36,11 @@ const SELDOM: [&str; 8] = [
     "one_statement",
     "one_result",
     "bulk",
+    "extended",
+    "unit",
 ];
+/// A server without it would take attributes for a text.
+const SELDOM_ON_MYSQL: &str = "attributes";
 
 /// What lanes share.
 struct Run {
@@ -87,6 +91,9 @@ impl Run {
         let mut words: Vec<_> =
             WORDS.into_iter().filter(|_| chance.below(3) == 0).map(str::to_owned).collect();
         words.extend(SELDOM.into_iter().filter(|_| chance.below(8) == 0).map(str::to_owned));
+        if self.kind == Kind::MySql && chance.below(6) == 0 {
+            words.push(SELDOM_ON_MYSQL.to_owned());
+        }
         Case { name: format!("seed {seed}"), kinds: vec![self.kind], words, steps }
     }
 

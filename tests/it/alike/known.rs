@@ -36,11 +36,14 @@ const FLAG_OF_PLAN: &str = "whether a query used no index depends on MySQL's pla
 
 const PREPARED_AGAIN: &str = "an execute that MariaDB prepares again, because another session changed a routine meanwhile, forgets the errors before it";
 
+const FUNCTION_UNKNOWN: &str = "nobody but the server knows whether a stored function opens a table, and keeps what a replica has, before \
+                                the proxy has read it";
+
 const PARAMETERS_TYPE: &str =
     "MySQL gives the column of a parameter the type of an earlier execute on the connection";
 
 /// They are counted, and printed at the end. The rest of such a session is not compared.
-pub const KNOWN: [Known; 41] = [
+pub const KNOWN: [Known; 47] = [
     Known {
         kinds: MYSQL,
         step: "!",
@@ -96,6 +99,48 @@ pub const KNOWN: [Known; 41] = [
         behind: &["SET session_track_state_change = 1"],
         parts: [r"\x02\xc0", r"\x02\x80"],
         why: "the EOF packet in front of the rows of a SET STATEMENT says that state has changed",
+    },
+    Known {
+        kinds: MARIADB,
+        step: "SELECT @@",
+        behind: &["SELECT alike_"],
+        parts: [r"\x011", r"\x010"],
+        why: FUNCTION_UNKNOWN,
+    },
+    Known {
+        kinds: MARIADB,
+        step: "SHOW WARNINGS",
+        behind: &["!prepare SELECT alike_"],
+        parts: [r"\x07Warning", r"\xfe\x00\x00\x02"],
+        why: FUNCTION_UNKNOWN,
+    },
+    Known {
+        kinds: MARIADB,
+        step: "COMMIT",
+        behind: &["SET session_track_state_change = @b"],
+        parts: [r"\x00\x00\x00\x02\x00", r"\x02@\x00\x00\x00\x03\x02\x011"],
+        why: "a client that began to track its session's state by an expression gets a report more",
+    },
+    Known {
+        kinds: MARIADB,
+        step: "GET DIAGNOSTICS",
+        behind: &["!bytes 1b 0100", "!bytes 1b 0000"],
+        parts: ["", "is not known any more"],
+        why: "an error is on a connection with another setting of COM_SET_OPTION, which this session's questions do not use",
+    },
+    Known {
+        kinds: MYSQL,
+        step: "",
+        behind: &["CREATE"],
+        parts: [r"\x05\t\x08________", r"\x02\x00\x01\x00"],
+        why: REFUSED_DEFINITION,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "",
+        behind: &["CHECK TABLE"],
+        parts: [r"\x05\t\x08________", r"\x00\x00\x00"],
+        why: "MySQL's next OK packet says that a result changed state, to a client whose results end with EOF packets",
     },
     Known {
         kinds: MARIADB,

@@ -4,9 +4,9 @@ use super::line::Line;
 use crate::dialogue::raw::{Greeted, Raw, scramble};
 use std::io;
 
-const COMPRESS: u32 = 1 << 5;
-const SESSION_TRACK: u32 = 1 << 23;
-const DEPRECATE_EOF: u32 = 1 << 24;
+const COMPRESS: u64 = 1 << 5;
+const SESSION_TRACK: u64 = 1 << 23;
+const DEPRECATE_EOF: u64 = 1 << 24;
 const MORE_RESULTS: u16 = 8;
 const CURSOR_EXISTS: u16 = 0x40;
 
@@ -28,6 +28,15 @@ const COM_STMT_FETCH: u8 = 28;
 const COM_RESET_CONNECTION: u8 = 31;
 const COM_STMT_BULK_EXECUTE: u8 = 0xfa;
 
+const QUERY_ATTRIBUTES: u64 = 1 << 27;
+const BULK_UNIT_RESULTS: u64 = 1 << 37;
+/// The flag of COM_STMT_EXECUTE.
+const PARAMETER_COUNT_AVAILABLE: u8 = 8;
+
+/// Flags of COM_STMT_BULK_EXECUTE.
+const SEND_TYPES_TO_SERVER: u8 = 128;
+const SEND_UNIT_RESULTS: u8 = 64;
+
 /// The number with which MariaDB executes what was prepared last.
 const LAST_PREPARED: u32 = u32::MAX;
 /// How errors about a prepared statement begin, in front of its number.
@@ -36,11 +45,13 @@ const STATEMENT_ERRORS: [&str; 2] = ["The statement", "Unknown prepared statemen
 /// The answer to a request for a file.
 const FILE: &[u8] = b"71\tseven\n72\t\\N\n73\tx\tmore\n71\tagain\n";
 
-/// Returns the capability of this name, which the client has, or, of the words with `one` and `not`, lacks; 0 for other words.
-pub fn capability(word: &str) -> u32 {
+/// Returns the capabilities of this name, which the client has, or, of the words with `one` and `not`, lacks; 0 for other words.
+pub fn capability(word: &str) -> u64 {
     match word {
-        // Not LONG_PASSWORD: a client of MariaDB's.
-        "bulk" => 1,
+        "bulk" => 1 << 34,
+        "extended" => 1 << 35,
+        "unit" => 1 << 34 | BULK_UNIT_RESULTS,
+        "attributes" => QUERY_ATTRIBUTES,
         "long_flag" => 1 << 2,
         "no_schema" => 1 << 4,
         "odbc" => 1 << 6,
@@ -75,6 +86,9 @@ pub struct Peer {
     deprecate: bool,
     compress: bool,
     track: bool,
+    unit: bool,
+    /// For a client with query attributes: whether the next command has one.
+    attributes: Option<bool>,
     statements: Vec<Statement>,
     picked: usize,
     /// The numbers of all statements that the session ever had.
@@ -119,10 +133,45 @@ fn number(body: &[u8], at: &mut usize) -> u64 {
     bytes.iter().rev().fold(0, |n, byte| n << 8 | u64::from(*byte))
 }
 
-/// COM_STMT_BULK_EXECUTE with these rows of strings: `1, a; NULL, b; DEFAULT, c`.
-fn bulk(rows: &str, id: u32) -> Vec<u8> {
+/// The type of a parameter of an execute, and its bytes, None for NULL: integers, numbers with a point, strings, NULL, `long` for
+/// what was sent before, or `^` with a type.
+fn value(parameter: &str) -> (u16, Option<Vec<u8>>) {
+    const UNSIGNED: u16 = 0x8000;
+    let with_length = |bytes: &[u8]| {
+        let length = u8::try_from(bytes.len()).expect("a short value");
+        Some([&[length], bytes].concat())
+    };
+    match (parameter, parameter.parse::<i32>(), parameter.parse::<f64>()) {
+        ("NULL", ..) => (6, None),
+        ("long", ..) => (0xfc, Some(Vec::new())),
+        ("^tiny", ..) => (1, Some(vec![0x85])),
+        ("^utiny", ..) => (1 | UNSIGNED, Some(vec![0x85])),
+        ("^short", ..) => (2, Some(vec![0xfe, 0xff])),
+        ("^float", ..) => (4, Some(1.5f32.to_le_bytes().to_vec())),
+        ("^longlong", ..) => (8, Some((-2i64).to_le_bytes().to_vec())),
+        ("^ulonglong", ..) => (8 | UNSIGNED, Some(u64::MAX.to_le_bytes().to_vec())),
+        ("^int24", ..) => (9, Some(vec![7, 0, 0, 0])),
+        ("^year", ..) => (13, Some(vec![0xe4, 7])),
+        // 2020-03-04; with 05:06:07.000008; -1 day and 05:06:07.000008; nothing but zeros.
+        ("^date", ..) => (10, with_length(&[0xe4, 7, 3, 4])),
+        ("^datetime", ..) => (12, with_length(&[0xe4, 7, 3, 4, 5, 6, 7, 8, 0, 0, 0])),
+        ("^time", ..) => (11, with_length(&[1, 1, 0, 0, 0, 5, 6, 7, 8, 0, 0, 0])),
+        ("^zeros", ..) => (12, Some(vec![0])),
+        ("^decimal", ..) => (0xf6, with_length(b"12.50")),
+        ("^blob", ..) => (0xfc, with_length(&[0, 1, 0xc3, 0xa9])),
+        ("^bit", ..) => (16, with_length(&[5])),
+        ("^json", ..) => (0xf5, with_length(b"{\"a\": 1}")),
+        (_, Ok(integer), _) => (3, Some(integer.to_le_bytes().to_vec())),
+        (_, _, Ok(double)) => (5, Some(double.to_le_bytes().to_vec())),
+        (text, ..) => (0xfd, with_length(text.as_bytes())),
+    }
+}
+
+/// COM_STMT_BULK_EXECUTE with these rows of strings: `1, a; NULL, b; DEFAULT, c`. `unit`: each row has a result of its own.
+fn bulk(rows: &str, id: u32, unit: bool) -> Vec<u8> {
     let rows: Vec<Vec<&str>> = rows.split(';').map(|row| row.split(',').map(str::trim).collect()).collect();
-    let mut out = [&[COM_STMT_BULK_EXECUTE], id.to_le_bytes().as_slice(), &[128, 0]].concat();
+    let flags = SEND_TYPES_TO_SERVER | if unit { SEND_UNIT_RESULTS } else { 0 };
+    let mut out = [&[COM_STMT_BULK_EXECUTE], id.to_le_bytes().as_slice(), &[flags, 0]].concat();
     out.extend([0xfd, 0].repeat(rows[0].len()));
     for value in rows.iter().flatten() {
         match *value {
@@ -184,12 +233,12 @@ fn sort_variables(packet: &mut Vec<u8>) {
 
 impl Peer {
     /// Logs in as `app`, with this schema.
-    pub async fn login(port: u16, schema: &str, capabilities: u32) -> Self {
+    pub async fn login(port: u16, schema: &str, capabilities: u64) -> Self {
         Peer::login_as("app", port, schema, capabilities).await
     }
 
     /// Logs in as an account whose password is its name.
-    pub async fn login_as(account: &str, port: u16, schema: &str, capabilities: u32) -> Self {
+    pub async fn login_as(account: &str, port: u16, schema: &str, capabilities: u64) -> Self {
         let mut raw = Raw::connect(port).await.expect("connect");
         let (greeted, login) = raw.login_to(account, account, schema, capabilities).await.expect("a login");
         Peer {
@@ -198,6 +247,8 @@ impl Peer {
             deprecate: capabilities & DEPRECATE_EOF != 0,
             compress: capabilities & COMPRESS != 0,
             track: capabilities & SESSION_TRACK != 0,
+            unit: capabilities & BULK_UNIT_RESULTS != 0,
+            attributes: (capabilities & QUERY_ATTRIBUTES != 0).then_some(false),
             statements: Vec::new(),
             picked: 0,
             ids: Vec::new(),
@@ -218,6 +269,7 @@ impl Peer {
         let id = self.statement().id;
         let about = |command: u8, more: &[u8]| [&[command], id.to_le_bytes().as_slice(), more].concat();
         let results = Shape::Results { cursor: false };
+        self.attributes = self.attributes.map(|has_one| !has_one);
         let (bytes, shape) = match word {
             "!prepare" => ([&[COM_STMT_PREPARE], rest.as_bytes()].concat(), Shape::Prepared),
             "!execute" => (self.execute(rest, id, 0), results),
@@ -225,7 +277,7 @@ impl Peer {
             "!untyped" => (self.untyped(rest, id), results),
             "!cursor" => (self.execute(rest, id, 1), Shape::Results { cursor: true }),
             "!last" => (self.execute(rest, LAST_PREPARED, 0), results),
-            "!bulk" => (bulk(rest, id), results),
+            "!bulk" => (bulk(rest, id, self.unit), results),
             // The parameters of the last execute, without their types.
             "!again" => (self.execute_again(), results),
             "!fetch" => {
@@ -251,7 +303,7 @@ impl Peer {
                 let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap();
                 (digits.chunks(2).map(byte).collect(), Shape::Single)
             }
-            _ => ([&[COM_QUERY], step.as_bytes()].concat(), results),
+            _ => (self.query(step), results),
         };
         if self.over || self.line.send(0, &bytes).await.is_err() {
             return "the end".into();
@@ -298,38 +350,47 @@ impl Peer {
         }
     }
 
-    /// COM_STMT_EXECUTE with these parameters, as many as the statement has: integers, numbers with a point, strings, NULL, or
-    /// `long` for what was sent before; too few begin again, and none are NULL.
+    /// COM_QUERY with this text.
+    fn query(&self, text: &str) -> Vec<u8> {
+        let attributes: &[u8] = match self.attributes {
+            None => &[],
+            Some(false) => &[0, 1],
+            // One set of one value, which is not NULL and has a type: `a` is the string `x`.
+            Some(true) => b"\x01\x01\0\x01\xfd\0\x01a\x01x",
+        };
+        [&[COM_QUERY], attributes, text.as_bytes()].concat()
+    }
+
+    /// COM_STMT_EXECUTE with these parameters, as many as the statement has: see `value`; too few begin again, and none are
+    /// NULL.
     fn execute(&mut self, parameters: &str, id: u32, cursor: u8) -> Vec<u8> {
-        let mut out = [&[COM_STMT_EXECUTE], id.to_le_bytes().as_slice(), &[cursor, 1, 0, 0, 0]].concat();
         let all: Vec<&str> = parameters.split(',').map(str::trim).filter(|p| !p.is_empty()).collect();
         let all = if all.is_empty() { vec!["NULL"] } else { all };
-        let count = self.statement().params;
+        let own = self.statement().params;
+        let has_one = self.attributes == Some(true);
+        let count = own + usize::from(has_one);
         let (mut nulls, mut types, mut values) = (vec![0; count.div_ceil(8)], Vec::new(), Vec::new());
-        for (at, parameter) in all.iter().cycle().take(count).enumerate() {
-            match (*parameter, parameter.parse::<i32>(), parameter.parse::<f64>()) {
-                ("NULL", ..) => {
-                    nulls[at / 8] |= 1 << (at % 8);
-                    types.extend([6, 0]);
-                }
-                ("long", ..) => types.extend([0xfc, 0]),
-                (_, Ok(integer), _) => {
-                    types.extend([3, 0]);
-                    values.extend(integer.to_le_bytes());
-                }
-                (_, _, Ok(double)) => {
-                    types.extend([5, 0]);
-                    values.extend(double.to_le_bytes());
-                }
-                (text, ..) => {
-                    types.extend([0xfd, 0]);
-                    values.push(u8::try_from(text.len()).expect("a short text"));
-                    values.extend(text.bytes());
-                }
+        for (at, parameter) in all.iter().cycle().take(own).chain(has_one.then_some(&"x")).enumerate() {
+            let (kind, value) = value(parameter);
+            types.extend(kind.to_le_bytes());
+            if self.attributes.is_some() {
+                // Its name.
+                types.extend_from_slice(if at < own { &[0] } else { b"\x01a" });
+            }
+            match value {
+                Some(value) => values.extend(value),
+                None => nulls[at / 8] |= 1 << (at % 8),
             }
         }
-        if let Some(statement) = self.statements.get_mut(self.picked) {
+        if let Some(statement) = self.statements.get_mut(self.picked).filter(|_| !has_one) {
             statement.last = (nulls.clone(), values.clone());
+        }
+        // Without own parameters, a server looks for others if the flag says so.
+        let is_counted = self.attributes.is_some() && count > 0;
+        let flags = cursor | if is_counted { PARAMETER_COUNT_AVAILABLE } else { 0 };
+        let mut out = [&[COM_STMT_EXECUTE], id.to_le_bytes().as_slice(), &[flags, 1, 0, 0, 0]].concat();
+        if is_counted {
+            out.push(u8::try_from(count).expect("a few parameters"));
         }
         if count > 0 {
             out.extend(nulls);
@@ -343,18 +404,23 @@ impl Peer {
     /// An execute without the types of these parameters.
     fn untyped(&mut self, parameters: &str, id: u32) -> Vec<u8> {
         let count = self.statement().params;
+        self.attributes = self.attributes.map(|_| false);
         let mut out = self.execute(parameters, id, 0);
         if count > 0 {
-            let at = 10 + count.div_ceil(8);
-            out.drain(at + 1..at + 1 + 2 * count);
+            let (head, width) = if self.attributes.is_some() { (11, 3) } else { (10, 2) };
+            let at = head + count.div_ceil(8);
+            out.drain(at + 1..at + 1 + width * count);
             out[at] = 0;
         }
         out
     }
 
     fn execute_again(&self) -> Vec<u8> {
-        let Statement { id, last: (nulls, values), .. } = self.statement();
+        let Statement { id, last: (nulls, values), params } = self.statement();
         let mut out = [&[COM_STMT_EXECUTE], id.to_le_bytes().as_slice(), &[0, 1, 0, 0, 0]].concat();
+        if self.attributes.is_some() && params > 0 {
+            out.push(u8::try_from(params).expect("a few parameters"));
+        }
         if !nulls.is_empty() {
             out.extend(nulls);
             out.push(0);

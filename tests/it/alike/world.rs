@@ -42,7 +42,8 @@ const MADE: &[&str] = &[
 
 const CLEARED: &str = "BEGIN; DELETE FROM alike_child; DELETE FROM alike; DELETE FROM alike_2; DELETE FROM alike_3; \
      DELETE FROM alike_log; DELETE FROM test_2.alike; COMMIT; \
-     ALTER TABLE alike AUTO_INCREMENT = 1; ALTER TABLE alike_2 AUTO_INCREMENT = 1; BEGIN";
+     ALTER TABLE alike AUTO_INCREMENT = 1; ALTER TABLE alike_2 AUTO_INCREMENT = 1; \
+     ALTER TABLE test_2.alike AUTO_INCREMENT = 1; BEGIN";
 
 const ROWS: &[&str] = &[
     "INSERT INTO alike (v, s) VALUES (1, 'one'), (2, NULL), (3, 'three')",
@@ -112,7 +113,7 @@ impl Case {
         format!("{head}\n{}\n", self.steps.join("\n"))
     }
 
-    fn capabilities(&self) -> u32 {
+    fn capabilities(&self) -> u64 {
         self.words.iter().fold(0, |all, word| all | peer::capability(word))
     }
 

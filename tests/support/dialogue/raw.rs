@@ -12,8 +12,8 @@ use tokio::time::timeout;
 /// MULTI_RESULTS, PLUGIN_AUTH.
 const CAPABILITIES: u32 = 0x1 | 0x8 | 0x200 | 0x2000 | 0x8000 | 0x1_0000 | 0x2_0000 | 0x8_0000;
 
-/// The client may send COM_STMT_BULK_EXECUTE.
-const MARIADB_STMT_BULK_OPERATIONS: u32 = 1 << 2;
+/// What a client of MariaDB's lacks. Its own capabilities stand where another client has zeros.
+const LONG_PASSWORD: u32 = 1;
 
 /// A connection, logged in or not.
 #[derive(Debug)]
@@ -118,17 +118,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Raw<S> {
         password: &str,
         capabilities: u32,
     ) -> io::Result<(u32, Vec<u8>)> {
-        let (greeted, ok) = self.login_to(user, password, "test", capabilities & !CAPABILITIES).await?;
+        let more = u64::from(capabilities & !CAPABILITIES);
+        let (greeted, ok) = self.login_to(user, password, "test", more).await?;
         Ok((greeted.id, ok))
     }
 
-    /// The same with another schema; also the whole greeting.
+    /// The same with another schema; also the whole greeting. The upper 32 capabilities are MariaDB's own.
     pub async fn login_to(
         &mut self,
         user: &str,
         password: &str,
         schema: &str,
-        capabilities: u32,
+        capabilities: u64,
     ) -> io::Result<(Greeted, Vec<u8>)> {
         let greeted = self.greeting().await?;
         self.send(1, &response_with(user, password, schema, &greeted, capabilities)).await?;
@@ -180,16 +181,16 @@ pub fn scramble(greeted: &Greeted, password: &str) -> Vec<u8> {
 }
 
 /// A handshake response with another schema and other capabilities: with these, or without them if they are usual.
-fn response_with(user: &str, password: &str, schema: &str, greeted: &Greeted, capabilities: u32) -> Vec<u8> {
+fn response_with(user: &str, password: &str, schema: &str, greeted: &Greeted, capabilities: u64) -> Vec<u8> {
     let scramble = scramble(greeted, password);
     let mut out = Vec::new();
-    out.extend_from_slice(&(CAPABILITIES ^ capabilities).to_le_bytes());
+    let [a, b, c, d, own @ ..] = capabilities.to_le_bytes();
+    let usual = if own == [0; 4] { CAPABILITIES } else { CAPABILITIES & !LONG_PASSWORD };
+    out.extend_from_slice(&(usual ^ u32::from_le_bytes([a, b, c, d])).to_le_bytes());
     out.extend_from_slice(&(1u32 << 24).to_le_bytes());
     out.push(45);
-    // A client without LONG_PASSWORD is one of MariaDB's: its own capabilities are here.
-    let own = if capabilities & 1 == 0 { 0 } else { MARIADB_STMT_BULK_OPERATIONS };
     out.extend_from_slice(&[0; 19]);
-    out.extend_from_slice(&own.to_le_bytes());
+    out.extend_from_slice(&own);
     out.extend_from_slice(user.as_bytes());
     out.push(0);
     out.push(u8::try_from(scramble.len()).expect("a short scramble"));
