@@ -74,7 +74,7 @@ impl Answered {
     /// True if FOUND_ROWS() is, or may be, about the statement of this class.
     pub(super) fn counts_rows(&self, class: &StatementClass, of_mariadb: bool) -> bool {
         let has = |effects| class.effects.intersects(effects);
-        if has(Effects::KEEPS_FOUND_ROWS) {
+        if class.effects.keeps_found_rows(of_mariadb) {
             return false;
         }
         if self.results == 0 && self.code.is_some_and(|code| NEVER_RUN.binary_search(&code).is_ok()) {
@@ -274,7 +274,8 @@ mod tests {
         }
         assert_eq!(on_both(sql, Some(1242)), [false, true]);
         assert_eq!(on_both("SET @a = (SELECT a FROM t)", None), [false, true]);
-        assert_eq!(on_both("UPDATE t SET a = 1", None), [true, true]);
+        assert_eq!(on_both("UPDATE t SET a = 1", None), [true, false]);
+        assert_eq!(on_both("EXPLAIN SELECT a FROM t", None), [false, true]);
         assert_eq!(on_both("INSERT INTO t VALUES (1)", None), [false, false]);
         assert!(NEVER_RUN.is_sorted());
     }

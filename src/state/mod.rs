@@ -351,7 +351,7 @@ impl SessionState {
                 class.effects.intersects(Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS);
             return;
         }
-        if class.effects.contains(Effects::KEEPS_FOUND_ROWS) {
+        if class.effects.keeps_found_rows(self.texts.of_mariadb) {
             return;
         }
         for role in Role::BOTH {

@@ -33,8 +33,10 @@ bitflags::bitflags! {
 
         /// A command that is no statement: MySQL adds its error to the diagnostics of the statement before it.
         const ADDS_DIAGNOSTICS = 1 << 15;
-        /// The statement leaves `FOUND_ROWS()` as it is on all servers: it executes no query, not even a subquery.
-        const KEEPS_FOUND_ROWS = 1 << 14;
+        /// The statement leaves `FOUND_ROWS()` as it is on MariaDB: it executes no query, not even a subquery.
+        const KEEPS_FOUND_ROWS_ON_MARIADB = 1 << 14;
+        /// The same on MySQL.
+        const KEEPS_FOUND_ROWS_ON_MYSQL = 1 << 38;
 
         /// A query for which `FOUND_ROWS()` is the number of rows that it sends: without LIMIT and the like, and without versioned
         /// comments.
@@ -191,6 +193,19 @@ impl Effects {
         .union(Effects::HINT_SESSION)
         .union(Effects::HINT_BOUNDED)
         .union(Effects::HINT_EVENTUAL);
+
+    /// The statement leaves `FOUND_ROWS()` as it is on all servers.
+    pub const KEEPS_FOUND_ROWS: Effects =
+        Effects::KEEPS_FOUND_ROWS_ON_MARIADB.union(Effects::KEEPS_FOUND_ROWS_ON_MYSQL);
+
+    /// True if the statement leaves `FOUND_ROWS()` as it is on this kind of server.
+    pub fn keeps_found_rows(self, of_mariadb: bool) -> bool {
+        self.contains(if of_mariadb {
+            Effects::KEEPS_FOUND_ROWS_ON_MARIADB
+        } else {
+            Effects::KEEPS_FOUND_ROWS_ON_MYSQL
+        })
+    }
 
     /// What two statements have together only if each of them has it.
     pub const OF_ALL: Effects = Effects::REPEATABLE

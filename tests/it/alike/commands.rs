@@ -134,20 +134,40 @@ const QUESTIONS: [&str; 6] = [
 fn is_known(kind: Kind, command: &str, question: &str) -> bool {
     // These may run on another server than the query whose rows they leave counted.
     let elsewhere = match kind {
-        Kind::MariaDb => [
-            "UPDATE ",
-            "EXECUTE w",
-            "!prepare UPDATE alike SET v = v + 1\n",
-            "INSERT INTO alike (v) VALUES (1) RETURNING",
-        ]
-        .as_slice(),
-        Kind::MySql => &["EXPLAIN"],
+        Kind::MariaDb => ["EXECUTE w", "!prepare UPDATE alike SET v = v + 1\n"].as_slice(),
+        Kind::MySql => &[],
     };
     question == "SELECT FOUND_ROWS()" && elsewhere.iter().any(|step| command.starts_with(step))
 }
 
+/// Reads with warnings and errors, on a replica: what reads no table stays where the statement before it ran.
+const ON_REPLICA: [&str; 5] = [
+    "SELECT id FROM alike\nSELECT CAST('1x' AS SIGNED)",
+    "SELECT CAST('1x' AS SIGNED) FROM alike LIMIT 1",
+    "SELECT nix FROM alike",
+    "SELECT id FROM alike\nSELECT nix",
+    "SELECT id FROM alike\n!prepare SELECT ? + 1\n!execute abc",
+];
+
+/// Stored functions with and without tables, with warnings and errors of their own.
+const FUNCTIONS: [&str; 9] = [
+    "SELECT alike_twice(1)",
+    "SELECT alike_counts()",
+    "SELECT alike_counts(), CAST('1x' AS SIGNED)",
+    "SELECT alike_twice('1x')",
+    "SELECT alike_counts() FROM alike LIMIT 1",
+    "SET @a = alike_counts()",
+    "DO alike_writes(1)",
+    "SELECT no_such(1)",
+    "!prepare SELECT alike_counts()\n!execute\n!execute",
+];
+
 /// Plays each of the second steps behind each of the first, with each question behind both.
 async fn both_leave_what_they_leave(cluster: Cluster, firsts: &[&str], seconds: &[&str]) {
+    plays(cluster, &BEFORE, firsts, seconds).await;
+}
+
+async fn plays(cluster: Cluster, before: &[&str], firsts: &[&str], seconds: &[&str]) {
     let kind = cluster.kind();
     let [(_, default), (_, tight)] = super::proxies(&cluster).await;
     let mut direct = Side::new(&cluster, "direct", cluster.primary().port(), "tz00".into()).await;
@@ -158,9 +178,9 @@ async fn both_leave_what_they_leave(cluster: Cluster, firsts: &[&str], seconds: 
     let (mut wrong, mut asked) = (Vec::new(), 0);
     for statement in firsts {
         for command in seconds {
-            let mut steps: Vec<String> = BEFORE.map(str::to_owned).into();
+            let mut steps: Vec<String> = before.iter().map(|step| (*step).to_owned()).collect();
             for question in QUESTIONS.iter().filter(|q| !is_known(kind, command, q)) {
-                steps.push((*statement).to_owned());
+                steps.extend(statement.lines().map(str::to_owned));
                 steps.extend(command.lines().map(str::to_owned));
                 steps.push((*question).to_owned());
                 asked += 1;
@@ -205,5 +225,27 @@ async fn mysql_is_asked_about_two_statements() {
     if let Some(cluster) = Cluster::mysql(1).await {
         let firsts = [&STATEMENTS[..], &OWN_ERRORS].concat();
         both_leave_what_they_leave(cluster, &firsts, &[&STATEMENTS[..], &FURTHER].concat()).await;
+    }
+}
+
+/// Without what keeps a session on the primary, and without EXECUTE of it.
+async fn sessions_on_replicas_are_asked(cluster: Cluster) {
+    let seconds = [&STATEMENTS[..], &FURTHER, &FUNCTIONS].concat();
+    let seconds: Vec<_> = seconds
+        .into_iter()
+        .filter(|step| !step.starts_with("EXECUTE") && !step.starts_with("PREPARE"))
+        .collect();
+    plays(cluster, &BEFORE[..2], &ON_REPLICA, &seconds).await;
+}
+
+#[tokio::test]
+async fn mariadb_is_asked_by_sessions_that_read_on_replicas() {
+    sessions_on_replicas_are_asked(Cluster::mariadb(1).await).await;
+}
+
+#[tokio::test]
+async fn mysql_is_asked_by_sessions_that_read_on_replicas() {
+    if let Some(cluster) = Cluster::mysql(1).await {
+        sessions_on_replicas_are_asked(cluster).await;
     }
 }

@@ -148,9 +148,7 @@ fn judged(statement: Statement<'_, '_>, env: Env<'_>) -> Found {
     if tables::opens_none(statement, &found) {
         found.add(Effects::OPENS_NO_TABLE);
     }
-    if tables::counts_no_rows(statement, &found) {
-        found.add(Effects::KEEPS_FOUND_ROWS);
-    }
+    found.add(tables::keeps_found_rows(statement, &found));
     found
 }
 

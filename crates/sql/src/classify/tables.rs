@@ -86,19 +86,26 @@ pub(super) fn opens_none(statement: Statement<'_, '_>, found: &Found) -> bool {
     }
 }
 
-/// True if the statement leaves `FOUND_ROWS()` as it is. A list of what is known: a query, even within another statement, sets
-/// it, on MySQL also DO and UPDATE, and nobody knows what a procedure does.
-pub(super) fn counts_no_rows(statement: Statement<'_, '_>, found: &Found) -> bool {
+/// Returns the effects for the kinds of servers on which the statement leaves `FOUND_ROWS()` as it is. A list of what is known: a
+/// query, even within another statement, sets it, and nobody knows what a procedure does.
+pub(super) fn keeps_found_rows(statement: Statement<'_, '_>, found: &Found) -> Effects {
     let effects = found.effects();
     if effects.intersects(Effects::CALLS | Effects::EXECUTES | Effects::LEAVES_UNKNOWN) {
-        return false;
+        return Effects::empty();
     }
-    if statement.len() == 0 {
-        return true;
+    if statement.len() == 0 || keeps_on_all(statement) {
+        return Effects::KEEPS_FOUND_ROWS;
     }
+    let mut keeps = Effects::empty();
+    keeps.set(Effects::KEEPS_FOUND_ROWS_ON_MARIADB, keeps_on_mariadb(statement));
+    keeps.set(Effects::KEEPS_FOUND_ROWS_ON_MYSQL, explains(statement));
+    keeps
+}
+
+fn keeps_on_all(statement: Statement<'_, '_>) -> bool {
     let (first, second) = (statement.at(0), statement.at(1));
     if first.is_any(&["INSERT", "REPLACE", "DELETE"]) {
-        return !statement.iter().any(|tok| tok.is_any(&["SELECT", "TABLE", "RETURNING"]));
+        return !has_query(statement) && !statement.iter().any(|tok| tok.is("RETURNING"));
     }
     if first.is("SHOW") {
         return second.is_any(&["WARNINGS", "ERRORS", "CREATE"]);
@@ -110,6 +117,27 @@ pub(super) fn counts_no_rows(statement: Statement<'_, '_>, found: &Found) -> boo
     // `CREATE TABLE t AS TABLE u` is a query, too.
     let tables = statement.iter().filter(|tok| tok.is("TABLE")).count();
     tables < 2 && !statement.iter().any(|tok| tok.is_any(&["SELECT", "VALUES"]))
+}
+
+/// True if a query may stand within a statement that begins with another word.
+fn has_query(statement: Statement<'_, '_>) -> bool {
+    statement.iter().any(|tok| tok.is_any(&["SELECT", "TABLE"]))
+}
+
+/// True for DO, an UPDATE of one table (of a view of one, too; nobody asks about those of several), and writes that return their
+/// rows: on MySQL the first two set the number, the last do not exist.
+fn keeps_on_mariadb(statement: Statement<'_, '_>) -> bool {
+    let first = statement.at(0);
+    let of_several = |tok: &Tok<'_>| matches!(tok.kind, Kind::Comma | Kind::Open) || tok.is("JOIN");
+    !has_query(statement)
+        && (first.is_any(&["DO", "INSERT", "REPLACE", "DELETE"])
+            || (first.is("UPDATE") && !statement.iter().take_while(|tok| !tok.is("SET")).any(of_several)))
+}
+
+/// True if MySQL explains a statement and does not run it. Behind these words stands a table, whose columns are rows of a query.
+fn explains(statement: Statement<'_, '_>) -> bool {
+    let explained = ["SELECT", "WITH", "TABLE", "VALUES", "INSERT", "REPLACE", "UPDATE", "DELETE", "FORMAT"];
+    statement.at(0).is_any(&["EXPLAIN", "DESCRIBE", "DESC"]) && statement.at(1).is_any(&explained)
 }
 
 /// True for a query behind which `FOUND_ROWS()` is the number of the rows that it sent. An offset counts the rows that it skips,
