@@ -34,6 +34,8 @@ pub struct SetUp {
     pub effects: Effects,
     /// The name in an EXECUTE, a PREPARE or a DEALLOCATE that does nothing else.
     pub named: Option<Rc<[u8]>>,
+    /// True if the statement may execute anything that the session prepared as text.
+    pub offers: bool,
     /// The statement if it is `SELECT ROW_COUNT()` or `SELECT FOUND_ROWS()`, which the session can answer itself.
     pub asks: Option<CountQuestion>,
     /// True if the server permits several statements in a text, as the session's client wants it.
@@ -99,7 +101,7 @@ impl<R: Runtime> Upstream<R> {
         state: &mut SessionState,
         statement: &SetUp,
     ) -> Result<Restored, StatementError> {
-        let SetUp { effects, named, asks, several, may_leave } = statement;
+        let SetUp { effects, named, offers, asks, several, may_leave } = statement;
         let (effects, named) = (*effects, named.as_ref());
         self.await_insert_id(state, effects).await?;
         let insert_id = self.insert_id_for(state, effects);

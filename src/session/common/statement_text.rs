@@ -80,6 +80,16 @@ impl<R: Runtime> Classifier<'_, R> {
         name.map(Rc::from)
     }
 
+    /// False if the statement reaches nothing that was prepared as text: the words that do are not in it, in whatever settings it
+    /// is read. (In all character sets of clients these letters are ASCII's.)
+    pub(in crate::session) fn reaches_text_statements(&self, request: &Request) -> bool {
+        // `BEGIN` of a block in which Oracle's mode needs no CALL.
+        const WORDS: [&[u8]; 5] = [b"EXECUTE", b"CALL", b"PREPARE", b"DEALLOCATE", b"BEGIN"];
+        let has =
+            |text: &[u8], word: &[u8]| text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
+        self.meant_text(request).is_none_or(|text| WORDS.iter().any(|word| has(&text, word)))
+    }
+
     /// Returns the question if the text is `SELECT ROW_COUNT()` or `SELECT FOUND_ROWS()` and nothing else.
     pub(in crate::session) fn asks_count(&self, request: &Request) -> Option<CountQuestion> {
         let text = self.client.text_of(request).filter(|_| request.command == crate::wire::Command::Query)?;

@@ -50,8 +50,10 @@ impl<R: Runtime> Session<R> {
         let effects = request.class.effects;
         let counts = Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
         let asks = if effects.intersects(counts) { self.classifier().asks_count(request) } else { None };
+        let unknown = effects.contains(Effects::LEAVES_UNKNOWN);
         let statement = SetUp {
             effects,
+            offers: unknown && self.classifier().reaches_text_statements(request),
             named: self.classifier().statement_name(request),
             asks,
             several: self.permits_several(),

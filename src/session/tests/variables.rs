@@ -299,9 +299,11 @@ fn what_may_execute_anything_finds_no_statement_of_another_session() {
         tell(&mut first, &mut db, "prepare p1 from 'select a from t'", &something()).await;
         let mut second = world.client().await;
         read(&mut second, &mut db, "select a from t").await;
-        second.query("select f()");
+        // A function executes nothing that was prepared as text.
+        second.reads_on(&mut db, "select f()").await;
+        second.query("call f()");
         db.answer_ok("DEALLOCATE PREPARE `p1`").await;
-        db.answer_one("select f()").await;
+        db.answer_one("call f()").await;
         second.expect(&one()).await;
         // It may have prepared one, which is the session's.
         second.reads_on(&mut db, "execute p1").await;
