@@ -411,13 +411,9 @@ impl SessionState {
         self.pins.on(role).without(before)
     }
 
-    /// Notes on which connection the statement or command ran that is done, and whether its answer ended with an EOF packet
-    /// without having had rows.
-    pub fn ran_on(&mut self, connection: ServerThread, ends_with_eof: bool) {
-        self.last.connection = Some(connection);
-        if ends_with_eof {
-            self.last.row_count = -1;
-        }
+    /// Notes on which connection the statement or command ran that is done.
+    pub fn ran_on(&mut self, connection: ServerThread, command: Command) {
+        self.last.ran_on(connection, command);
         if self.answer.counted {
             self.last.query.connection = Some(connection);
         }

@@ -9,7 +9,7 @@ use super::unreported_variables::UnreportedVariables;
 use crate::backend::{InsertIdCell, ServerThread, TextStatements};
 use crate::sql::{self, Effects};
 use crate::terms::Role;
-use crate::wire::StatusFlags;
+use crate::wire::{Command, StatusFlags};
 
 bitflags::bitflags! {
     /// What is known of transactions that only read, and of savepoints.
@@ -121,6 +121,8 @@ pub struct LastQuery {
     pub rows: u32,
 }
 
+/// Only the connection knows what `ROW_COUNT()` returns.
+const UNKNOWN_COUNT: i64 = i64::MIN;
 /// What `FOUND_ROWS()` returns is not known.
 const UNKNOWN_ROWS: u32 = u32::MAX;
 
@@ -140,20 +142,31 @@ pub enum BringCount {
 
 impl LastStatement {
     /// Returns how this connection comes to return the session's `ROW_COUNT()` to a statement with these effects. `has_past`:
-    /// another session used the connection in the meantime.
+    /// another session used the connection in the meantime, or the proxy did.
     pub fn bring_count(&self, effects: Effects, here: ServerThread, has_past: bool) -> BringCount {
         match self.row_count {
             _ if !effects.contains(Effects::READS_ROW_COUNT) => BringCount::Nothing,
-            _ if self.is_new || (!has_past && self.connection == Some(here)) => BringCount::Nothing,
+            _ if !has_past && (self.is_new || self.connection == Some(here)) => BringCount::Nothing,
             0 => BringCount::Zero,
             -1 => BringCount::MinusOne,
             _ => BringCount::Lost,
         }
     }
 
-    /// True if `ROW_COUNT()` is not what a query leaves.
-    pub fn has_counted(&self) -> bool {
-        !self.is_new && self.row_count != -1
+    /// True if the session knows what `ROW_COUNT()` returns.
+    pub fn knows_row_count(&self) -> bool {
+        self.row_count != UNKNOWN_COUNT
+    }
+
+    /// Notes that a statement or a command ran on this connection.
+    pub fn ran_on(&mut self, connection: ServerThread, command: Command) {
+        self.connection = Some(connection);
+        if command.ends_with_eof() {
+            self.row_count = -1;
+        } else if command == Command::StmtBulkExecute {
+            // The OK packet has the sum of all rows, the server counts those of the last one.
+            self.row_count = UNKNOWN_COUNT;
+        }
     }
 
     /// True if this connection does not have the session's `FOUND_ROWS()`. `has_past`: as above.
@@ -219,7 +232,8 @@ impl Default for LastStatement {
             is_new: true,
             role: Role::Primary,
             connection: None,
-            row_count: -1,
+            // A login and a reset are answered by an OK packet.
+            row_count: 0,
             counted: false,
             looks_back: false,
             query: LastQuery { is_new: true, role: Role::Primary, connection: None, rows: UNKNOWN_ROWS },

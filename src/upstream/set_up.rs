@@ -106,38 +106,31 @@ impl<R: Runtime> Upstream<R> {
         self.await_insert_id(state, effects).await?;
         let insert_id = self.insert_id_for(state, effects);
         let Some(connection) = self.links.connection_mut() else { return Ok(Restored::Broken) };
-        let counts = Effects::READS_ROW_COUNT | Effects::READS_FOUND_ROWS;
         let asks_query = effects.contains(Effects::READS_FOUND_ROWS);
         let here = connection.about.thread();
         let asks_diagnostics = effects.contains(Effects::READS_DIAGNOSTICS);
         let has_past = connection.has_past;
         let may_have = connection.stale_diagnostics || connection.leaves_diagnostics;
         let bring = state.diagnostics.bring(here, has_past, may_have);
-        let bring_count = state.last.bring_count(effects, here, has_past);
+        // Another session's FOUND_ROWS() must be forgotten, by a query that ROW_COUNT() is about afterwards.
+        let forgets = connection.counted_another && asks_query;
+        let bring_count = state.last.bring_count(effects, here, has_past || forgets);
         let is_query_lost = asks_query && state.last.is_query_lost(here, has_past);
         if let Some(question) = asks
             && match question.count {
-                Count::Row => bring_count != BringCount::Nothing,
+                Count::Row => bring_count != BringCount::Nothing && state.last.knows_row_count(),
                 Count::Found if is_query_lost => state.last.found_rows().is_some(),
                 Count::Found => asks_query && state.last.is_query_before_reset(),
             }
         {
             return Err(StatementError::Count(question.clone()));
         }
-        // Another session's number must be forgotten, by a query that ROW_COUNT() is about afterwards.
-        let forgets = connection.counted_another && asks_query;
-        let covers = forgets && effects.contains(Effects::READS_ROW_COUNT) && state.last.has_counted();
-        let lost = bring_count == BringCount::Lost
-            || is_query_lost
-            || covers
-            || (asks_diagnostics && bring == Bring::Lost);
+        let lost =
+            bring_count == BringCount::Lost || is_query_lost || (asks_diagnostics && bring == Bring::Lost);
         if lost {
             return Err(StatementError::Tell(Failure::Forgotten));
         }
         connection.has_past = false;
-        if has_past && effects.intersects(counts) && state.pins.on(self.role).is_empty() {
-            connection.reset(&mut self.prelude);
-        }
         let unsure = connection.unsure.take();
         if unsure {
             connection.ping(&mut self.prelude);
@@ -161,7 +154,7 @@ impl<R: Runtime> Upstream<R> {
         if forgets {
             connection.forget_found_rows(&mut self.prelude);
         }
-        if effects.contains(Effects::LEAVES_UNKNOWN) {
+        if *offers {
             sure &= self.offer_text_statements(state, named);
         }
         if effects.intersects(Effects::PREPARES | Effects::EXECUTES | Effects::DEALLOCATES) {

@@ -269,7 +269,7 @@ impl<R: Runtime> Session<R> {
         let here = connection.about.thread();
         match last {
             Some(last) => self.state.last = last,
-            None => self.state.ran_on(here, request.command.ends_with_eof()),
+            None => self.state.ran_on(here, request.command),
         }
         if !self.state.diagnostics.kept {
             // MariaDB: diagnostics that were left on this connection are those of an earlier statement.
