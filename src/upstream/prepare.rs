@@ -59,7 +59,16 @@ impl<R: Runtime> Upstream<R> {
                 let Some(types) = &prepared.types else {
                     // Parameters that were sent as long data need no types.
                     let needs = prepared.long_data.is_none();
-                    return if needs { Err(StatementError::Tell(Failure::NoTypes)) } else { Ok(true) };
+                    return match (needs, connection.about.flavor) {
+                        (false, _) => Ok(true),
+                        (true, Flavor::MariaDb) => Err(StatementError::Tell(Failure::NoTypes)),
+                        // MySQL adds its error to those in front, unless another client's types are there.
+                        (true, Flavor::MySql) if on_server.types.is_none() && !on_server.mixed => Ok(true),
+                        (true, Flavor::MySql) => {
+                            connection.statements.close(prepared.text.id);
+                            Ok(false)
+                        }
+                    };
                 };
                 if on_server.types.as_ref() == Some(types) {
                     return Ok(true);
