@@ -219,11 +219,13 @@ impl SessionState {
         if class.effects.contains(Effects::PREPARES) {
             return sql::parts::prepared(text, options).is_some_and(|(_, text)| opens_none(&text));
         }
-        class.effects.contains(Effects::EXECUTES)
-            && sql::parts::executed(text, options).is_some_and(|name| {
-                let known = self.objects.text_statements.iter().find(|known| *known.name == *name);
-                known.is_some_and(|known| opens_none(&known.text))
-            })
+        let named = || {
+            let name = sql::parts::executed(text, options)?;
+            let known = self.objects.text_statements.iter().find(|known| *known.name == *name);
+            Some(opens_none(&known?.text))
+        };
+        let is_given = || Some(opens_none(&sql::parts::immediate(text, options)?));
+        class.effects.contains(Effects::EXECUTES) && named().or_else(is_given).unwrap_or_default()
     }
 
     /// Notes that another session has used this connection in the meantime: nobody can ask it about a statement of this session

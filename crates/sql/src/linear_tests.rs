@@ -262,12 +262,13 @@ fn classification_is_linear() {
 #[test]
 fn what_the_session_remembers_is_read_in_linear_time() {
     type Reader = (&'static str, fn(&[u8], Options));
-    let readers: [Reader; 18] = [
+    let readers: [Reader; 19] = [
         ("changes_trackers", |sql, options| _ = parts::changes_trackers(sql, options)),
         ("temporary_table", |sql, options| _ = parts::temporary_table(sql, options)),
         ("dropped_tables", |sql, options| _ = parts::dropped_tables(sql, options)),
         ("prepared", |sql, options| _ = parts::prepared(sql, options)),
         ("executed", |sql, options| _ = parts::executed(sql, options)),
+        ("immediate", |sql, options| _ = parts::immediate(sql, options)),
         ("deallocated", |sql, options| _ = parts::deallocated(sql, options)),
         ("named_locks", |sql, options| _ = parts::named_locks(sql, options)),
         ("user_variables", |sql, options| _ = parts::user_variables(sql, options)),

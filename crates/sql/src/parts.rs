@@ -235,6 +235,19 @@ pub fn executed(sql: &[u8], options: Options) -> Option<Name> {
     })
 }
 
+/// Returns the text of `EXECUTE IMMEDIATE 'text' [USING …]`; None if the text is not a literal, or an expression behind USING may
+/// hold a query.
+pub fn immediate(sql: &[u8], options: Options) -> Option<Vec<u8>> {
+    single(sql, options, |statement| {
+        let literal = statement.at(2);
+        let fits = statement.is(0, "EXECUTE")
+            && statement.is(1, "IMMEDIATE")
+            && (statement.len() == 3 || statement.is(3, "USING"))
+            && !statement.iter().any(|tok| tok.kind == Kind::Open);
+        (fits && literal.kind == Kind::String).then(|| unescape(literal.text, options))
+    })
+}
+
 /// Returns the name in `DEALLOCATE PREPARE name` or `DROP PREPARE name`.
 pub fn deallocated(sql: &[u8], options: Options) -> Option<Name> {
     single(sql, options, |statement| {

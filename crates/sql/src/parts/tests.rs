@@ -104,6 +104,12 @@ fn prepared_statements() {
     assert_eq!(executed(b"EXECUTE S USING @a, @b", PLAIN), Some(b"s".to_vec()));
     assert_eq!(executed(b"execute s", PLAIN), Some(b"s".to_vec()));
     assert_eq!(executed(b"EXECUTE IMMEDIATE 'SELECT 1'", PLAIN), None);
+    assert_eq!(immediate(b"EXECUTE IMMEDIATE 'DO \\'1'", PLAIN), Some(b"DO '1".to_vec()));
+    assert_eq!(immediate(b"execute immediate 'DO ?' USING @a, 5", PLAIN), Some(b"DO ?".to_vec()));
+    assert_eq!(immediate(b"EXECUTE IMMEDIATE CONCAT('DO ', 1)", PLAIN), None);
+    assert_eq!(immediate(b"EXECUTE IMMEDIATE @a", PLAIN), None);
+    assert_eq!(immediate(b"EXECUTE IMMEDIATE 'DO ?' USING (SELECT a FROM t)", PLAIN), None);
+    assert_eq!(immediate(b"EXECUTE IMMEDIATE 'DO 1'; DO 2", PLAIN), None);
     assert_eq!(deallocated(b"DEALLOCATE PREPARE s", PLAIN), Some(b"s".to_vec()));
     assert_eq!(deallocated(b"DROP PREPARE `S`", PLAIN), Some(b"s".to_vec()));
     assert_eq!(deallocated(b"DROP TABLE s", PLAIN), None);
