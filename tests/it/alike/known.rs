@@ -36,6 +36,8 @@ const FLAG_OF_PLAN: &str = "whether a query used no index depends on MySQL's pla
 
 const PREPARED_AGAIN: &str = "an execute that MariaDB prepares again, because another session changed a routine meanwhile, forgets the errors before it";
 
+const NUMBER_IS_THERE: &str = "the connection with the diagnostics has a statement of the number that the client has closed";
+
 const FUNCTION_UNKNOWN: &str = "nobody but the server knows whether a stored function opens a table, and keeps what a replica has, before \
                                 the proxy has read it";
 
@@ -43,7 +45,7 @@ const PARAMETERS_TYPE: &str =
     "MySQL gives the column of a parameter the type of an earlier execute on the connection";
 
 /// They are counted, and printed at the end. The rest of such a session is not compared.
-pub const KNOWN: [Known; 47] = [
+pub const KNOWN: [Known; 51] = [
     Known {
         kinds: MYSQL,
         step: "!",
@@ -120,6 +122,34 @@ pub const KNOWN: [Known; 47] = [
         behind: &["SET session_track_state_change = @b"],
         parts: [r"\x00\x00\x00\x02\x00", r"\x02@\x00\x00\x00\x03\x02\x011"],
         why: "a client that began to track its session's state by an expression gets a report more",
+    },
+    Known {
+        kinds: MYSQL,
+        step: "SHOW",
+        behind: &["!close", "!execute"],
+        parts: ["Unknown prepared statement handler (#) given to mysql_stmt_precheck", r"\xfe\x00\x00\x02\x00"],
+        why: NUMBER_IS_THERE,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "SELECT @@",
+        behind: &["!close", "!execute"],
+        parts: [r"\x012", r"\x011"],
+        why: NUMBER_IS_THERE,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "SELECT @@",
+        behind: &["!fetch", "!use no_such", "!fetch"],
+        parts: [r"\x012", r"\x011"],
+        why: "where the diagnostics are the statement is not prepared",
+    },
+    Known {
+        kinds: MYSQL,
+        step: "SHOW",
+        behind: &["!again"],
+        parts: ["SQL syntax", "Malformed communication packet."],
+        why: "an execute that is refused on a replica adds its error to nothing that the primary has",
     },
     Known {
         kinds: MARIADB,
