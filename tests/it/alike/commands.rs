@@ -162,6 +162,16 @@ const FUNCTIONS: [&str; 9] = [
     "!prepare SELECT alike_counts()\n!execute\n!execute",
 ];
 
+/// Definitions, which are gone again behind each.
+const DEFINITIONS: [&str; 6] = [
+    "CREATE DATABASE test_3\nDROP DATABASE test_3",
+    "CREATE FUNCTION made_f() RETURNS INT READS SQL DATA RETURN (SELECT COUNT(*) FROM alike)\nDROP FUNCTION made_f",
+    "CREATE PROCEDURE made_p() SELECT * FROM alike\nALTER PROCEDURE made_p COMMENT 'x'\nDROP PROCEDURE made_p",
+    "CREATE EVENT made_e ON SCHEDULE EVERY 9 HOUR DO SELECT 1\nSELECT id FROM alike\nSELECT nix\nDROP EVENT made_e",
+    "CREATE TABLE made_t (a INT)\nDROP TABLE made_t",
+    "ALTER DATABASE test CHARACTER SET utf8mb4",
+];
+
 /// Plays each of the second steps behind each of the first, with each question behind both.
 async fn both_leave_what_they_leave(cluster: Cluster, firsts: &[&str], seconds: &[&str]) {
     plays(cluster, &BEFORE, firsts, seconds).await;
@@ -230,7 +240,7 @@ async fn mysql_is_asked_about_two_statements() {
 
 /// Without what keeps a session on the primary, and without EXECUTE of it.
 async fn sessions_on_replicas_are_asked(cluster: Cluster) {
-    let seconds = [&STATEMENTS[..], &FURTHER, &FUNCTIONS].concat();
+    let seconds = [&STATEMENTS[..], &FURTHER, &FUNCTIONS, &DEFINITIONS].concat();
     let seconds: Vec<_> = seconds
         .into_iter()
         .filter(|step| !step.starts_with("EXECUTE") && !step.starts_with("PREPARE"))

@@ -36,7 +36,8 @@ const FLAG_OF_PLAN: &str = "whether a query used no index depends on MySQL's pla
 
 const PREPARED_AGAIN: &str = "an execute that MariaDB prepares again, because another session changed a routine meanwhile, forgets the errors before it";
 
-const NUMBER_IS_THERE: &str = "the connection with the diagnostics has a statement of the number that the client has closed";
+const NUMBER_IS_THERE: &str =
+    "the connection with the diagnostics has a statement of the number that the client has closed";
 
 const FUNCTION_UNKNOWN: &str = "nobody but the server knows whether a stored function opens a table, and keeps what a replica has, before \
                                 the proxy has read it";
@@ -45,7 +46,7 @@ const PARAMETERS_TYPE: &str =
     "MySQL gives the column of a parameter the type of an earlier execute on the connection";
 
 /// They are counted, and printed at the end. The rest of such a session is not compared.
-pub const KNOWN: [Known; 51] = [
+pub const KNOWN: [Known; 53] = [
     Known {
         kinds: MYSQL,
         step: "!",
@@ -127,7 +128,10 @@ pub const KNOWN: [Known; 51] = [
         kinds: MYSQL,
         step: "SHOW",
         behind: &["!close", "!execute"],
-        parts: ["Unknown prepared statement handler (#) given to mysql_stmt_precheck", r"\xfe\x00\x00\x02\x00"],
+        parts: [
+            "Unknown prepared statement handler (#) given to mysql_stmt_precheck",
+            r"\xfe\x00\x00\x02\x00",
+        ],
         why: NUMBER_IS_THERE,
     },
     Known {
@@ -150,6 +154,20 @@ pub const KNOWN: [Known; 51] = [
         behind: &["!again"],
         parts: ["SQL syntax", "Malformed communication packet."],
         why: "an execute that is refused on a replica adds its error to nothing that the primary has",
+    },
+    Known {
+        kinds: MARIADB,
+        step: "SELECT @number",
+        behind: &["SELECT alike_", "GET DIAGNOSTICS"],
+        parts: [r"\x011", r"\x010"],
+        why: FUNCTION_UNKNOWN,
+    },
+    Known {
+        kinds: MYSQL,
+        step: "START TRANSACTION WITH CONSISTENT SNAPSHOT",
+        behind: &["SET TRANSACTION ISOLATION LEVEL", "SELECT * FROM JSON_TABLE"],
+        parts: [r"\x01\x00", r"\x00\x00"],
+        why: "the isolation level of the next transaction is taken to be used up by a query of derived tables alone",
     },
     Known {
         kinds: MARIADB,

@@ -77,6 +77,11 @@ pub(super) fn opens_none(statement: Statement<'_, '_>, found: &Found) -> bool {
         () if first.is_any(&["EXPLAIN", "DESCRIBE", "DESC"]) && second.is("SELECT") => names_none(statement),
         () if first.is_any(&["BEGIN", "START", "COMMIT", "ROLLBACK", "SAVEPOINT", "RELEASE", "XA"]) => true,
         () if first.is_any(&["UNLOCK", "USE", "DEALLOCATE", "GET", "KILL"]) => true,
+        () if first.is_any(&["CREATE", "ALTER", "DROP"]) => {
+            let of = defined(statement);
+            let drops = first.is("DROP") && of.is_any(&["EVENT", "TRIGGER"]);
+            drops || of.is_any(&["DATABASE", "SCHEMA", "FUNCTION", "PROCEDURE"])
+        }
         () if first.is("SHOW") => {
             let what = if second.is_any(&["FULL", "ALL"]) { statement.at(2) } else { second };
             let shows = |of: &[&str]| second.is("CREATE") && statement.at(2).is_any(of);
@@ -102,6 +107,11 @@ pub(super) fn keeps_found_rows(statement: Statement<'_, '_>, found: &Found) -> E
     keeps
 }
 
+/// The word that says what a CREATE, ALTER or DROP defines: the second, but for `CREATE OR REPLACE`.
+fn defined<'a>(statement: Statement<'_, 'a>) -> Tok<'a> {
+    statement.at(if statement.is(1, "OR") { 3 } else { 1 })
+}
+
 fn keeps_on_all(statement: Statement<'_, '_>) -> bool {
     let (first, second) = (statement.at(0), statement.at(1));
     if first.is_any(&["INSERT", "REPLACE", "DELETE"]) {
@@ -109,6 +119,12 @@ fn keeps_on_all(statement: Statement<'_, '_>) -> bool {
     }
     if first.is("SHOW") {
         return second.is_any(&["WARNINGS", "ERRORS", "CREATE"]);
+    }
+    // Nothing in a body is executed.
+    if first.is_any(&["CREATE", "ALTER"])
+        && defined(statement).is_any(&["FUNCTION", "PROCEDURE", "DATABASE", "SCHEMA"])
+    {
+        return true;
     }
     // `SET STATEMENT … FOR` executes any statement.
     if !first.is_any(&WITHOUT_QUERY) || (first.is("SET") && second.is("STATEMENT")) {

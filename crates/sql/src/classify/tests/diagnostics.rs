@@ -33,6 +33,15 @@ fn statements_that_open_no_table() {
         "SELECT LAST_INSERT_ID()",
         "EXPLAIN SELECT 1",
         "SET STATEMENT sort_buffer_size = 400000 FOR SELECT 1",
+        "CREATE DATABASE d",
+        "ALTER SCHEMA d CHARACTER SET utf8mb4",
+        "DROP DATABASE IF EXISTS d",
+        "CREATE OR REPLACE FUNCTION f() RETURNS INT RETURN 1",
+        "CREATE PROCEDURE p() SELECT a FROM t",
+        "ALTER PROCEDURE p COMMENT 'x'",
+        "DROP FUNCTION f",
+        "DROP EVENT e",
+        "DROP TRIGGER r",
     ];
     for sql in none {
         assert!(opens_none(sql), "{sql}");
@@ -57,6 +66,10 @@ fn statements_that_open_no_table() {
         "LOCK TABLES t READ",
         "INSERT INTO t VALUES (1)",
         "DESCRIBE t",
+        "CREATE EVENT e ON SCHEDULE EVERY 1 HOUR DO SELECT 1",
+        "CREATE TRIGGER r BEFORE INSERT ON t FOR EACH ROW SET NEW.a = 1",
+        "CREATE OR REPLACE VIEW v AS SELECT 1",
+        "DROP TABLE t",
         "EXECUTE p",
         "XX",
     ];
@@ -90,6 +103,8 @@ fn statements_that_leave_the_count_of_rows_alone() {
         "REPLACE INTO t VALUES (1)",
         "DELETE FROM t WHERE a = 1",
         "CREATE TABLE t (a INT)",
+        "CREATE PROCEDURE p() SELECT a FROM t",
+        "CREATE OR REPLACE FUNCTION f() RETURNS INT RETURN (SELECT 1)",
         "PREPARE p FROM 'SELECT 1'",
         "SHOW WARNINGS",
         "SHOW CREATE TABLE t",
