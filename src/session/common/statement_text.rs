@@ -80,14 +80,17 @@ impl<R: Runtime> Classifier<'_, R> {
         name.map(Rc::from)
     }
 
-    /// False if the statement reaches nothing that was prepared as text: the words that do are not in it, in whatever settings it
-    /// is read. (In all character sets of clients these letters are ASCII's.)
-    pub(in crate::session) fn reaches_text_statements(&self, request: &Request) -> bool {
-        // `BEGIN` of a block in which Oracle's mode needs no CALL.
-        const WORDS: [&[u8]; 5] = [b"EXECUTE", b"CALL", b"PREPARE", b"DEALLOCATE", b"BEGIN"];
-        let has =
-            |text: &[u8], word: &[u8]| text.windows(word.len()).any(|part| part.eq_ignore_ascii_case(word));
-        self.meant_text(request).is_none_or(|text| WORDS.iter().any(|word| has(&text, word)))
+    /// True unless the text shows, in whatever settings it is read, that it executes nothing that was prepared as text: it is one
+    /// statement that reads. (In all character sets of clients these letters and the semicolon are ASCII's.)
+    pub(in crate::session) fn may_reach_text_statements(&self, request: &Request) -> bool {
+        const READING: [&[u8]; 3] = [b"SELECT", b"SHOW", b"GET"];
+        let only_reads = |text: &[u8]| {
+            let text = text.trim_ascii();
+            let text = text.strip_suffix(b";").unwrap_or(text);
+            let word = text.split(|byte| !byte.is_ascii_alphabetic()).next().unwrap_or_default();
+            READING.iter().any(|reading| word.eq_ignore_ascii_case(reading)) && !text.contains(&b';')
+        };
+        !self.meant_text(request).is_some_and(|text| only_reads(&text))
     }
 
     /// Returns the question if the text is `SELECT ROW_COUNT()` or `SELECT FOUND_ROWS()` and nothing else.

@@ -53,7 +53,7 @@ impl<R: Runtime> Session<R> {
         let unknown = effects.contains(Effects::LEAVES_UNKNOWN);
         let statement = SetUp {
             effects,
-            offers: unknown && self.classifier().reaches_text_statements(request),
+            offers: unknown && self.classifier().may_reach_text_statements(request),
             named: self.classifier().statement_name(request),
             asks,
             several: self.permits_several(),

@@ -51,6 +51,9 @@ const WITHOUT_QUERY: [&str; 23] = [
     "KILL",
 ];
 
+/// What is defined without opening a table, and without executing what its body holds.
+const WITHOUT_TABLE: [&str; 4] = ["DATABASE", "SCHEMA", "FUNCTION", "PROCEDURE"];
+
 /// Functions with FROM between their arguments.
 const WITH_FROM: [&str; 5] = ["EXTRACT", "TRIM", "SUBSTRING", "SUBSTR", "MID"];
 
@@ -80,7 +83,7 @@ pub(super) fn opens_none(statement: Statement<'_, '_>, found: &Found) -> bool {
         () if first.is_any(&["CREATE", "ALTER", "DROP"]) => {
             let of = defined(statement);
             let drops = first.is("DROP") && of.is_any(&["EVENT", "TRIGGER"]);
-            drops || of.is_any(&["DATABASE", "SCHEMA", "FUNCTION", "PROCEDURE"])
+            drops || of.is_any(&WITHOUT_TABLE)
         }
         () if first.is("SHOW") => {
             let what = if second.is_any(&["FULL", "ALL"]) { statement.at(2) } else { second };
@@ -121,9 +124,7 @@ fn keeps_on_all(statement: Statement<'_, '_>) -> bool {
         return second.is_any(&["WARNINGS", "ERRORS", "CREATE"]);
     }
     // Nothing in a body is executed.
-    if first.is_any(&["CREATE", "ALTER"])
-        && defined(statement).is_any(&["FUNCTION", "PROCEDURE", "DATABASE", "SCHEMA"])
-    {
+    if first.is_any(&["CREATE", "ALTER"]) && defined(statement).is_any(&WITHOUT_TABLE) {
         return true;
     }
     // `SET STATEMENT … FOR` executes any statement.
