@@ -106,8 +106,10 @@ make_template() { # kind, folder
       | "$program" --no-defaults "${options[@]}" --datadir="$work/data" --bootstrap >"$work/log" 2>&1 \
       || { tail "$work/log" >&2; die "creating accounts failed"; }
   fi
+  # Most of it is zeros: holes in this copy, and in all copies of it.
+  cp -a --sparse=always "$work/data" "$work/sparse"
   rm -rf "$2"
-  mv "$work/data" "$2"
+  mv "$work/sparse" "$2"
 }
 
 template() { # kind; prints the folder
