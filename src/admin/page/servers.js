@@ -36,6 +36,7 @@ function alarms(report) {
     all.push({ bad: false, text: `Accounts that can write to a read-only server: ${report.users_passing_read_only.join(', ')}` });
   }
   for (const watch of report.kubernetes) {
+    if (!report.servers.length && watch.looks_for) all.push({ bad: true, text: `There is no server among the ${watch.looks_for}.` });
     if (!watch.connected) all.push({ bad: false, text: `The watch of ${watch.resource} in Kubernetes is not connected: ${watch.error || 'no reason is known'}` });
   }
   return all;

@@ -272,6 +272,15 @@ async function corners() {
       });
       check(added === 1, `${added} points`);
     });
+    await test('a cluster without a server says what was looked for', async () => {
+      const said = await page.evaluate((evil) => {
+        const watch = { resource: 'pods', looks_for: `pods with the labels ${evil} in namespace ns`, connected: true, since_ms: 0 };
+        handlers.now({ ...shown.now, report: { ...shown.now.report, servers: [], writer: null, kubernetes: [watch] } });
+        return document.getElementById('alarms').textContent;
+      }, EVIL);
+      check(said.includes(`There is no server among the pods with the labels ${EVIL} in namespace ns.`), said);
+      check(!(await page.evaluate(() => window.pwned)), 'a label ran');
+    });
   });
   await look({}, async (page) => {
     await test('a tab that is hidden from the beginning stops reading', async () => {
