@@ -170,6 +170,9 @@ pub struct ServerReport {
     pub probe_us: Option<u64>,
     /// The error of the last probe that failed.
     pub last_error: Option<String>,
+    /// True if the server lives and lets no probe in, for the reason in `last_error`: what is known of it is from before.
+    #[serde(default)]
+    pub barred: bool,
     /// Statements that the server executed since the process began, or since the server is known again; of at most 16
     /// servers.
     #[serde(default)]
@@ -406,6 +409,7 @@ impl ServerReport {
             missed_probes: server.missed,
             probe_us: facts.map(|f| u64::try_from(f.round_trip.as_micros()).unwrap_or(u64::MAX)),
             last_error: server.last_error.as_deref().map(str::to_owned),
+            barred: server.is_barred(),
             statements: 0,
             max_connections: facts.and_then(|facts| facts.max_connections),
             connections: facts.and_then(|facts| facts.occupied).map(|occupied| occupied.all),

@@ -85,6 +85,11 @@ impl Collector for ServerFamilies {
         gauge("pointsman_server_missed_probes", "Probes in a row without an answer.", &|s| {
             Some(s.missed.into())
         })?;
+        gauge(
+            "pointsman_server_barred",
+            "1 while the server lives and lets no probe in: what is known of it is from before.",
+            &|s| flag(s.is_barred()),
+        )?;
         families.latencies(
             "pointsman_server_statement_duration_seconds",
             "How long statements took without their waits in the proxy, by server.",

@@ -47,8 +47,13 @@ pub(super) fn render(now: &Report, before: Option<&Report>, unix_ms: u64) -> Str
         );
     }
     for server in &now.servers {
-        if let Some(error) = server.last_error.as_deref().filter(|_| server.health != "up") {
-            let _ = writeln!(page, "{}: {}", plain(&server.name), plain(error));
+        let Some(error) = server.last_error.as_deref() else { continue };
+        let (name, error) = (plain(&server.name), plain(error));
+        if server.barred {
+            let _ =
+                writeln!(page, "{name} lets no probe in, and what is shown of it is from before: {error}");
+        } else if server.health != "up" {
+            let _ = writeln!(page, "{name}: {error}");
         }
     }
     if !now.history.is_empty() {

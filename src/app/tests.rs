@@ -342,6 +342,7 @@ fn report(uptime_ms: u64, statements: u64) -> Report {
         missed_probes: 0,
         probe_us: (health == "up").then_some(1_234),
         last_error: (health == "down").then(|| "connection refused\x1b[2J".to_owned()),
+        barred: false,
         statements: 7,
     };
     let port =
@@ -412,6 +413,17 @@ fn the_table_is_aligned_and_shows_rates() {
          Changes of the primary, newest first:\n\
          \u{20}\u{20}1m 5s ago: db-0 -> db-1 (db-0 is down): 21 ms without one, 4 statements waited, 1 client was told\n"
     );
+}
+
+#[test]
+fn the_table_says_which_server_lets_no_probe_in() {
+    let mut now = report(1_000, 0);
+    now.servers[1].last_error = Some("error 1045: Access denied".to_owned());
+    // One missed probe says nothing yet.
+    assert!(!render(&now, None, 0).contains("1045"));
+    now.servers[1].barred = true;
+    let said = "\ndb-1 lets no probe in, and what is shown of it is from before: error 1045: Access denied\n";
+    assert!(render(&now, None, 0).contains(said));
 }
 
 #[test]

@@ -62,7 +62,11 @@ impl Full {
         match Proof::of(code) {
             Proof::ServerFull => Some(Full::Server),
             Proof::AccountFull => Some(Full::Account),
-            Proof::HostRefused | Proof::ConnectionEnds | Proof::RightMissing | Proof::Answers => None,
+            Proof::HostRefused
+            | Proof::AccountRefused
+            | Proof::ConnectionEnds
+            | Proof::RightMissing
+            | Proof::Answers => None,
         }
     }
 }

@@ -77,6 +77,9 @@ impl SnapshotLog {
             if old.map_or(Health::Unknown, |old| old.health) != server.health {
                 self.health_changed(server);
             }
+            if old.is_some_and(|old| old.is_barred()) != server.is_barred() {
+                self.barred_changed(server);
+            }
         }
         self.budgets.retain(|id, _| after.server(*id).is_some());
     }
@@ -91,6 +94,20 @@ impl SnapshotLog {
         let Some(suppressed) = self.budget(server) else { return };
         let (name, label, deleting) = (&*server.name, server.label.map(Label::as_str), server.deleting);
         tracing::info!(server = name, label, deleting, suppressed, "a pod's role changed");
+    }
+
+    fn barred_changed(&mut self, server: &Server) {
+        let Some(suppressed) = self.budget(server) else { return };
+        let (name, error) = (&*server.name, server.last_error.as_deref());
+        match server.is_barred() {
+            true => tracing::warn!(
+                server = name,
+                error,
+                suppressed,
+                "a server lives and lets no probe in: what is known of it is from before"
+            ),
+            false => tracing::info!(server = name, suppressed, "a server does not bar probes any more"),
+        }
     }
 
     fn health_changed(&mut self, server: &Server) {

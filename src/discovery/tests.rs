@@ -243,10 +243,13 @@ async fn a_changed_password_and_its_reload() {
         p.primary_is("db-0").await;
         p.cluster.host("db-0", |h| h.password = "new".to_owned());
         p.cluster.reset_connections("db-0");
-        p.until(is_down("db-0")).await;
+        p.until(|s| s.servers.iter().all(|server| server.is_barred())).await;
         assert!(p.server("db-0").last_error.as_deref().unwrap().contains("1045"));
+        sleep(Duration::from_secs(60)).await;
+        assert_eq!((p.server("db-0").health, p.now().generation), (Health::Up, 1));
         p.reload(|live| live.monitor = monitor_account("new"));
-        assert!(p.primary_is("db-0").await <= 3);
+        let back = p.until(|s| s.servers.iter().all(|server| !server.is_barred())).await;
+        assert!(back <= 3, "{back}");
     })
     .await;
 }

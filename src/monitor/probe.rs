@@ -303,7 +303,7 @@ impl<C: Connector> Prober<C> {
             }
             missed += 1;
             let outcome = match lost.take() {
-                Some(error) => ProbeOutcome::Unreachable(format!("{error}; no answer to a new one").into()),
+                Some(error) => ProbeOutcome::Lost(format!("{error}; no answer to a new one").into()),
                 None => ProbeOutcome::Timeout,
             };
             self.report(outcome).await?;
@@ -406,9 +406,10 @@ impl<C: Connector> Prober<C> {
         let outcome = if statement::is_goodbye(error) {
             self.refused = 0;
             ProbeOutcome::Unreachable(text)
-        } else if statement::is_full(error) {
-            self.refused = 0;
-            ProbeOutcome::Full(text)
+        } else if statement::is_barred(error) {
+            let is_refused = statement::is_account_refused(error);
+            self.refused = if is_refused { self.refused.saturating_add(1) } else { 0 };
+            ProbeOutcome::Barred(text)
         } else {
             self.refused = self.refused.saturating_add(1);
             ProbeOutcome::Refused(text)

@@ -82,9 +82,14 @@ pub(super) fn is_goodbye(error: &Error) -> bool {
     matches!(error, Error::Lost(_)) || proof(error) == Some(Proof::ConnectionEnds)
 }
 
-/// True if the server takes no other connection, and goes on with those that it has.
-pub(super) fn is_full(error: &Error) -> bool {
-    proof(error).is_some_and(Proof::is_full)
+/// True if the server does not let the probe in, and goes on with the connections that it has.
+pub(super) fn is_barred(error: &Error) -> bool {
+    proof(error).is_some_and(Proof::lets_open_ones_go_on)
+}
+
+/// True if the server does not let the probe's account in. Another attempt with the same password is of little use.
+pub(super) fn is_account_refused(error: &Error) -> bool {
+    proof(error) == Some(Proof::AccountRefused)
 }
 
 pub(super) fn flavor(greeting: &Greeting) -> Flavor {

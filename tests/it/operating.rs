@@ -1,6 +1,7 @@
 //! Running the proxy: limits, KILL, drain, reload, upgrade, timeouts, descriptors, sockets,
 //! and secrets that must not show.
 
+mod barred;
 mod ending;
 mod full;
 mod kill;

@@ -24,7 +24,7 @@ pub fn reduce(snapshot: &Snapshot, event: &Event, now_ms: u64) -> Snapshot {
             servers.iter_mut().for_each(|s| labelled(s, snapshot, Some(s.id) == back, now));
         }
         Event::Probe { server, outcome } => {
-            probe = probed(&mut servers, *server, outcome, &mut next.next_id, now_ms);
+            probe = probed(&mut servers, *server, outcome, &mut next, now_ms);
             if let Some(facts) = answer(event) {
                 next.modes |= facts.modes;
             }
@@ -235,32 +235,38 @@ fn probed(
     servers: &mut [Server],
     id: ServerId,
     outcome: &ProbeOutcome,
-    next_id: &mut u32,
+    next: &mut Snapshot,
     now_ms: u64,
 ) -> Option<ServerId> {
     // A probe of a server that has since been removed or replaced is ignored.
     let server = servers.iter_mut().find(|s| s.id == id)?;
     match outcome {
-        ProbeOutcome::Facts(facts) => answered(server, facts, None, next_id, now_ms),
-        ProbeOutcome::Member(facts, member) => answered(server, facts, Some(*member), next_id, now_ms),
+        ProbeOutcome::Facts(facts) => answered(server, facts, None, &mut next.next_id, now_ms),
+        ProbeOutcome::Member(facts, member) => {
+            answered(server, facts, Some(*member), &mut next.next_id, now_ms)
+        }
         ProbeOutcome::Timeout => {
             let was_down = server.health == Health::Down;
             missed(server, "no answer within the probe's time");
             server.silent |= !was_down && server.health == Health::Down;
         }
         ProbeOutcome::Refused(error) => missed(server, error),
-        ProbeOutcome::Full(error) if server.health == Health::Up => {
+        ProbeOutcome::Barred(error) if server.health == Health::Up || is_back(server, next) => {
+            server.health = Health::Up;
+            server.silent = false;
             server.missed = 0;
             if server.last_error.as_ref() != Some(error) {
                 server.last_error = Some(error.clone());
             }
         }
-        ProbeOutcome::Full(error) => missed(server, error),
+        ProbeOutcome::Barred(error) => missed(server, error),
         ProbeOutcome::Unreachable(error) => {
-            server.health = Health::Down;
+            down(server, error);
             server.silent = false;
-            server.missed = MISSED_UNTIL_DOWN;
-            server.last_error = Some(error.clone());
+        }
+        ProbeOutcome::Lost(error) => {
+            server.silent |= server.health != Health::Down;
+            down(server, error);
         }
     }
     Some(server.id)
@@ -300,6 +306,19 @@ fn answered(server: &mut Server, facts: &Facts, member: Option<Member>, next_id:
     server.silent = false;
     server.missed = 0;
     server.last_error = None;
+}
+
+fn down(server: &mut Server, error: &Arc<str>) {
+    server.health = Health::Down;
+    server.missed = MISSED_UNTIL_DOWN;
+    server.last_error = Some(error.clone());
+}
+
+/// True if a server that was silent, and lets no probe in now, is what it was before: nothing proved that it had ended. It may have
+/// lost its role meanwhile if another server is the primary now.
+fn is_back(server: &Server, snapshot: &Snapshot) -> bool {
+    let replaced = snapshot.primary.is_some_and(|primary| primary != server.id);
+    server.silent && server.facts.as_ref().is_some_and(|facts| facts.is_read_only() || !replaced)
 }
 
 fn missed(server: &mut Server, error: &str) {

@@ -423,11 +423,13 @@ pub enum ProbeOutcome {
     Timeout,
     /// Connection refused or reset: down at once.
     Unreachable(Arc<str>),
-    /// It answered with an error (bad password, too many connections …): it is reachable, but not usable.
-    /// Counts as a missed probe.
+    /// A connection that had answered ended, and a new one gets no answer within the probe's timeout: down at once. It proves less than a
+    /// refusal: whoever kills the probe's connection on a busy server does that.
+    Lost(Arc<str>),
+    /// It answered with an error (it is in offline mode …): it is reachable, but not usable. Counts as a missed probe.
     Refused(Arc<str>),
-    /// The server answered that it takes no more connections. Those that are open go on.
-    Full(Arc<str>),
+    /// It does not let the probe in: it takes no more connections, or not from this account. Those that are open go on.
+    Barred(Arc<str>),
 }
 
 impl Snapshot {
@@ -510,6 +512,11 @@ impl Snapshot {
 }
 
 impl Server {
+    /// True if the server lives and lets no probe in: what is known of it is from before.
+    pub fn is_barred(&self) -> bool {
+        self.health == Health::Up && self.missed == 0 && self.last_error.is_some()
+    }
+
     /// Returns a server of which only name and address are known.
     pub fn new(id: ServerId, name: Arc<str>, address: Arc<str>) -> Self {
         Server {

@@ -43,7 +43,9 @@ fn step() -> impl Strategy<Value = Step> {
         6 => facts().prop_map(ProbeOutcome::Facts),
         2 => Just(ProbeOutcome::Timeout),
         1 => Just(ProbeOutcome::Unreachable("refused".into())),
-        1 => Just(ProbeOutcome::Refused("1045".into())),
+        1 => Just(ProbeOutcome::Refused("3032".into())),
+        1 => Just(ProbeOutcome::Lost("reset".into())),
+        1 => Just(ProbeOutcome::Barred("1045".into())),
     ];
     prop_oneof![
         20 => (0..4usize, outcome).prop_map(|(server, outcome)| Step::Probe(server, outcome)),
@@ -110,8 +112,13 @@ fn check(before: &Snapshot, event: &Event, after: &Snapshot, now_ms: u64) -> Res
     }
     // Repeating the event changes nothing, unless it is a missed probe: those are counted.
     let again = reduce(after, event, now_ms);
-    let counts =
-        matches!(event, Event::Probe { outcome: ProbeOutcome::Timeout | ProbeOutcome::Refused(_), .. });
+    let counts = matches!(
+        event,
+        Event::Probe {
+            outcome: ProbeOutcome::Timeout | ProbeOutcome::Refused(_) | ProbeOutcome::Barred(_),
+            ..
+        }
+    );
     prop_assert!(counts || again == *after, "{:?} then {:?}", after, again);
     Ok(())
 }

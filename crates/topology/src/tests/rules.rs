@@ -29,7 +29,7 @@ fn three_missed_probes_are_down_and_an_answer_in_between_counts_anew() {
     assert_eq!((s.primary(), s.server("db-0").missed), (Some("db-0"), 2));
     s.says("db-0", writable())
         .silent("db-0")
-        .probe("db-0", ProbeOutcome::Refused("too many connections".into()));
+        .probe("db-0", ProbeOutcome::Refused("error 3032: offline mode".into()));
     assert_eq!(s.primary(), Some("db-0"));
     s.silent("db-0");
     assert_eq!((s.primary(), s.server("db-0").health, s.snapshot.alarm), (None, Health::Down, None));
@@ -42,19 +42,49 @@ fn three_missed_probes_are_down_and_an_answer_in_between_counts_anew() {
 #[test]
 fn error_answers_count_as_missed_and_are_shown() {
     let mut s = Story::of(&["db-0"]);
-    let denied = || ProbeOutcome::Refused("error 1045: Access denied".into());
-    s.says("db-0", writable()).probe("db-0", denied()).probe("db-0", denied());
+    let offline = || ProbeOutcome::Refused("error 3032: offline mode".into());
+    s.says("db-0", writable()).probe("db-0", offline()).probe("db-0", offline());
     assert_eq!(s.server("db-0").health, Health::Up);
-    s.probe("db-0", denied());
+    s.probe("db-0", offline());
     assert_eq!(s.server("db-0").health, Health::Down);
-    assert_eq!(s.server("db-0").last_error.as_deref(), Some("error 1045: Access denied"));
+    assert_eq!(s.server("db-0").last_error.as_deref(), Some("error 3032: offline mode"));
     s.says("db-0", writable());
     assert_eq!((s.server("db-0").last_error.as_deref(), s.primary()), (None, Some("db-0")));
 }
 
 #[test]
+fn a_silent_server_that_lets_no_probe_in_is_what_it_was() {
+    let denied = || ProbeOutcome::Barred("error 1045: Access denied".into());
+    let lost = || ProbeOutcome::Lost("closed; no answer to a new one".into());
+    let mut s = Story::of(&["db-0", "db-1"]);
+    s.says("db-0", writable()).says("db-1", replica_of("db-0"));
+    let generation = s.snapshot.generation;
+    for name in ["db-0", "db-1"] {
+        s.silent(name).silent(name).silent(name);
+        assert_eq!(s.server(name).health, Health::Down);
+        s.probe(name, denied());
+        assert!(s.server(name).is_barred());
+        s.probe(name, lost());
+        assert_eq!(s.server(name).health, Health::Down);
+        s.probe(name, denied());
+        assert!(s.server(name).is_barred());
+    }
+    assert_eq!((s.primary(), s.snapshot.generation), (Some("db-0"), generation));
+    // Where nobody answers at its address, it has ended.
+    s.probe("db-1", lost()).refuses("db-1").probe("db-1", denied());
+    assert_eq!(s.server("db-1").health, Health::Down);
+    s.refuses("db-1").probe("db-1", lost()).probe("db-1", denied());
+    assert_eq!(s.server("db-1").health, Health::Down);
+    // A primary that was replaced meanwhile is not what it was.
+    s.says("db-1", replica_of("db-0")).probe("db-0", lost()).says("db-1", writable());
+    assert_eq!(s.primary(), Some("db-1"));
+    s.probe("db-0", denied());
+    assert_eq!((s.primary(), s.server("db-0").health), (Some("db-1"), Health::Down));
+}
+
+#[test]
 fn a_full_server_lives_and_stays_what_it_is() {
-    let full = || ProbeOutcome::Full("error 1040: Too many connections".into());
+    let full = || ProbeOutcome::Barred("error 1040: Too many connections".into());
     let mut s = Story::of(&["db-0", "db-1"]);
     s.says("db-0", writable()).says("db-1", replica_of("db-0"));
     for _ in 0..20 {
@@ -65,9 +95,11 @@ fn a_full_server_lives_and_stays_what_it_is() {
         (Some("db-0"), Health::Up, Health::Up)
     );
     assert_eq!(s.server("db-0").last_error.as_deref(), Some("error 1040: Too many connections"));
+    assert!(s.server("db-0").is_barred() && s.server("db-1").is_barred());
     // Probes that were missed before do not count: it answers.
     s.silent("db-0").silent("db-0").probe("db-0", full()).silent("db-0");
     assert_eq!((s.primary(), s.server("db-0").missed), (Some("db-0"), 1));
+    assert!(!s.server("db-0").is_barred(), "it did not answer");
     // A server that was down may have lost its role meanwhile.
     s.refuses("db-0").probe("db-0", full());
     assert_eq!((s.primary(), s.server("db-0").health), (None, Health::Down));
