@@ -9,12 +9,20 @@ import tomllib
 
 from node import CLUSTER, HERE, PASSWORD, PROXY, ROOT, SPACE, apply, eventually, is_ready, kubectl, pods, run
 
+# Left out where the probes log in as root, whose password the servers' pods and whoever takes care of them have in their environment from
+# their start, or by an account whose password the operator sets itself.
+PROBES_PASSWORD = "probes' password changed twice"
 # Pods that a scene has made unfit for good: only a backup would make them replicas again.
 LEFT_OUT = set()
 
 
 def number_in(text):
     return int(text) if text.strip() else None
+
+
+def here(text):
+    """A name of deploy/presets.toml, as it is in this cluster."""
+    return text.replace("<c>", "shop").replace("<component>", "mysql")
 
 
 class Kind:
@@ -87,14 +95,23 @@ class Kind:
         self.move_to(new)
         eventually(60, "the switchover", lambda: self.primary() == new)
 
+    def listed(self):
+        """What deploy/presets.toml says of it."""
+        presets = tomllib.loads((ROOT / "deploy/presets.toml").read_text())["preset"]
+        return next(row for row in presets if row["name"] == self.preset)
+
+    def account(self, use):
+        """The account for this use as deploy/presets.toml names it: user, Secret, key, and the password that is in the Secret."""
+        account = self.listed()[use]
+        secret = here(account["secret"])
+        data = json.loads(kubectl("get", "secret", secret, "--output", "json"))["data"]
+        return {"user": account["user"], "secret": secret, "key": account["key"],
+                "password": base64.b64decode(data.get(account["key"], "")).decode()}
+
     def as_listed(self):
         """Returns how what was made here differs from deploy/presets.toml."""
-        presets = tomllib.loads((ROOT / "deploy/presets.toml").read_text())["preset"]
-        row = next(row for row in presets if row["name"] == self.preset)
+        row = self.listed()
         servers, wrong = self.servers(), []
-
-        def here(text):
-            return text.replace("<c>", "shop").replace("<component>", "mysql")
 
         def has(pod, labels):
             return all(pod["metadata"]["labels"].get(name) == here(value) for name, value in labels.items())
@@ -108,13 +125,14 @@ class Kind:
         ports = [[port.get("name") for c in pod["spec"]["containers"] for port in c.get("ports", []) if port["containerPort"] == 3306] for pod in servers]
         if ports != [[row["port"]]] * 3:
             wrong.append(f"ports {ports}")
-        for account in (row[use] for use in ("monitor", "application", "administrator") if use in row):
-            secret = json.loads(kubectl("get", "secret", here(account["secret"]), "--output", "json"))["data"]
-            password = base64.b64decode(secret.get(account["key"], "")).decode()
+        for use in ("monitor", "application", "administrator"):
+            if use not in row:
+                continue
+            account = self.account(use)
             try:
-                kubectl("exec", self.pod(0), "--", "bash", "-c", self.login, "bash", account["user"], password)
+                kubectl("exec", self.pod(0), "--", "bash", "-c", self.login, "bash", account["user"], account["password"])
             except RuntimeError as error:
-                wrong.append(f"{account}: {sorted(secret)}: {str(error)[-200:]}")
+                wrong.append(f"{account}: {str(error)[-200:]}")
         return wrong
 
     def pod(self, number):
@@ -176,7 +194,7 @@ class MariaDbOperator(Kind):
     selector = "app.kubernetes.io/instance=shop"
     label, controller = "app=mariadb-operator", "mariadb-operator"
     # The stand-in does not make any.
-    leaves_out = ("replica cluster beside it",)
+    leaves_out = ("replica cluster beside it", PROBES_PASSWORD)
     preset = "mariadb-operator"
     # A killed primary starts again and is writable until the operator has seen its loss. Without semi-sync no replica need have received what
     # it took, and without log_slave_updates one replica does not get from the other what it lacks.
@@ -225,7 +243,7 @@ class HomeMade(Kind):
     selector = "app=slightshift-mysql"
     label, controller = "app=arbiter", "arbiter"
     # What it has no notion of.
-    leaves_out = ("replica cluster beside it", "switchover, semi-sync", "scaled to two and back", "TLS switched on", "CA changed")
+    leaves_out = ("replica cluster beside it", "switchover, semi-sync", "scaled to two and back", "TLS switched on", "CA changed", PROBES_PASSWORD)
     values = ("preset=custom", "config.discovery.selector=app=slightshift-mysql\\,mysql-node=true", "monitor.user=root",
               "monitor.secret=shop-passwords", "monitor.key=root")
 
@@ -260,7 +278,7 @@ class Moco(Kind):
     login = 'exec mysql --no-defaults -u"$1" -p"$2" -h127.0.0.1 -e "SELECT 1"'
     values = ("preset=moco", "cluster=shop")
     # It refuses fewer servers, and its servers make their certificates themselves.
-    leaves_out = ("switchover", "scaled to two and back", "TLS switched on", "CA changed", "primary paused for 30 s")
+    leaves_out = ("switchover", "scaled to two and back", "TLS switched on", "CA changed", "primary paused for 30 s", PROBES_PASSWORD)
     # A pod sleeps for 20 s before it ends.
     longer = {"primary's pod deleted": 90, "servers rolled": 240, "servers' image changed": 240}
 
@@ -345,7 +363,7 @@ class GroupReplication(Kind):
     # The label of a pod's role, and what it says of a primary and of a replica.
     role, primary_role, replica_role = "", "", ""
     # A group always waits for a majority, and its servers make their certificates themselves.
-    leaves_out = ("switchover, semi-sync", "replica cluster beside it", "TLS switched on", "CA changed")
+    leaves_out = ("switchover, semi-sync", "replica cluster beside it", "TLS switched on", "CA changed", PROBES_PASSWORD)
     longer = {"servers rolled": 150, "servers' image changed": 150, "primary paused for 30 s": 120}
 
     def ask_any(self, column, where):
@@ -462,8 +480,7 @@ class RadonDb(Kind):
     preset = "radondb"
     login = Moco.login
     values = ("preset=radondb", "cluster=shop")
-    # Cut off, the former leader never follows: SET super_read_only waits for commits that wait for a replica's acknowledgement.
-    leaves_out = ("switchover", "replica cluster beside it", "TLS switched on", "CA changed", "primary cut off for 10 s")
+    leaves_out = ("switchover", "replica cluster beside it", "TLS switched on", "CA changed")
     longer = {"servers rolled": 120, "servers' image changed": 120}
 
     def objects(self):

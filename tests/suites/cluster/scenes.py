@@ -131,6 +131,35 @@ def password_changed():
         time.sleep(5)
 
 
+def probes_fail():
+    """True if a server lets no probe of a proxy in."""
+    ask = "import sys, urllib.request; print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())"
+    for pod in pods("app.kubernetes.io/instance=shop-proxy"):
+        told = kubectl("exec", "deployment/client", "--", "python3", "-c", ask, f"http://{pod['status']['podIP']}:9090/topology")
+        if any(server["barred"] for server in json.loads(told)["servers"]):
+            return True
+    return False
+
+
+def probes_password_changed():
+    """There and back: the account's, then the Secret's, which the kubelet brings to the proxies a minute later. Until then the servers refuse
+    the probes."""
+    account = kind.account("monitor")
+    user, secret, key, password = (account[name] for name in ("user", "secret", "key", "password"))
+    for new in (f"another {password}", password):
+        kind.sql(kind.primary(), f"ALTER USER {user}@'%' IDENTIFIED BY '{new}'")
+        time.sleep(1)
+        # A connection that is there goes on with the former password.
+        for pod in range(3):
+            for connection in kind.sql(pod, f"SELECT id FROM information_schema.processlist WHERE user = '{user}'").split():
+                kind.sql(pod, f"KILL {connection}")
+        eventually(10, "refused probes", probes_fail)
+        began = time.time()
+        kubectl("patch", "secret", secret, "--type=merge", "--patch", json.dumps({"stringData": {key: new}}))
+        eventually(150, "probes with the new password", lambda: not probes_fail())
+        print(f"   the probes were refused until {time.time() - began:.0f} s after the Secret's change")
+
+
 def operator_away(seconds=8):
     """The primary is lost while nobody can replace it."""
     beside = (CLUSTER, "kubectl", "--namespace", kind.space)
@@ -146,6 +175,9 @@ def operator_away(seconds=8):
 def operator_away_for_long():
     """For longer than the proxy lets clients wait by default."""
     upgrade("config.failover.hold=120s")
+    # Those with the former time still serve the clients that they have.
+    eventually(120, "the former proxies' end",
+               lambda: len(kubectl("get", "pods", "--selector", "app.kubernetes.io/instance=shop-proxy", "--output", "name").split()) == 2)
     operator_away(60)
     upgrade("config.failover.hold=30s")
 
@@ -313,11 +345,12 @@ SCENES = {
     "primary paused for 3 s": (paused_for_a_while, False, 15),
     "primary cut off for 10 s": (cut_off, False, 45),
     "primary lost, operator away for 8 s": (operator_away, False, 50),
-    "primary lost, operator away for a minute": (operator_away_for_long, False, 130),
+    "primary lost, operator away for a minute": (operator_away_for_long, False, 180),
     "servers rolled": (servers_rolled, False, 90),
     "servers' image changed": (image_changed, False, 90),
     "scaled to two and back": (scaled, False, 60),
     "application's password changed twice": (password_changed, False, 20),
+    "probes' password changed twice": (probes_password_changed, False, 240),
     "proxy rolled": (proxy_rolled, False, 25),
     "proxy upgraded by helm": (proxy_upgraded, False, 30),
     "proxy's pod drained": (proxy_pod_drained, False, 20),

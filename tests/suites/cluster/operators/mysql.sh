@@ -14,6 +14,8 @@ GRANT ALL ON *.* TO root@'%' WITH GRANT OPTION;
 $ACCOUNTS
 END
   mysqld --no-defaults --user=root --datadir="$data.new" --initialize-insecure --init-file=/tmp/accounts.sql
+  # Another one for new data: a server that starts from nothing would leave out what its own number once wrote.
+  echo "$((number * 1000000 + $(date +%s) % 1000000 + 1))" >/var/lib/mysql/server-id
   mv "$data.new" "$data"
 fi
 rm -f /tmp/accounts.sql
@@ -23,4 +25,4 @@ rm -f /tmp/accounts.sql
 done; touch /run/mysqld/ready) >/dev/null 2>&1 &
 # shellcheck disable=SC2086  # one word an option
 exec mysqld --no-defaults --user=root --datadir="$data" --socket=/run/mysqld/mysqld.sock --innodb-buffer-pool-size=64M --innodb-redo-log-capacity=64M \
-  --skip-name-resolve --super-read-only=ON --mysqlx=OFF --server-id=$((number + 1000)) --log-bin=binlog --gtid-mode=ON --enforce-gtid-consistency=ON $OPTIONS
+  --skip-name-resolve --super-read-only=ON --mysqlx=OFF --server-id="$(cat /var/lib/mysql/server-id)" --log-bin=binlog --gtid-mode=ON --enforce-gtid-consistency=ON $OPTIONS

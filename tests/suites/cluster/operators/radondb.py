@@ -37,6 +37,8 @@ def say(*words):
 class Xenon:
     def __init__(self):
         self.api, self.misses, self.leader = Api(), 0, None
+        # Who turns to the leader at this moment: threads, by pods.
+        self.joining = {}
 
     def pods(self):
         """The pods that run, by their numbers."""
@@ -62,10 +64,9 @@ class Xenon:
         server.run("STOP REPLICA", "RESET REPLICA ALL", "SET GLOBAL rpl_semi_sync_replica_enabled = 0", "SET GLOBAL rpl_semi_sync_source_enabled = 1",
                    "SET GLOBAL read_only = 0")
 
-    def follow(self, server):
-        server.run("STOP REPLICA", "SET GLOBAL super_read_only = 1", "SET GLOBAL rpl_semi_sync_source_enabled = 0",
-                   "SET GLOBAL rpl_semi_sync_replica_enabled = 1",
-                   f"CHANGE REPLICATION SOURCE TO SOURCE_HOST = '{self.host(self.leader)}', SOURCE_USER = 'radondb_repl', SOURCE_AUTO_POSITION = 1, "
+    def follow(self, server, leader):
+        server.run("STOP REPLICA", "SET GLOBAL rpl_semi_sync_replica_enabled = 1",
+                   f"CHANGE REPLICATION SOURCE TO SOURCE_HOST = '{self.host(leader)}', SOURCE_USER = 'radondb_repl', SOURCE_AUTO_POSITION = 1, "
                    f"SOURCE_PASSWORD = '{os.environ['ROOT_PASSWORD']}', GET_SOURCE_PUBLIC_KEY = 1, SOURCE_CONNECT_RETRY = 1", "START REPLICA")
 
     def is_alive(self, pods):
@@ -77,27 +78,33 @@ class Xenon:
             return False
 
     def join(self, pods):
-        """Every other server follows the leader."""
+        """Every other server follows the leader; each has a Xenon of its own, so that one which does not answer keeps nobody waiting."""
         with self.server(pods, self.leader) as server:
             executed = server.value("SELECT @@gtid_executed")
         for number in pods:
-            if number == self.leader:
-                continue
-            try:
-                with self.server(pods, number) as server:
-                    source = server.value("SELECT host FROM performance_schema.replication_connection_configuration WHERE channel_name = ''")
-                    applies = server.value("SELECT service_state FROM performance_schema.replication_applier_status WHERE channel_name = ''")
-                    if source == self.host(self.leader) and applies == "ON":
-                        continue
-                    error = server.value("SELECT MAX(last_error_message) FROM performance_schema.replication_applier_status_by_worker")
-                    own = error or server.value(f"SELECT GTID_SUBTRACT(@@gtid_executed, '{executed}')")
-                    if own:
-                        self.rebuild(number, own)
-                    else:
-                        say(f"{number} follows")
-                        self.follow(server)
-            except (OSError, pymysql.MySQLError) as error:
-                say(f"{number}:", error)
+            if number != self.leader and (number not in self.joining or not self.joining[number].is_alive()):
+                self.joining[number] = threading.Thread(target=self.join_one, args=(pods, number, self.leader, executed), daemon=True)
+                self.joining[number].start()
+
+    def join_one(self, pods, number, leader, executed):
+        try:
+            with self.server(pods, number) as server:
+                source = server.value("SELECT host FROM performance_schema.replication_connection_configuration WHERE channel_name = ''")
+                applies = server.value("SELECT service_state FROM performance_schema.replication_applier_status WHERE channel_name = ''")
+                if source == self.host(leader) and applies == "ON" or leader != self.leader:
+                    return
+                # Xenon's order at a new leader's first heartbeat. Commits that wait for an acknowledgement end with the first one;
+                # only then can the server become read-only, and its position shows them.
+                server.run("SET GLOBAL rpl_semi_sync_source_enabled = 0", "SET GLOBAL super_read_only = 1")
+                error = server.value("SELECT MAX(last_error_message) FROM performance_schema.replication_applier_status_by_worker")
+                own = error or server.value(f"SELECT GTID_SUBTRACT(@@gtid_executed, '{executed}')")
+                if own:
+                    self.rebuild(number, own)
+                else:
+                    say(f"{number} follows")
+                    self.follow(server, leader)
+        except (Missing, RuntimeError, OSError, pymysql.MySQLError) as error:
+            say(f"{number}:", error)
 
     def rebuild(self, number, own):
         say(f"{number} is INVALID: it gets new data: {own}")
