@@ -59,14 +59,11 @@ pub enum Full {
 impl Full {
     /// Returns whose connections the server has too many of, if the error with this code says so.
     pub fn of(code: u16) -> Option<Self> {
+        use Proof::*;
         match Proof::of(code) {
-            Proof::ServerFull => Some(Full::Server),
-            Proof::AccountFull => Some(Full::Account),
-            Proof::HostRefused
-            | Proof::AccountRefused
-            | Proof::ConnectionEnds
-            | Proof::RightMissing
-            | Proof::Answers => None,
+            ServerFull => Some(Full::Server),
+            AccountFull => Some(Full::Account),
+            HostRefused | AccountRefused | ConnectionEnds | RightMissing | Answers => None,
         }
     }
 }

@@ -275,6 +275,19 @@ async fn a_shorter_interval_takes_effect_at_once() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_the_account_lives() {
+    play(async |mut w| {
+        w.pass(150).await;
+        w.cluster.host("db-0", |h| h.password = "other".to_owned());
+        w.cluster.reset_connections("db-0");
+        for _ in 0..5 {
+            assert_eq!(w.next().await.0, "barred");
+        }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_wrong_password_is_not_hammered_and_a_right_one_is_tried_at_once() {
     play(async |mut w| {
         w.cluster.host("db-0", |h| h.password = "other".to_owned());
