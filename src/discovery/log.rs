@@ -99,14 +99,15 @@ impl SnapshotLog {
     fn barred_changed(&mut self, server: &Server) {
         let Some(suppressed) = self.budget(server) else { return };
         let (name, error) = (&*server.name, server.last_error.as_deref());
-        match server.is_barred() {
-            true => tracing::warn!(
+        if server.is_barred() {
+            tracing::warn!(
                 server = name,
                 error,
                 suppressed,
                 "a server lives and lets no probe in: what is known of it is from before"
-            ),
-            false => tracing::info!(server = name, suppressed, "a server does not bar probes any more"),
+            );
+        } else if error.is_none() {
+            tracing::info!(server = name, suppressed, "a server lets probes in again");
         }
     }
 

@@ -1,9 +1,8 @@
 //! Servers that refuse the probes' account, since its password was changed there first: what is open goes on, and nobody takes
 //! a server for dead that lives.
 
-use super::alone;
-use crate::dialogue::raw::{Raw, error_code};
-use crate::dialogue::{eventually, metric, topology, value};
+use super::{alone, end_probes, goes_on, writing};
+use crate::dialogue::{eventually, metric, refused, topology, value};
 use crate::support::{Cluster, Node, Proxy, connect, proxy_config};
 use mysql_async::prelude::Queryable;
 use std::time::Duration;
@@ -20,14 +19,9 @@ async fn mysql_that_refuses_the_probes_is_not_dead() {
     }
 }
 
-/// Ends all connections of the probes.
-async fn end_probes(server: &Node) {
+async fn end_probes_of(server: &Node) {
     let mut watching = connect(server.port(), "super", "super", "test").await.expect("login");
-    let probes = "SELECT id FROM information_schema.processlist WHERE user = 'monitor'";
-    let ids: Vec<u64> = watching.query(probes).await.expect("the probes");
-    for id in ids {
-        drop(watching.query_drop(format!("KILL {id}")).await);
-    }
+    end_probes(&mut watching).await;
 }
 
 async fn is_barred(proxy: &Proxy, number: usize) -> bool {
@@ -38,19 +32,11 @@ async fn refused_probes_change_nothing(mut cluster: Cluster) {
     alone(&cluster).await;
     let config = proxy_config(&cluster);
     let proxy = Proxy::start(&config).await;
-    let mut writing = Raw::app(proxy.rw).await;
-    for sql in [
-        "CREATE TEMPORARY TABLE own (a INT)",
-        "INSERT INTO own VALUES (7)",
-        "BEGIN",
-        "INSERT INTO t VALUES (70)",
-    ] {
-        assert_eq!(error_code(&writing.query(sql).await.unwrap()), 0, "{sql}");
-    }
+    let mut writing = writing(&proxy).await;
     cluster.primary().sql("ALTER USER monitor@'%' IDENTIFIED BY 'another'").await;
     cluster.wait_caught_up().await;
     for server in cluster.servers() {
-        end_probes(server).await;
+        end_probes_of(server).await;
     }
     for number in 0..2 {
         eventually("probes are refused", async || is_barred(&proxy, number).await.then_some(())).await;
@@ -69,15 +55,17 @@ async fn refused_probes_change_nothing(mut cluster: Cluster) {
     eventually("it is silent", async || (!is_barred(&proxy, 0).await).then_some(())).await;
     cluster.primary().thaw();
     eventually("it is back", async || is_barred(&proxy, 0).await.then_some(())).await;
-    for sql in ["INSERT INTO t SELECT 71 FROM own WHERE a = 7", "COMMIT", "INSERT INTO t SELECT 72 FROM own"]
-    {
-        let answer = writing.query(sql).await.unwrap();
-        assert_eq!(error_code(&answer), 0, "{sql}: {}", String::from_utf8_lossy(&answer));
-    }
+    goes_on(&mut writing).await;
     let mut new = proxy.client().await.expect("a login");
     new.query_drop("INSERT INTO test.t VALUES (73)").await.expect("a write");
     let count = "SELECT COUNT(*) FROM test.t WHERE v BETWEEN 70 AND 73";
     assert_eq!(value(&mut new, count).await.expect("a read"), "4");
+
+    // What the proxy cannot see, the server says.
+    cluster.primary().sql("SET GLOBAL read_only = 1").await;
+    assert_eq!(refused(new.query_drop("INSERT INTO test.t VALUES (74)").await).0, 1290);
+    cluster.primary().sql("SET GLOBAL read_only = 0").await;
+    new.query_drop("INSERT INTO test.t VALUES (75)").await.expect("a write");
 
     proxy.write_config(&config.replace("password = \"monitor\"", "password = \"another\""));
     for number in 0..2 {
@@ -87,7 +75,7 @@ async fn refused_probes_change_nothing(mut cluster: Cluster) {
 
     // One that dies meanwhile is dead, although no probe was on it.
     cluster.primary().sql("ALTER USER monitor@'%' IDENTIFIED BY 'a third'").await;
-    end_probes(cluster.primary()).await;
+    end_probes_of(cluster.primary()).await;
     eventually("probes are refused", async || is_barred(&proxy, 0).await.then_some(())).await;
     cluster.primary_mut().kill();
     eventually("it is down", async || {

@@ -1,7 +1,7 @@
 //! Servers that take no more connections: sessions wait for one that another session does not need, and nobody takes the
 //! server for dead.
 
-use super::alone;
+use super::{alone, end_probes, goes_on, writing};
 use crate::dialogue::raw::{Raw, error_code};
 use crate::dialogue::{eventually, topology, value};
 use crate::support::{Cluster, Proxy, connect, number, proxy_config};
@@ -221,15 +221,7 @@ async fn full_is_not_dead(cluster: Cluster) {
     alone(&cluster).await;
     let primary = cluster.primary();
     let proxy = Proxy::start(&proxy_config(&cluster)).await;
-    let mut writing = Raw::app(proxy.rw).await;
-    for sql in [
-        "CREATE TEMPORARY TABLE own (a INT)",
-        "INSERT INTO own VALUES (7)",
-        "BEGIN",
-        "INSERT INTO t VALUES (70)",
-    ] {
-        assert_eq!(error_code(&writing.query(sql).await.unwrap()), 0, "{sql}");
-    }
+    let mut writing = writing(&proxy).await;
     let mut direct = Vec::new();
     for _ in 0..12 {
         direct.push(Raw::app(primary.port()).await);
@@ -237,21 +229,13 @@ async fn full_is_not_dead(cluster: Cluster) {
     let mut watching = connect(primary.port(), "super", "super", "test").await.expect("login");
     watching.query_drop("SET GLOBAL max_connections = 10").await.expect("a limit");
     for _ in 0..3 {
-        let probes = "SELECT id FROM information_schema.processlist WHERE user = 'monitor'";
-        let ids: Vec<u64> = watching.query(probes).await.expect("the probes");
-        for id in ids {
-            drop(watching.query_drop(format!("KILL {id}")).await);
-        }
+        end_probes(&mut watching).await;
         tokio::time::sleep(Duration::from_millis(500)).await;
     }
     let state = topology(&proxy).await;
     assert_eq!(state["servers"][0]["health"], "up", "{state:#}");
     assert!(state["servers"][0]["last_error"].to_string().contains("1040"), "{state:#}");
-    for sql in ["INSERT INTO t SELECT 71 FROM own WHERE a = 7", "COMMIT", "INSERT INTO t SELECT 72 FROM own"]
-    {
-        let answer = writing.query(sql).await.unwrap();
-        assert_eq!(error_code(&answer), 0, "{sql}: {}", String::from_utf8_lossy(&answer));
-    }
+    goes_on(&mut writing).await;
     watching.query_drop("SET GLOBAL max_connections = 100").await.expect("a limit");
     eventually("the probes are back", async || {
         let server = topology(&proxy).await["servers"][0].clone();
