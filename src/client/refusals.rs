@@ -129,15 +129,20 @@ pub fn may_be_behind(code: u16) -> bool {
     )
 }
 
-/// True if the server refused the statement because the server is read-only, and executed nothing. The text is checked,
-/// too, because 1290 (ER_OPTION_PREVENTS_STATEMENT) is used for many options. 3100 comes from a hook of group
-/// replication.
+/// True if the server refused the statement because the server is read-only, and executed nothing. 1290
+/// (ER_OPTION_PREVENTS_STATEMENT) is used for many options, so its text must name this one, which stands untranslated in each
+/// language of `lc_messages`.
 pub fn refuses_as_read_only(err: &ErrPacket<'_>) -> bool {
-    let says_read_only = || {
-        let has = |what: &[u8]| err.message.windows(what.len()).any(|w| w == what);
-        [&b"read-only"[..], b"read_only", b"read only", b"hook"].into_iter().any(has)
-    };
-    is_read_only_code(err.code) && says_read_only()
+    let names: [&[u8]; 4] = [b"read-only", b"read_only", b"read only", b"read@002donly"];
+    is_read_only_code(err.code) && (err.code != ER_OPTION_PREVENTS_STATEMENT || may_say(err, &names))
+}
+
+/// True if an error's text contains one of these, or cannot be known. Servers send it in the session's `character_set_results`, and
+/// cut it at the first zero byte: in ucs2, utf16 and utf32 nothing is left of it, in utf16le the first letter. In MariaDB's
+/// `filename`, a hyphen is `@002d`, and a space `@0020`.
+fn may_say(err: &ErrPacket<'_>, any: &[&[u8]]) -> bool {
+    err.message.len() <= 1
+        || any.iter().any(|what| err.message.windows(what.len()).any(|words| words == *what))
 }
 
 /// The codes by which a server refuses a write because it is read-only: the option, MySQL's `innodb_read_only`, and the hook of
@@ -190,15 +195,14 @@ pub fn is_ending(error: &SwallowError) -> bool {
 /// True for the error that a Galera node returns for every statement while the node is not ready, or is not part of the
 /// majority.
 pub fn is_cut_off(err: &ErrPacket<'_>) -> bool {
-    err.code == ER_UNKNOWN_COM_ERROR && err.message.starts_with(b"WSREP ")
+    err.code == ER_UNKNOWN_COM_ERROR && may_say(err, &[b"WSREP ", b"WSREP@0020"])
 }
 
 /// True for Galera's 1180 for a commit that the node could not replicate. The error says that the commit failed. But if
 /// the other nodes had received the transaction before the cluster split, it is committed there (see
 /// `tests/it/groups.rs`).
 pub fn may_be_committed(err: &ErrPacket<'_>) -> bool {
-    const WHY: &[u8] = b"provider status";
-    err.code == ER_ERROR_DURING_COMMIT && err.message.windows(WHY.len()).any(|words| words == WHY)
+    err.code == ER_ERROR_DURING_COMMIT && may_say(err, &[b"provider status", b"provider@0020status"])
 }
 
 /// Replaces Galera's 1180, which may report a committed transaction as failed.
@@ -221,4 +225,54 @@ pub fn is_passing(error: &ServerError) -> bool {
             | ER_SERVER_SHUTDOWN
             | ER_CONNECTION_KILLED
     )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// What a server sends of the text in each character set that `character_set_results` can have and that is not as ASCII.
+    fn in_each_charset(text: &str) -> [Vec<u8>; 4] {
+        let filename = |c: char| match c {
+            '0'..='9' | 'A'..='Z' | 'a'..='z' | '_' => c.to_string(),
+            _ => format!("@{:04x}", u32::from(c)),
+        };
+        [
+            text.into(),
+            b"".into(),
+            text.as_bytes()[..1].into(),
+            text.chars().map(filename).collect::<String>().into(),
+        ]
+    }
+
+    fn meaning(code: u16, message: &[u8]) -> ErrorMeaning {
+        said(&ErrPacket { code, sqlstate: *b"HY000", message })
+    }
+
+    #[test]
+    fn an_error_means_the_same_in_each_character_set() {
+        for text in [
+            "The MariaDB server is running with the --read-only option so it cannot execute this statement",
+            "The MySQL server is running with the --super-read-only option so it cannot execute this statement",
+            "MariaDB-Server läuft mit der Option --read-only",
+        ] {
+            for message in in_each_charset(text) {
+                assert_eq!(meaning(1290, &message), ErrorMeaning::ReadOnly, "{}", message.escape_ascii());
+            }
+        }
+        let [ascii, .., filename] =
+            in_each_charset("running with the --secure-file-priv option so it cannot");
+        for message in [ascii, filename] {
+            assert_ne!(meaning(1290, &message), ErrorMeaning::ReadOnly);
+        }
+        for message in in_each_charset("WSREP has not yet prepared node for application use") {
+            assert_eq!(meaning(1047, &message), ErrorMeaning::CutOff);
+        }
+        for message in in_each_charset("Got error 6 during COMMIT; provider status") {
+            assert_eq!(meaning(1180, &message), ErrorMeaning::MayBeCommitted);
+        }
+        // These have no other meaning, and are translated.
+        assert_eq!(meaning(1836, "l\u{e4}uft".as_bytes()), ErrorMeaning::ReadOnly);
+        assert_eq!(meaning(3100, b""), ErrorMeaning::ReadOnly);
+    }
 }
