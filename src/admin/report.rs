@@ -170,7 +170,8 @@ pub struct ServerReport {
     pub probe_us: Option<u64>,
     /// The error of the last probe that failed.
     pub last_error: Option<String>,
-    /// True if the server lives and lets no probe in, for the reason in `last_error`: what is known of it is from before.
+    /// True if the server lives and lets no probe in, for the reason in `last_error`: sessions' connections
+    /// tell its role, what else is known of it is from before.
     #[serde(default)]
     pub barred: bool,
     /// Statements that the server executed since the process began, or since the server is known again; of at most 16

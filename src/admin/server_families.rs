@@ -87,7 +87,7 @@ impl Collector for ServerFamilies {
         })?;
         gauge(
             "pointsman_server_barred",
-            "1 while the server lives and lets no probe in: what is known of it is from before.",
+            "1 while the server lives and lets no probe in: sessions' connections tell its role, what else is known of it is from before.",
             &|s| flag(s.is_barred()),
         )?;
         families.latencies(

@@ -25,8 +25,8 @@ use super::webhook::{Webhooks, host_name};
 use super::{AppError, clients_tls, memory, privacy, questions, servers_tls, service_manager, slow};
 use crate::admin::{AdminParts, AdminState, ChangeCosts, Question};
 use crate::auth::OwnKey;
-use crate::backend::Ceilings;
 use crate::backend::accounts::AccountReading;
+use crate::backend::{Ceilings, PooledQuestion};
 use crate::config::{Config, CredentialSource, Discovery, Fixed, Kubernetes, Live, LogFormat};
 #[cfg(feature = "console")]
 use crate::console::{Console, Orders};
@@ -79,6 +79,8 @@ struct DataPath<'a> {
     inherited: Inherited,
     /// The questions of the admin side to the workers.
     questions: mpsc::UnboundedReceiver<Question>,
+    /// The questions of probes that servers do not let in.
+    of_probes: mpsc::UnboundedReceiver<PooledQuestion>,
     /// Where the events of the audit log go.
     audit: AuditSender,
     /// Where the traces of statements go.
@@ -128,8 +130,9 @@ async fn control(
     clients_tls::follow(runtime.acceptors.clone(), live.clone()).map_err(AppError::Tls)?;
     let ceilings = Arc::<Ceilings>::default();
     let connector = || BackendConnector::new(runtime.clone(), ceilings.clone());
+    let (pools, of_probes) = mpsc::unbounded_channel();
     let discovery::Started { snapshot, kicker, acknowledged, drainer } =
-        discovery::start_with(source, live.clone(), connector());
+        discovery::start_with(source, live.clone(), connector().asking(pools));
     keep_drained(predecessor, &drainer).await;
     let routines = Routines::start(connector(), live.clone(), snapshot.clone());
     let accounts = AccountTables::start(connector(), live.clone(), snapshot.clone());
@@ -139,8 +142,7 @@ async fn control(
     let reloads = Arc::new(ReloadMetrics::default());
     let metrics: Vec<_> = (0..config.fixed.workers.get()).map(|_| Arc::default()).collect();
     let costs = start_notices(&config.fixed.discovery, &live, &snapshot, &metrics);
-    let (served, pulse) = (Served::at_start(&config.fingerprint), Pulse::default());
-    tokio::spawn(pulse.clone().beat());
+    let (served, pulse) = (Served::at_start(&config.fingerprint), beating());
     let (ask, questions) = mpsc::unbounded_channel();
     let audit = Audit::start(live.clone())?;
     let traces = Traces::start(live.clone())?;
@@ -198,10 +200,18 @@ async fn control(
         predecessor,
         inherited,
         questions,
+        of_probes,
         audit: audit.sender(),
         traces: traces.sender(),
     })
     .await
+}
+
+/// Returns the pulse of this thread, which beats from now on.
+fn beating() -> Pulse {
+    let pulse = Pulse::default();
+    tokio::spawn(pulse.clone().beat());
+    pulse
 }
 
 /// Starts to tell webhooks and Events of changes of the primary, and returns what each change did to the sessions.
@@ -336,7 +346,7 @@ fn drain_on_signal(lifecycle: Arc<watch::Sender<Lifecycle>>) -> Result<(), AppEr
 async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
     let DataPath { mut feeds, acknowledged, lifecycle, mut ports, predecessor, .. } = parts;
     let (live, mut snapshot, memory) = (feeds.live.clone(), feeds.snapshot.clone(), feeds.memory.clone());
-    let mut asked = parts.questions;
+    let (mut asked, mut of_probes) = (parts.questions, parts.of_probes);
     let phase = lifecycle.subscribe();
     let settings = live.borrow().clone();
     first_look(snapshot.clone(), &settings, &mut feeds.accounts).await;
@@ -396,6 +406,7 @@ async fn carry_traffic(parts: DataPath<'_>) -> Result<ExitCode, AppError> {
                 return Ok(ExitCode::SUCCESS);
             }
             Some(question) = asked.recv() => questions::answer(question, &server),
+            Some(question) = of_probes.recv() => drop(tokio::spawn(server.ask(question))),
             _ = seconds.tick() => {
                 memory.refresh();
                 server.tick();

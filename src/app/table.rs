@@ -50,8 +50,10 @@ pub(super) fn render(now: &Report, before: Option<&Report>, unix_ms: u64) -> Str
         let Some(error) = server.last_error.as_deref() else { continue };
         let (name, error) = (plain(&server.name), plain(error));
         if server.barred {
-            let _ =
-                writeln!(page, "{name} lets no probe in, and what is shown of it is from before: {error}");
+            let _ = writeln!(
+                page,
+                "{name} lets no probe in; sessions' connections tell its role, what else is shown of it is from before: {error}"
+            );
         } else if server.health != "up" {
             let _ = writeln!(page, "{name}: {error}");
         }

@@ -422,7 +422,7 @@ fn the_table_says_which_server_lets_no_probe_in() {
     // One missed probe says nothing yet.
     assert!(!render(&now, None, 0).contains("1045"));
     now.servers[1].barred = true;
-    let said = "\ndb-1 lets no probe in, and what is shown of it is from before: error 1045: Access denied\n";
+    let said = "\ndb-1 lets no probe in; sessions' connections tell its role, what else is shown of it is from before: error 1045: Access denied\n";
     assert!(render(&now, None, 0).contains(said));
 }
 

@@ -54,7 +54,9 @@ pub use learned::{Learned, Lesson};
 pub use loads::{Loads, serving_workers};
 pub use login_names::{in_utf8, is_well_formed};
 pub use passing::{PassingConnection, PassingLogin, refusal, take_packet};
-pub use pool::{Applicant, Leased, Limit, Place, Pool, PoolCount, PoolKey, TakeError, Terms, own_class};
+pub use pool::{
+    Applicant, Leased, Limit, Place, Pool, PoolCount, PoolKey, PooledQuestion, TakeError, Terms, own_class,
+};
 pub use query::{ColumnType, QueryError, ResultSet, Values};
 pub use session_variables::is_charset_name;
 pub use shelf::Seat;

@@ -7,6 +7,7 @@ mod due;
 mod insert_id;
 mod lease;
 mod place;
+mod question;
 mod waiting;
 
 use std::cell::{Cell, RefCell};
@@ -32,6 +33,7 @@ use crate::wire::Capabilities;
 
 use insert_id::{LAST_QUESTION, learn_insert_id};
 pub use place::Place;
+pub use question::PooledQuestion;
 use waiting::Waiting;
 
 /// How long to wait until a server takes a COM_QUIT or a reset.

@@ -275,10 +275,12 @@ impl<S: Stream> Shelf<S> {
         Some(Oldest { claimed, at, index })
     }
 
-    /// Takes the connection that `oldest` describes.
-    pub fn take_oldest(self: &Rc<Self>) -> Option<Seated<S>> {
+    /// Takes the connection that `oldest` describes, if it satisfies `wanted`.
+    pub fn take_oldest(self: &Rc<Self>, wanted: impl FnOnce(&Connection<S>) -> bool) -> Option<Seated<S>> {
         let oldest = self.next_to_close()?;
-        self.take_at(&mut self.slots.borrow_mut(), oldest.index)
+        let mut slots = self.slots.borrow_mut();
+        slots.parked_in(oldest.index).filter(|parked| wanted(&parked.item))?;
+        self.take_at(&mut slots, oldest.index)
     }
 
     /// Takes the first parked connection that satisfies `wanted`.

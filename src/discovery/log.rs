@@ -104,7 +104,7 @@ impl SnapshotLog {
                 server = name,
                 error,
                 suppressed,
-                "a server lives and lets no probe in: what is known of it is from before"
+                "a server lives and lets no probe in: sessions' connections tell its role, what else is known of it is from before"
             );
         } else if error.is_none() {
             tracing::info!(server = name, suppressed, "a server lets probes in again");

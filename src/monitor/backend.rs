@@ -6,13 +6,14 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
 
 use super::client::{Closed, Connection, Connector, Encryption, Error, Greeting, ResultSet, Target};
 use super::name_watch::{LeftAddresses, NameWatch};
 use crate::backend::{
-    self, Announced, Ceilings, ConnectError, Full, Introduction, Login, QueryError, WaitingMark, connect,
-    own_class,
+    self, Announced, Ceilings, ConnectError, Full, Introduction, Login, PooledQuestion, QueryError,
+    WaitingMark, connect, own_class,
 };
 use crate::net::{Runtime, Stream, TlsError};
 use crate::topology::ServerId;
@@ -32,6 +33,8 @@ pub struct BackendConnector<R: Runtime> {
     /// The servers that took no more connections at the last attempt. For each mark the pools close one connection there.
     wanted: RefCell<HashMap<ServerId, WaitingMark>>,
     retired: Rc<RetiredCell>,
+    /// Where the pools get questions. None: there are no pools.
+    asks: Option<mpsc::UnboundedSender<PooledQuestion>>,
 }
 
 /// When the connections of a server were last retired.
@@ -40,7 +43,13 @@ type RetiredCell = RefCell<HashMap<ServerId, Instant>>;
 impl<R: Runtime> BackendConnector<R> {
     /// Returns a connector that asks the pools for a place on a server that takes no more connections.
     pub fn new(runtime: R, ceilings: Arc<Ceilings>) -> Self {
-        BackendConnector { runtime, ceilings, wanted: RefCell::default(), retired: Rc::default() }
+        let (wanted, retired) = (RefCell::default(), Rc::default());
+        BackendConnector { runtime, ceilings, wanted, retired, asks: None }
+    }
+
+    /// Has the pools' connections answer where a server does not let the probes in.
+    pub fn asking(self, pools: mpsc::UnboundedSender<PooledQuestion>) -> Self {
+        BackendConnector { asks: Some(pools), ..self }
     }
 
     /// Asks for a place, until the next attempt, if the server took no more connections.
@@ -115,6 +124,12 @@ impl<R: Runtime> Connector for BackendConnector<R> {
         Ok(BackendConnection { connection, greeting, name, server, ceilings, retired })
     }
 
+    async fn ask_pooled(&self, server: ServerId, sql: &str) -> Option<Vec<ResultSet>> {
+        let (reply, answer) = oneshot::channel();
+        self.asks.as_ref()?.send(PooledQuestion { server, text: sql.to_owned(), reply }).ok()?;
+        Some(result_sets(answer.await.ok()?))
+    }
+
     fn pooled(&self, server: ServerId) -> Option<usize> {
         self.ceilings.open_to(server)
     }
@@ -126,8 +141,7 @@ impl<S: Stream> Connection for BackendConnection<S> {
     }
 
     async fn query(&mut self, sql: &str) -> Result<Vec<ResultSet>, Error> {
-        let sets = self.connection.query(sql).await.map_err(query_error)?;
-        Ok(sets.into_iter().map(|s| ResultSet { columns: s.columns, rows: s.rows }).collect())
+        self.connection.query(sql).await.map(result_sets).map_err(query_error)
     }
 
     async fn errors(&mut self, texts: &[String]) -> Result<Vec<Option<Error>>, Error> {
@@ -155,6 +169,10 @@ impl<S: Stream> Connection for BackendConnection<S> {
     async fn quit(self) {
         self.connection.quit().await;
     }
+}
+
+fn result_sets(sets: Vec<backend::ResultSet>) -> Vec<ResultSet> {
+    sets.into_iter().map(|s| ResultSet { columns: s.columns, rows: s.rows }).collect()
 }
 
 fn connect_error(e: ConnectError) -> Error {

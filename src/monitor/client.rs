@@ -44,6 +44,12 @@ pub trait Connector: 'static {
     /// the probe drops the future when its patience ends.
     fn connect(&self, target: &Target) -> impl Future<Output = Result<Self::Connection, Error>>;
 
+    /// Runs the statement on a connection that a session has left idle, because the server does not let the probe in. None: there is
+    /// no such connection, or no answer.
+    fn ask_pooled(&self, _server: ServerId, _sql: &str) -> impl Future<Output = Option<Vec<ResultSet>>> {
+        std::future::ready(None)
+    }
+
     /// Returns how many connections this process's pools have to a server. None: unknown at this moment.
     fn pooled(&self, _server: ServerId) -> Option<usize> {
         Some(0)

@@ -13,12 +13,12 @@ use std::time::Duration;
 use tokio::sync::{mpsc, watch};
 use tokio::time::{Instant, sleep_until, timeout};
 
-use super::client::{Closed, Connection, Connector, Encryption, Error, Target};
+use super::client::{Closed, Connection, Connector, Encryption, Error, Greeting, Target};
 use super::kick::ProbePermit;
 use super::own_log::{self, OwnLog};
 use super::statement::{self, Earlier, Wsrep};
 use crate::config;
-use crate::topology::{Event, MISSED_UNTIL_DOWN, Occupied, ProbeOutcome, ServerId};
+use crate::topology::{Event, Facts, MISSED_UNTIL_DOWN, Occupied, ProbeOutcome, ServerId};
 
 /// Kicks start at most one probe in this period.
 const KICK_FLOOR: Duration = Duration::from_millis(5);
@@ -71,6 +71,8 @@ pub struct Prober<C: Connector> {
     started: Instant,
     /// When the current connection was opened.
     connected: Instant,
+    /// What the server said at the last connection.
+    greeting: Option<Greeting>,
     /// The number of consecutive answers that were errors.
     refused: u32,
     /// Since when the current connection may not see replication.
@@ -143,6 +145,7 @@ impl<C: Connector> Prober<C> {
             events,
             started,
             connected: started,
+            greeting: None,
             refused: 0,
             degraded: None,
             fleeting: false,
@@ -198,6 +201,7 @@ impl<C: Connector> Prober<C> {
         // The quickest answer so far, or, before the first answer, a fraction of the login's time.
         let mut trip = (self.started.elapsed() / LOGIN_TRIPS).min(LONGEST_TRIP);
         self.log_unencrypted(connection.greeting().encryption);
+        self.greeting = Some(connection.greeting().clone());
         let mut wsrep = Wsrep::Unknown;
         let mut earlier = Earlier::default();
         let mut own_log = OwnLog::default();
@@ -409,12 +413,21 @@ impl<C: Connector> Prober<C> {
         } else if statement::is_barred(error) {
             let is_refused = statement::is_account_refused(error);
             self.refused = if is_refused { self.refused.saturating_add(1) } else { 0 };
-            ProbeOutcome::Barred(text)
+            ProbeOutcome::Barred { error: text, told: self.told_on_another().await.map(Box::new) }
         } else {
             self.refused = self.refused.saturating_add(1);
             ProbeOutcome::Refused(text)
         };
         self.report(outcome).await
+    }
+
+    /// Asks the server for its role and position on a connection that a session has left idle.
+    async fn told_on_another(&self) -> Option<Facts> {
+        let greeting = self.greeting.as_ref()?;
+        let asked = Instant::now();
+        let sql = statement::text_of_any_account(statement::flavor(greeting));
+        let sets = timeout(self.interval(), self.connector.ask_pooled(self.server, sql)).await.ok()??;
+        statement::facts(greeting, &sets, asked.elapsed()).ok()
     }
 
     async fn report(&self, outcome: ProbeOutcome) -> Result<(), Over> {

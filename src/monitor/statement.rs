@@ -133,9 +133,8 @@ impl Wsrep {
 pub(super) fn text(flavor: Flavor, with_replication: bool, wsrep: Wsrep, counts: bool) -> Cow<'static, str> {
     let text = match (flavor, with_replication) {
         (Flavor::MySql, true) => MYSQL,
-        (Flavor::MySql, false) => MYSQL_BARE,
         (Flavor::MariaDb, true) => MARIADB,
-        (Flavor::MariaDb, false) => MARIADB_BARE,
+        (_, false) => text_of_any_account(flavor),
     };
     let text: Cow<'static, str> = match wsrep {
         Wsrep::Unknown => {
@@ -146,6 +145,14 @@ pub(super) fn text(flavor: Flavor, with_replication: bool, wsrep: Wsrep, counts:
         Wsrep::None => text.into(),
     };
     if counts { format!("{text}; {CONNECTED}").into() } else { text }
+}
+
+/// Returns a statement that any account may run: the role and the position.
+pub(super) fn text_of_any_account(flavor: Flavor) -> &'static str {
+    match flavor {
+        Flavor::MySql => MYSQL_BARE,
+        Flavor::MariaDb => MARIADB_BARE,
+    }
 }
 
 /// Returns how many connections the server has, if the probe asked.

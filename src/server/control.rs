@@ -13,7 +13,7 @@ use super::feeds::Feeds;
 use super::messages::{Control, Kick};
 use super::outside::SharedOutside;
 use super::worker::{self, WorkerParts};
-use crate::backend::{Ceilings, Loads, PoolCount};
+use crate::backend::{Ceilings, Loads, PoolCount, PooledQuestion};
 use crate::config::{self, Mode};
 use crate::net::{Endpoint, EndpointError, Inherited, Listener};
 use crate::positions::seats;
@@ -252,6 +252,25 @@ impl Server {
                 }
             }
             all
+        }
+    }
+
+    /// Asks a server something over an idle connection of any worker. The future is independent of the server.
+    pub fn ask(&self, question: PooledQuestion) -> impl Future<Output = ()> + 'static {
+        let shared = self.shared.clone();
+        async move {
+            let PooledQuestion { server, text, reply: asker } = question;
+            for worker in &shared.workers {
+                let (reply, answer) = oneshot::channel();
+                let question = PooledQuestion { server, text: text.clone(), reply };
+                if worker.send(Control::Ask(question)).is_ok()
+                    && let Ok(answer) = answer.await
+                {
+                    // The probe may have given up.
+                    let _ = asker.send(answer);
+                    return;
+                }
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use tokio::sync::oneshot;
 
-use crate::backend::{Lesson, PoolCount};
+use crate::backend::{Lesson, PoolCount, PooledQuestion};
 use crate::net::Accepted;
 use crate::telemetry::DigestReport;
 use crate::telemetry::stream::{Filter, TapBatch, TapId};
@@ -102,6 +102,8 @@ pub enum Control {
         /// The counts, several for each server and account.
         reply: oneshot::Sender<Vec<PoolCount>>,
     },
+    /// Ask a server something over a connection that is idle.
+    Ask(PooledQuestion),
     /// Another worker had a server check a password.
     Learned(Lesson),
     /// A second has passed: check the timeouts.

@@ -17,7 +17,7 @@ use super::feeds::Feeds;
 use super::messages::{Control, TapRequest};
 use super::outside::{SharedOutside, WorkerOutside};
 use crate::backend::accounts::AccountReading;
-use crate::backend::{Loads, Pool};
+use crate::backend::{Loads, Pool, PooledQuestion};
 use crate::config::Live;
 use crate::net::{BufferPool, Driver, SystemRuntime, end_lingering, lingering, run_on_ring};
 use crate::positions::WorkerSeat;
@@ -164,6 +164,9 @@ async fn work(parts: WorkerParts) {
                 drop(reply.send(context.session_reports(index, after, most)));
             }
             Some(Control::Pools { reply }) => drop(reply.send(context.pool.counts())),
+            Some(Control::Ask(question)) => {
+                tokio::task::spawn_local(ask(context.clone(), question));
+            }
             Some(Control::Learned(lesson)) => context.identities.learned.note(lesson),
             Some(Control::Tick) => {
                 if let Some(percent) = share.percent() {
@@ -189,6 +192,14 @@ async fn work(parts: WorkerParts) {
 async fn give_way(context: Rc<Context<SystemRuntime>>) {
     let limit = context.live().timeouts.connect;
     context.pool.give_way(limit).await;
+}
+
+async fn ask(context: Rc<Context<SystemRuntime>>, question: PooledQuestion) {
+    let limit = context.live().timeouts.connect;
+    if let Some(answer) = context.pool.ask(question.server, &question.text, limit).await {
+        // The probe may have given up.
+        let _ = question.reply.send(answer);
+    }
 }
 
 fn tap(context: &Context<SystemRuntime>, request: TapRequest) {

@@ -251,15 +251,18 @@ fn probed(
             server.silent |= !was_down && server.health == Health::Down;
         }
         ProbeOutcome::Refused(error) => missed(server, error),
-        ProbeOutcome::Barred(error) if server.health == Health::Up || is_back(server, next) => {
-            server.health = Health::Up;
-            server.silent = false;
-            server.missed = 0;
-            if server.last_error.as_ref() != Some(error) {
-                server.last_error = Some(error.clone());
+        ProbeOutcome::Barred { error, told } => {
+            // Its connection was opened to the server that was probed before; an answer that names another one is of no use.
+            let known = told.as_deref().zip(server.facts.as_ref());
+            let told = known
+                .filter(|(told, known)| !is_other_server(known, told))
+                .map(|(told, known)| merged(known, told));
+            if told.is_some() || server.health == Health::Up || is_back(server, next) {
+                barred(server, error, told);
+            } else {
+                missed(server, error);
             }
         }
-        ProbeOutcome::Barred(error) => missed(server, error),
         ProbeOutcome::Unreachable(error) => {
             down(server, error);
             server.silent = false;
@@ -295,12 +298,7 @@ fn answered(server: &mut Server, facts: &Facts, member: Option<Member>, next_id:
         Some(r) if !r.receiving => Some(server.stalled_since_ms.unwrap_or(now_ms)),
         _ => None,
     };
-    if elect::gives_up(&facts) {
-        server.deposed = false;
-    }
-    let was_read_only = server.facts.as_ref().is_some_and(Facts::is_read_only);
-    server.made_writable = !facts.is_read_only() && (server.made_writable || was_read_only);
-    server.facts = Some(facts);
+    settle(server, facts);
     server.member = member;
     server.health = Health::Up;
     server.silent = false;
@@ -308,10 +306,51 @@ fn answered(server: &mut Server, facts: &Facts, member: Option<Member>, next_id:
     server.last_error = None;
 }
 
+/// Takes facts for the server's, and follows its role.
+fn settle(server: &mut Server, facts: Facts) {
+    if elect::gives_up(&facts) {
+        server.deposed = false;
+    }
+    let was_read_only = server.facts.as_ref().is_some_and(Facts::is_read_only);
+    server.made_writable = !facts.is_read_only() && (server.made_writable || was_read_only);
+    server.facts = Some(facts);
+}
+
 fn down(server: &mut Server, error: &Arc<str>) {
     server.health = Health::Down;
     server.missed = MISSED_UNTIL_DOWN;
     server.last_error = Some(error.clone());
+}
+
+/// It lives, and is what it was before but for what it told on another connection.
+fn barred(server: &mut Server, error: &Arc<str>, told: Option<Facts>) {
+    server.health = Health::Up;
+    server.silent = false;
+    server.missed = 0;
+    if server.last_error.as_ref() != Some(error) {
+        server.last_error = Some(error.clone());
+    }
+    if let Some(facts) = told {
+        settle(server, facts);
+    }
+}
+
+/// Adds to what is known what a server told any account: its role and its position.
+fn merged(known: &Facts, told: &Facts) -> Facts {
+    // From whom a server with another role replicates is not known any more.
+    let has_moved = known.is_read_only() != told.is_read_only();
+    let (replication, tells_replication) =
+        if has_moved { (None, false) } else { (known.replication.clone(), known.tells_replication) };
+    Facts {
+        read_only: told.read_only,
+        super_read_only: told.super_read_only,
+        gtid: told.gtid.clone(),
+        gtid_on: told.gtid_on,
+        binlog_state: told.binlog_state.clone(),
+        replication,
+        tells_replication,
+        ..known.clone()
+    }
 }
 
 /// True if a server that was silent, and lets no probe in now, is what it was before: nothing proved that it had ended. It may have

@@ -429,7 +429,13 @@ pub enum ProbeOutcome {
     /// It answered with an error (it is in offline mode …): it is reachable, but not usable. Counts as a missed probe.
     Refused(Arc<str>),
     /// It does not let the probe in: it takes no more connections, or not from this account. Those that are open go on.
-    Barred(Arc<str>),
+    Barred {
+        /// What it says.
+        error: Arc<str>,
+        /// What it answered on a connection that a session has left idle, without the state of replication. None: there was
+        /// no such connection, or no answer.
+        told: Option<Box<Facts>>,
+    },
 }
 
 impl Snapshot {

@@ -27,7 +27,7 @@ function alarms(report) {
     all.push({ bad: true, text: `Alarm: ${report.alarm_detail || ALARMS[report.alarm] || report.alarm}.` });
   }
   for (const server of report.servers) {
-    if (server.barred) all.push({ bad: true, text: `${server.name} lets no probe in, and what is shown of it is from before: ${server.last_error}` });
+    if (server.barred) all.push({ bad: true, text: `${server.name} lets no probe in; sessions' connections tell its role, what else is shown of it is from before: ${server.last_error}` });
     if (server.health === 'down') all.push({ bad: false, text: `${server.name} is down: ${server.last_error || 'no answer'}` });
   }
   if (report.state === 'draining') all.push({ bad: false, text: 'This proxy is draining: it is about to end.' });

@@ -12,7 +12,7 @@ use super::waiting::Waiter;
 use super::{Applicant, Leased, Limit, Pool, PoolKey, TakeError, Terms};
 use crate::backend::accounts::Accounts;
 use crate::backend::shelf::{STALLED, Steals};
-use crate::backend::{ConnectError, Full, Login, Target, WaitingMark, connect};
+use crate::backend::{ConnectError, Connection, Full, Login, Target, WaitingMark, connect};
 use crate::net::{Runtime, turn_time};
 use crate::telemetry::Counted;
 use crate::terms::Handshake;
@@ -361,8 +361,13 @@ impl<R: Runtime> Pool<R> {
         }
     }
 
-    /// Closes the connection to this server, of this account or (None) of any, that has been parked longest.
-    pub(super) async fn make_way(&self, server: ServerId, of_user: Option<&str>, connect: Duration) -> bool {
+    /// Takes the connection to this server, of this account or (None) of any, that has been parked longest, if it satisfies `wanted`.
+    pub(super) fn take_oldest(
+        &self,
+        server: ServerId,
+        of_user: Option<&str>,
+        wanted: impl FnOnce(&Connection<R::Stream>) -> bool,
+    ) -> Option<Leased<R::Stream>> {
         let oldest = {
             let shelves = self.shelves.borrow();
             let on_server = shelves
@@ -371,7 +376,12 @@ impl<R: Runtime> Pool<R> {
             let aged = on_server.filter_map(|(_, shelf)| shelf.oldest().map(|age| (age, shelf.clone())));
             aged.min_by_key(|(age, _)| *age).map(|(_, shelf)| shelf)
         };
-        let Some((connection, seat)) = oldest.and_then(|shelf| shelf.take_oldest()) else { return false };
+        oldest.and_then(|shelf| shelf.take_oldest(wanted))
+    }
+
+    /// Closes the connection to this server, of this account or (None) of any, that has been parked longest.
+    pub(super) async fn make_way(&self, server: ServerId, of_user: Option<&str>, connect: Duration) -> bool {
+        let Some((connection, seat)) = self.take_oldest(server, of_user, |_| true) else { return false };
         self.metrics.server_idle.sub(1);
         if connection.pending_insert_id.is_some() {
             drop(self.take_over(connection, connect).await);

@@ -44,7 +44,8 @@ impl Watch {
             ProbeOutcome::Lost(_) => "lost",
             ProbeOutcome::Member(..) => "member",
             ProbeOutcome::Refused(_) => "refused",
-            ProbeOutcome::Barred(_) => "barred",
+            ProbeOutcome::Barred { told: None, .. } => "barred",
+            ProbeOutcome::Barred { told: Some(_), .. } => "told",
         };
         (name, self.began.elapsed().as_millis())
     }
@@ -283,6 +284,27 @@ async fn a_server_that_refuses_the_account_lives() {
         for _ in 0..5 {
             assert_eq!(w.next().await.0, "barred");
         }
+    })
+    .await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_server_that_refuses_the_account_is_asked_on_a_session_s_connection() {
+    play(async |mut w| {
+        w.pass(150).await;
+        w.cluster.open_pooled("db-0");
+        w.cluster.host("db-0", |h| h.password = "other".to_owned());
+        w.cluster.reset_connections("db-0");
+        assert_eq!(w.next().await.0, "barred", "that connection has ended, too");
+        w.cluster.open_pooled("db-0");
+        w.cluster.host("db-0", |h| h.read_only = true);
+        w.pass(5000).await;
+        let Some(Event::Probe { outcome: ProbeOutcome::Barred { told: Some(facts), .. }, .. }) =
+            w.events.recv().await
+        else {
+            panic!("not told");
+        };
+        assert!(facts.is_read_only() && !facts.tells_replication);
     })
     .await;
 }

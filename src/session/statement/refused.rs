@@ -97,6 +97,11 @@ impl<R: Runtime> Session<R> {
         self.context.outside.kick(server);
         let role = self.upstream.role;
         self.state.unpin(role, std::mem::take(&mut self.upstream.sent));
+        let is_barred = self.context.topology.get().server(server).is_some_and(|server| server.is_barred());
+        if is_barred && self.state.pins.on(role).is_empty() {
+            // No probe gets in: the server is asked for its role on a connection that nobody uses, and this may be the only one.
+            self.upstream.release_after_statement(&mut self.state);
+        }
         // A statement that the proxy itself interrupted runs on whatever server is the primary now.
         let interrupted = error.code == ER_QUERY_INTERRUPTED;
         let primary_still =

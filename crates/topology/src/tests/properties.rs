@@ -45,7 +45,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => Just(ProbeOutcome::Unreachable("refused".into())),
         1 => Just(ProbeOutcome::Refused("3032".into())),
         1 => Just(ProbeOutcome::Lost("reset".into())),
-        1 => Just(ProbeOutcome::Barred("1045".into())),
+        1 => Just(ProbeOutcome::Barred { error: "1045".into(), told: None }),
     ];
     prop_oneof![
         20 => (0..4usize, outcome).prop_map(|(server, outcome)| Step::Probe(server, outcome)),
@@ -115,7 +115,7 @@ fn check(before: &Snapshot, event: &Event, after: &Snapshot, now_ms: u64) -> Res
     let counts = matches!(
         event,
         Event::Probe {
-            outcome: ProbeOutcome::Timeout | ProbeOutcome::Refused(_) | ProbeOutcome::Barred(_),
+            outcome: ProbeOutcome::Timeout | ProbeOutcome::Refused(_) | ProbeOutcome::Barred { .. },
             ..
         }
     );

@@ -54,7 +54,7 @@ fn error_answers_count_as_missed_and_are_shown() {
 
 #[test]
 fn a_silent_server_that_lets_no_probe_in_is_what_it_was() {
-    let denied = || ProbeOutcome::Barred("error 1045: Access denied".into());
+    let denied = || ProbeOutcome::Barred { error: "error 1045: Access denied".into(), told: None };
     let lost = || ProbeOutcome::Lost("closed; no answer to a new one".into());
     let mut s = Story::of(&["db-0", "db-1"]);
     s.says("db-0", writable()).says("db-1", replica_of("db-0"));
@@ -84,7 +84,7 @@ fn a_silent_server_that_lets_no_probe_in_is_what_it_was() {
 
 #[test]
 fn a_full_server_lives_and_stays_what_it_is() {
-    let full = || ProbeOutcome::Barred("error 1040: Too many connections".into());
+    let full = || ProbeOutcome::Barred { error: "error 1040: Too many connections".into(), told: None };
     let mut s = Story::of(&["db-0", "db-1"]);
     s.says("db-0", writable()).says("db-1", replica_of("db-0"));
     for _ in 0..20 {
@@ -105,6 +105,37 @@ fn a_full_server_lives_and_stays_what_it_is() {
     assert_eq!((s.primary(), s.server("db-0").health), (None, Health::Down));
     s.says("db-0", writable());
     assert_eq!((s.primary(), s.server("db-0").last_error.as_deref()), (Some("db-0"), None));
+}
+
+#[test]
+fn a_server_that_lets_no_probe_in_moves_by_what_it_tells_on_another_connection() {
+    let tells = |facts: Facts| ProbeOutcome::Barred {
+        error: "error 1045: Access denied".into(),
+        told: Some(Box::new(Facts { tells_replication: false, replication: None, ..facts })),
+    };
+    let mut s = Story::of(&["db-0", "db-1"]);
+    s.says("db-0", writable()).says("db-1", replica_of("db-0"));
+    let known = s.server("db-1").facts.clone();
+    s.probe("db-0", tells(writable())).probe("db-1", tells(replica_of("db-0")));
+    assert_eq!((s.primary(), s.server("db-1").facts.clone()), (Some("db-0"), known), "nothing has moved");
+    // A switchover.
+    s.probe("db-0", tells(read_only()));
+    assert_eq!(s.primary(), None);
+    s.probe("db-1", tells(writable()));
+    assert_eq!(s.primary(), Some("db-1"));
+    assert!(s.server("db-0").is_barred() && s.server("db-1").is_barred());
+    let facts = s.server("db-1").facts.clone().expect("facts");
+    assert!(
+        facts.replication.is_none() && !facts.tells_replication,
+        "nobody knows whether it still replicates"
+    );
+    // A former primary that was silent meanwhile is up again as what it says to be.
+    s.probe("db-0", ProbeOutcome::Lost("reset".into())).probe("db-0", tells(read_only()));
+    assert_eq!((s.primary(), s.server("db-0").health), (Some("db-1"), Health::Up));
+    // Another server's answer says nothing.
+    let other = Facts { identity: "77".into(), ..read_only() };
+    s.probe("db-1", tells(other));
+    assert_eq!(s.primary(), Some("db-1"));
 }
 
 #[test]
