@@ -21,60 +21,85 @@ pub enum InsertId {
 
 /// The session's insert id. A parked connection can share the cell.
 #[derive(Debug, Clone)]
-pub struct InsertIdCell(Rc<Cell<InsertId>>);
+pub struct InsertIdCell(Rc<Shared>);
+
+#[derive(Debug)]
+struct Shared {
+    value: Cell<InsertId>,
+    /// Counts the values: what a connection tells of a former one is of no use.
+    number: Cell<u32>,
+    /// True if a connection will tell the value.
+    linked: Cell<bool>,
+}
 
 impl Default for InsertIdCell {
     fn default() -> Self {
-        InsertIdCell(Rc::new(Cell::new(InsertId::Known(0))))
+        let value = Cell::new(InsertId::Known(0));
+        InsertIdCell(Rc::new(Shared { value, number: Cell::new(0), linked: Cell::new(false) }))
     }
 }
 
 impl InsertIdCell {
     /// Returns where the value is.
     pub fn get(&self) -> InsertId {
-        self.0.get()
+        self.0.value.get()
     }
 
     /// Sets where the value is.
     pub fn set(&self, value: InsertId) {
-        self.0.set(value);
+        self.0.value.set(value);
+        self.0.number.set(self.0.number.get().wrapping_add(1));
+        self.0.linked.set(false);
+    }
+
+    /// True if a connection that is parked, or is being closed, will still tell the value.
+    pub fn is_coming(&self) -> bool {
+        self.get() == InsertId::OnConnection && self.0.linked.get()
     }
 
     /// Returns the link that the connection with the value keeps while it is parked.
     pub fn link(&self) -> PendingInsertId {
-        PendingInsertId(Some(self.clone()))
+        self.0.linked.set(true);
+        PendingInsertId { cell: Some(self.clone()), number: self.0.number.get() }
     }
 }
 
 /// A parked connection's link to the session that must learn the value before it is lost. Dropping it marks
-/// the value as lost.
+/// the value as lost, unless the session has another one by now.
 #[derive(Debug)]
-pub struct PendingInsertId(Option<InsertIdCell>);
+pub struct PendingInsertId {
+    cell: Option<InsertIdCell>,
+    number: u32,
+}
 
 impl PendingInsertId {
     /// Removes the link: the session has reclaimed its connection.
     pub fn revoke(mut self) {
-        self.0 = None;
+        if let Some(cell) = self.cell.take().filter(|cell| cell.0.number.get() == self.number) {
+            cell.0.linked.set(false);
+        }
     }
 
     /// True if the session is still there.
     fn is_awaited(&self) -> bool {
-        self.0.as_ref().is_some_and(|cell| Rc::strong_count(&cell.0) > 1)
+        self.cell.as_ref().is_some_and(|cell| Rc::strong_count(&cell.0) > 1)
     }
 
     /// Passes the value to the session.
     pub fn deliver(mut self, id: u64) {
-        if let Some(cell) = self.0.take() {
-            cell.set(InsertId::Known(id));
+        self.tell(InsertId::Known(id));
+    }
+
+    fn tell(&mut self, value: InsertId) {
+        if let Some(cell) = self.cell.take().filter(|cell| cell.0.number.get() == self.number) {
+            cell.set(value);
         }
     }
 }
 
 impl Drop for PendingInsertId {
     fn drop(&mut self) {
-        if let Some(cell) = self.0.take() {
-            cell.set(InsertId::Lost);
-        }
+        self.tell(InsertId::Lost);
     }
 }
 
@@ -99,7 +124,26 @@ mod tests {
         cell.link().deliver(7);
         assert_eq!(cell.get(), InsertId::Known(7));
         cell.set(InsertId::OnConnection);
-        drop(cell.link());
+        assert!(!cell.is_coming());
+        let link = cell.link();
+        assert!(cell.is_coming() && link.is_awaited());
+        drop(link);
         assert_eq!(cell.get(), InsertId::Lost);
+    }
+
+    #[test]
+    fn what_comes_too_late_changes_nothing() {
+        let cell = InsertIdCell::default();
+        for of_now in [InsertId::OnConnection, InsertId::Known(9)] {
+            cell.set(InsertId::OnConnection);
+            let (told, lost, revoked) = (cell.link(), cell.link(), cell.link());
+            cell.set(of_now);
+            told.deliver(7);
+            drop(lost);
+            assert_eq!((cell.get(), cell.is_coming()), (of_now, false));
+            cell.link().deliver(8);
+            revoked.revoke();
+            assert_eq!(cell.get(), InsertId::Known(8));
+        }
     }
 }

@@ -291,6 +291,14 @@ impl<S: Stream> Shelf<S> {
         self.take_at(&mut slots, index)
     }
 
+    /// Takes all parked connections that satisfy `wanted`.
+    pub fn take_all(self: &Rc<Self>, mut wanted: impl FnMut(&Connection<S>) -> bool) -> Vec<Seated<S>> {
+        let mut slots = self.slots.borrow_mut();
+        let is_wanted = |index: &usize| slots.parked_in(*index).is_some_and(|parked| wanted(&parked.item));
+        let all: Vec<usize> = (0..slots.len()).filter(is_wanted).collect();
+        all.into_iter().filter_map(|index| self.take_at(&mut slots, index)).collect()
+    }
+
     /// Drops the parked connections that `keep` rejects. `keep` gets how many seconds a connection was
     /// parked, and whether a session claims it. Returns how many were dropped.
     pub fn retain(&self, now: u32, mut keep: impl FnMut(&Connection<S>, u32, bool) -> bool) -> u64 {

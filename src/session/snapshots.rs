@@ -25,7 +25,11 @@ impl<R: Runtime> Context<R> {
         let old = |generation: u64, read_only: bool| !read_only && generation != snapshot.generation;
         let left =
             |kept: Attached| old(kept.generation, kept.read_only) || (!kept.read_only && snapshot.grace_over);
-        let mut moved = 0;
+        // A former primary that answers still tells what only its connections know.
+        let mut moved = self.pool.leave_awaited(|c| {
+            let (generation, read_only) = (c.about.generation, c.about.class.read_only);
+            old(generation, read_only) && !snapshot.has_lost(c.about.server, generation, read_only)
+        });
         self.pool.retain(|c, _, claimed| {
             let (generation, read_only) = (c.about.generation, c.about.class.read_only);
             let keep =

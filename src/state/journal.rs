@@ -8,7 +8,7 @@ use twox_hash::XxHash64;
 
 use super::may_undo;
 use crate::backend::{Carried, InsertId, PreparedText, ServerThread};
-use crate::sql::{MAX_READ, StatementClass};
+use crate::sql::{Effects, MAX_READ, StatementClass};
 use crate::terms::StatementKind;
 use crate::wire::{Command, ErrPacket, Observer, OkPacket, OnErr, ProtocolError, StatusFlags};
 
@@ -148,6 +148,14 @@ impl Journal {
     pub fn packet(&self, at: usize) -> &[u8] {
         let begin = at.checked_sub(1).and_then(|before| self.entries.get(before)).map_or(0, |e| e.end);
         self.entries.get(at).and_then(|entry| self.packets.get(begin..entry.end)).unwrap_or_default()
+    }
+
+    /// True if the session's insert id is the one that it had when the transaction began, and only its connection knows that.
+    pub fn lacks_insert_id_of_before(&self) -> bool {
+        let makes = |entry: &Entry| {
+            entry.answer.insert_id != 0 || entry.class.effects.contains(Effects::READS_INSERT_ID)
+        };
+        self.insert_id == InsertId::OnConnection && !self.entries.iter().any(makes)
     }
 
     /// True if any statement changed rows, or may have.

@@ -294,8 +294,9 @@ impl SessionState {
     pub fn connection_gone(&mut self, role: Role) {
         self.lost_connection(role);
         self.statements.lost_connection(role);
-        if role == Role::Primary && self.insert.id.get() == InsertId::OnConnection {
-            self.insert.id.set(InsertId::Lost);
+        let id = &self.insert.id;
+        if role == Role::Primary && id.get() == InsertId::OnConnection && !id.is_coming() {
+            id.set(InsertId::Lost);
         }
     }
 

@@ -227,15 +227,23 @@ impl<R: Runtime> Upstream<R> {
         seat: Seat<R::Stream>,
         can_tell: bool,
     ) {
-        let knows = role == Role::Primary
-            && state.insert.id.get() == InsertId::OnConnection
-            && state.insert.connection == Some(connection.about.thread());
-        state.connection_gone(role);
-        if knows && can_tell && connection.is_between_exchanges() {
-            state.insert.id.set(InsertId::OnConnection);
-            connection.pending_insert_id = Some(state.insert.id.link());
+        if can_tell {
+            tells_insert_id(state, role, &mut connection);
         }
+        state.connection_gone(role);
         self.resources.pool.vacate(connection, &seat);
+    }
+
+    /// Closes the connection in use, whose server answers and is not the primary any more.
+    pub fn server_demoted(&mut self, state: &mut SessionState) {
+        self.prelude.clear();
+        let Some((mut connection, seat)) = self.end_use() else { return };
+        if !state.pins.on(self.role).has(Pin::Transaction) {
+            return self.close(state, self.role, connection, seat, true);
+        }
+        tells_insert_id(state, self.role, &mut connection);
+        self.resources.pool.vacate(connection, &seat);
+        *self.lost.of_mut(self.role) = true;
     }
 
     /// Parks a connection in the pool, since nothing pins it.
@@ -312,7 +320,16 @@ impl<R: Runtime> Upstream<R> {
         self.handle.signal.lower(Signals::LOST);
         for role in Role::BOTH {
             let lost = self.links.kept(role).map(shown).is_some_and(|kept| !self.resources.is_good(kept));
-            if lost && let Some((connection, seat)) = self.take_kept(role) {
+            if lost && let Some((mut connection, seat)) = self.take_kept(role) {
+                let about = &connection.about;
+                let is_dead = self.resources.topology.get().has_lost(
+                    about.server,
+                    about.generation,
+                    about.class.read_only,
+                );
+                if !is_dead && state.held(role).is_none() {
+                    tells_insert_id(state, role, &mut connection);
+                }
                 self.resources.pool.vacate(connection, &seat);
                 *self.lost.of_mut(role) = true;
                 if let (Role::Primary, Some(journal)) = (role, &mut state.transaction.journal) {
@@ -399,5 +416,18 @@ impl<R: Runtime> Upstream<R> {
             }
             self.resources.pool.vacate(connection, &seat);
         }
+    }
+}
+
+/// Has a connection that is about to be closed tell the session's insert id, if only this connection knows it.
+fn tells_insert_id<S: Stream>(state: &SessionState, role: Role, connection: &mut Connection<S>) {
+    let knows = role == Role::Primary
+        && state.insert.id.get() == InsertId::OnConnection
+        && state.insert.connection == Some(connection.about.thread());
+    // The id that a transaction generated is generated again where the transaction runs again.
+    let is_of_before = !state.pins.on(role).has(Pin::Transaction)
+        || state.transaction.journal.as_ref().is_some_and(|journal| journal.lacks_insert_id_of_before());
+    if knows && is_of_before && connection.is_between_exchanges() {
+        connection.pending_insert_id = Some(state.insert.id.link());
     }
 }

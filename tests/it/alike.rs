@@ -8,6 +8,7 @@ mod found_rows;
 mod grammar;
 mod known;
 mod line;
+mod moved;
 mod peer;
 mod settings;
 mod shrink;

@@ -80,6 +80,23 @@ impl<R: Runtime> Pool<R> {
         self.waiting.wake_all();
     }
 
+    /// Closes the parked connections that satisfy `leaves` and whose sessions still need an insert id from them: these are asked first.
+    /// Returns how many there were.
+    pub fn leave_awaited(&self, leaves: impl Fn(&Connection<R::Stream>) -> bool) -> u64 {
+        let shelves: Vec<_> = self.shelves.borrow().values().cloned().collect();
+        let mut left = 0;
+        for shelf in shelves {
+            for (connection, seat) in
+                shelf.take_all(|connection| connection.is_awaited() && leaves(connection))
+            {
+                self.metrics.server_idle.sub(1);
+                left += 1;
+                self.vacate(connection, &seat);
+            }
+        }
+        left
+    }
+
     /// Closes connections that sessions of other workers wait for and whose insert id must be queried first.
     /// `limit` bounds each query.
     pub async fn give_way(&self, limit: Duration) {

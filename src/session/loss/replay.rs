@@ -2,6 +2,10 @@
 //! primary, statement by statement. The transaction goes on there only if every answer is the one that the
 //! client already got. Otherwise it is rolled back, and the client gets an error.
 
+use std::time::Duration;
+
+use tokio::time::Instant;
+
 use crate::backend::{InsertId, QueryError};
 use crate::client::refusals::{ends_connection, may_mean_not_primary};
 use crate::client::{Failure, Request, StatementError};
@@ -94,10 +98,11 @@ impl<R: Runtime> Session<R> {
     }
 
     async fn replay_transaction(&mut self, writes: bool) -> Result<(), StatementError> {
-        let Some(journal) = self.state.transaction.journal.take() else { return Err(self.rolled_back()) };
+        let Some(mut journal) = self.state.transaction.journal.take() else { return Err(self.rolled_back()) };
         if journal.names_one_server() || !self.confirm_primary_lost(&journal).await? {
             return Err(self.rolled_back());
         }
+        self.learn_insert_id_of_before(&mut journal).await;
         for _ in 0..MAX_PRIMARIES {
             match self.run_on_primary(&journal, writes).await {
                 Ok(Again::Same) => {
@@ -143,6 +148,18 @@ impl<R: Runtime> Session<R> {
         self.client
             .probes_say(|snapshot| snapshot.primary != Some(server) || snapshot.generation != generation)
             .await
+    }
+
+    /// Waits for the insert id that the session had when the transaction began, if the former primary still tells it.
+    async fn learn_insert_id_of_before(&self, journal: &mut Journal) {
+        if !journal.lacks_insert_id_of_before() {
+            return;
+        }
+        let until = Instant::now() + self.context.live.borrow().timeouts.connect;
+        while self.state.insert.id.is_coming() && Instant::now() < until {
+            self.context.runtime.sleep(Duration::from_millis(1)).await;
+        }
+        journal.insert_id = self.state.insert.id.get();
     }
 
     async fn run_on_primary(&mut self, journal: &Journal, writes: bool) -> Result<Again, StatementError> {

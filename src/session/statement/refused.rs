@@ -121,7 +121,7 @@ impl<R: Runtime> Session<R> {
         }
         let held = self.state.held(role);
         let open = self.state.pins.on(role).has(Pin::Transaction);
-        self.upstream.server_lost();
+        self.upstream.server_demoted(&mut self.state);
         *self.upstream.lost.of_mut(role) = false;
         if open && held.is_none() && self.state.transaction.journal.is_some() {
             return self.replay(true).await;

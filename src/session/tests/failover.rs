@@ -125,24 +125,29 @@ fn user_variables_and_prepared_statements_move() {
 }
 
 #[test]
-fn autocommit_moves_but_an_insert_id_of_before_cannot_be_asked_for() {
+fn autocommit_moves_and_an_insert_id_of_before_if_the_former_primary_tells_it() {
     play(async {
-        for inserts_again in [false, true] {
+        for (inserts_again, tells) in [(false, false), (true, false), (false, true)] {
             let world = World::new();
             let (mut client, _, mut db) = attached(&world, &Login::default()).await;
             let inserted = |id: u8| vec![0, 1, id, 0, 0, 0, 0];
             client.hears_from(&mut db, "insert into t values ()", &[inserted(77)]).await;
             let db1 = world.server("db-1");
             switch(&world);
+            db.expect_query("SELECT CAST(LAST_INSERT_ID() AS BINARY) LIMIT 1").await;
+            if tells {
+                db.reply(&result_set(MODERN, &["LAST_INSERT_ID()"], &[row(&["77"])], AUTOCOMMIT));
+            }
+            drop(db);
             client.query(SAFE);
             let mut db = db1.accept().await;
-            db.expect_set(",autocommit=0").await;
+            db.expect_set(if tells { ",autocommit=0,last_insert_id=77" } else { ",autocommit=0" }).await;
             db.expect_query(SAFE).await;
             let id = if inserts_again { 78 } else { 0 };
             db.reply(&[inserted(id)]);
             client.expect(&[inserted(id)]).await;
             client.query("select last_insert_id()");
-            if inserts_again {
+            if inserts_again || tells {
                 db.expect_query("select last_insert_id()").await;
             } else {
                 // The new server would say 0.

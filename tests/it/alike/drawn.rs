@@ -43,7 +43,7 @@ const SELDOM: [&str; 10] = [
 const SELDOM_ON_MYSQL: &str = "attributes";
 
 /// What lanes share.
-struct Run {
+pub struct Run {
     kind: Kind,
     grammar: Grammar,
     /// The seed of the next session.
@@ -59,17 +59,35 @@ struct Run {
     known: [AtomicUsize; KNOWN.len()],
     over: AtomicBool,
     /// The HTTP ports of the proxies.
-    proxies: [u16; 2],
+    proxies: Vec<u16>,
     /// How often a proxy has refused what a replica reported.
     accused: AtomicUsize,
 }
 
 impl Run {
+    /// A run over these rules, from `POINTSMAN_SEED` on. `proxies`: their HTTP ports.
+    pub fn new(kind: Kind, grammar: &str, wanted: usize, proxies: Vec<u16>) -> Arc<Self> {
+        Arc::new(Run {
+            kind,
+            grammar: Grammar::read(grammar, kind),
+            next: number("POINTSMAN_SEED", 38).into(),
+            steps: 0.into(),
+            wanted,
+            most: number("FINDINGS", 10),
+            findings: Mutex::default(),
+            again: 0.into(),
+            known: [const { AtomicUsize::new(0) }; KNOWN.len()],
+            over: false.into(),
+            proxies,
+            accused: 0.into(),
+        })
+    }
+
     /// Notes a session during which a replica was accused. The lanes beside it may be the reason: with LANES=1 it is this one.
     async fn note_accusations(&self, case: &Case) {
         let mut all = 0;
-        for http in self.proxies {
-            all += super::accusations(http).await;
+        for http in &self.proxies {
+            all += super::accusations(*http).await;
         }
         if all > self.accused.fetch_max(all, Relaxed) && self.is_new("accusation", 0) {
             let text = format!(
@@ -207,36 +225,32 @@ async fn takes_connections(run: Arc<Run>, port: u16, number: u64) {
 
 async fn packets_are_alike(cluster: Cluster) {
     let kind = cluster.kind();
-    let seed = number("POINTSMAN_SEED", 38);
     super::show_catalogue(&cluster).await;
     cluster.primary().sql("CREATE TABLE test.taken (n INT)").await;
     let [(_, default), (_, tight)] = super::proxies(&cluster).await;
     let own = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/it/alike/grammar.txt").to_owned();
     let text = std::fs::read_to_string(std::env::var("GRAMMAR").unwrap_or(own)).expect("the grammar");
-    let run = Arc::new(Run {
-        kind,
-        grammar: Grammar::read(&text, kind),
-        next: seed.into(),
-        steps: 0.into(),
-        wanted: number("ALIKE_STEPS", 6000),
-        most: number("FINDINGS", 10),
-        findings: Mutex::default(),
-        again: 0.into(),
-        known: [const { AtomicUsize::new(0) }; KNOWN.len()],
-        over: false.into(),
-        proxies: [default.http, tight.http],
-        accused: 0.into(),
-    });
-    let mut lanes = JoinSet::new();
+    let run = Run::new(kind, &text, number("ALIKE_STEPS", 6000), vec![default.http, tight.http]);
+    let mut lanes = Vec::new();
     for number in 0..number("LANES", 3) {
         let side = async |name, port, way| Side::new(&cluster, name, port, format!("tz{number}{way}")).await;
         let direct = side("direct", cluster.primary().port(), 0).await;
-        let sides = [direct, side("default", default.rw, 1).await, side("tight", tight.rw, 2).await];
-        lanes.spawn(lane(run.clone(), sides));
+        lanes.push(vec![direct, side("default", default.rw, 1).await, side("tight", tight.rw, 2).await]);
     }
     let mut others = JoinSet::new();
     for number in 0..2 {
         others.spawn(takes_connections(run.clone(), tight.rw, number));
+    }
+    packets_of(run, lanes).await;
+    while others.join_next().await.is_some() {}
+}
+
+/// Plays sessions on the sides of each lane until there are enough steps, and fails if packets differ.
+pub async fn packets_of(run: Arc<Run>, sides: Vec<Sides>) {
+    let seed = run.next.load(Relaxed);
+    let mut lanes = JoinSet::new();
+    for sides in sides {
+        lanes.spawn(lane(run.clone(), sides));
     }
     let started = Instant::now();
     while let Some(done) = lanes.join_next().await {
@@ -244,12 +258,11 @@ async fn packets_are_alike(cluster: Cluster) {
     }
     let time = started.elapsed();
     run.over.store(true, Relaxed);
-    while others.join_next().await.is_some() {}
     let (steps, again) = (run.steps.load(Relaxed), run.again.load(Relaxed));
     let findings: Vec<String> = run.findings.lock().expect("no panic").values().cloned().collect();
-    let (kind, found) = (kind.name(), findings.len());
+    let (kind, found) = (run.kind.name(), findings.len());
     eprintln!(
-        "{kind}: seed {seed}: {steps} steps on each of 3 sides in {time:.1?}: {found} findings, {again} more like them"
+        "{kind}: seed {seed}: {steps} steps on each side in {time:.1?}: {found} findings, {again} more like them"
     );
     for (known, count) in KNOWN.iter().zip(&run.known) {
         eprintln!("{kind}: {} sessions differed in a known way: {}", count.load(Relaxed), known.why);

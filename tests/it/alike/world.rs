@@ -175,6 +175,15 @@ pub struct Side {
     spoilt: Spoilt,
     /// Something whose name begins with `made_`, and schemas, must be dropped.
     more: bool,
+    /// The servers between which `!move` and `!moving` move the primary. None: these steps do nothing.
+    moves: Option<Cluster>,
+}
+
+/// Moves the primary between the two servers, as an operator does in a planned switchover.
+async fn switch_over(moves: &mut Option<Cluster>) -> bool {
+    let Some(cluster) = moves else { return false };
+    cluster.switchover(1 - cluster.primary_number()).await;
+    true
 }
 
 async fn administrator(node: &Node) -> Conn {
@@ -202,9 +211,15 @@ impl Side {
             replica,
             spoilt: Spoilt::All,
             more: false,
+            moves: None,
         };
         side.grant().await;
         side
+    }
+
+    /// The servers are this side's alone, and their primary moves.
+    pub fn moving(self, cluster: Cluster) -> Self {
+        Side { moves: Some(cluster), ..self }
     }
 
     async fn grant(&mut self) {
@@ -336,11 +351,24 @@ impl Side {
         self.restore().await;
         let mut peer = Peer::login(self.port, &self.schema, case.capabilities()).await;
         let mut answers = vec![format!("login: {}", self.here(&peer.login))];
-        for step in &case.steps {
-            let answer = match step.strip_prefix("!other ") {
-                Some(text) => self.other(text).await,
-                None => peer.step(&self.there(step)).await,
+        let mut steps = case.steps.iter();
+        while let Some(mut step) = steps.next() {
+            let (moved, answer) = match step.strip_prefix("!other ") {
+                Some(text) => (false, self.other(text).await),
+                None if step == "!move" => (switch_over(&mut self.moves).await, String::new()),
+                None if step == "!moving" => {
+                    answers.push(String::new());
+                    // Nothing but the last step has none behind it.
+                    step = steps.next().unwrap_or(step);
+                    let there = self.there(step);
+                    tokio::join!(switch_over(&mut self.moves), peer.step(&there))
+                }
+                None => (false, peer.step(&self.there(step)).await),
             };
+            if moved {
+                std::mem::swap(&mut self.primary, &mut self.replica);
+                self.must("USE test").await;
+            }
             answers.push(format!("{step}\n      {}", self.here(&answer)));
         }
         self.spoilt = case.spoilt();
