@@ -119,7 +119,7 @@ pub const KNOWN: [Known; 53] = [
     },
     Known {
         kinds: MARIADB,
-        step: "COMMIT",
+        step: "",
         behind: &["SET session_track_state_change = @b"],
         parts: [r"\x00\x00\x00\x02\x00", r"\x02@\x00\x00\x00\x03\x02\x011"],
         why: "a client that began to track its session's state by an expression gets a report more",

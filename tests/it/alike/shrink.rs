@@ -9,13 +9,15 @@ const PATIENCE: usize = 120;
 const TRIES: usize = 3;
 
 /// What a session gets where others take its connections, or where the primary moves (docs/failover.md).
-const KNOWN_LIMITS: [&str; 6] = [
+const KNOWN_LIMITS: [&str; 8] = [
     "pointsman: what the last statement did is not known any more",
     "pointsman: no server connection became free within",
     "the session held user variables",
     "the session held temporary tables",
     "the session held the characteristics of its next transaction",
     "the session held a variable that cannot be set elsewhere",
+    "the session held parameters sent in advance",
+    "the server was lost or demoted and the transaction rolled back",
 ];
 
 /// What a server may refuse as read-only after it has committed something (see `StatementFacts::runs_in_steps`).

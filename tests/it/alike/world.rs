@@ -334,7 +334,10 @@ impl Side {
                 Kind::MySql => "SELECT * FROM performance_schema.replication_applier_status_by_worker",
             };
             let rows: Vec<mysql_async::Row> = self.replica.query(status).await.expect(status);
-            let rows: Vec<_> = rows.into_iter().map(|row| format!("{:?}", row.unwrap())).collect();
+            let shown = |row: mysql_async::Row| {
+                row.unwrap().iter().map(|value| value.as_sql(true)).collect::<Vec<_>>()
+            };
+            let rows: Vec<_> = rows.into_iter().map(shown).collect();
             panic!("{}, {}: the replica does not catch up: {rows:#?}", self.name, self.schema);
         }
     }
