@@ -153,9 +153,7 @@ impl<R: Runtime> Client<R> {
 pub fn unless_ended<T>(waited: Result<T, u16>) -> Result<T, StatementError> {
     match waited {
         Ok(output) => Ok(output),
-        Err(raised) if raised & Signals::KILLED != 0 => {
-            Err(StatementError::TellAndClose(Failure::Interrupted, Close::Killed))
-        }
+        Err(raised) if raised & Signals::KILLED != 0 => Err(StatementError::Close(Close::Killed)),
         Err(raised) => Err(StatementError::TellAndClose(Failure::ShuttingDown, ended_by(raised))),
     }
 }

@@ -205,9 +205,7 @@ impl<R: Runtime> Upstream<R> {
         match read {
             Ok(_) => Ok(ServerRead::Broken),
             Err(0) => Err(StatementError::Close(Close::ClientLost)),
-            Err(raised) if raised & Signals::KILLED != 0 => {
-                Err(StatementError::TellAndClose(Failure::Interrupted, Close::Killed))
-            }
+            Err(raised) if raised & Signals::KILLED != 0 => Err(StatementError::Close(Close::Killed)),
             Err(raised) if raised & Signals::END != 0 => {
                 Err(StatementError::TellAndClose(Failure::ShuttingDown, Close::Drained))
             }

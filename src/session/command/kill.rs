@@ -13,7 +13,7 @@ use crate::session::context::Context;
 use crate::session::observe::audit_kill;
 use crate::sql;
 use crate::terms::{Close, Port};
-use crate::wire::error_code::ER_NO_SUCH_THREAD;
+use crate::wire::error_code::{ER_CONNECTION_KILLED, ER_NO_SUCH_THREAD};
 use crate::wire::{Capabilities, query_text};
 use crate::worker::{Attached, Handle, KillRequest, KillUnderWay, KilledBy, Signals};
 
@@ -64,7 +64,11 @@ impl<R: Runtime> Session<R> {
         {
             audit_kill(&self.context, &self.client, id, connection);
             let seq = self.client.skip(request).await?;
-            self.replies().send_failure(seq, &Failure::Interrupted).await?;
+            let failure = match connection && self.state.texts.of_mariadb {
+                true => Failure::Server(ServerError::new(ER_CONNECTION_KILLED, b"Connection was killed")),
+                false => Failure::Interrupted,
+            };
+            self.replies().send_failure(seq, &failure).await?;
             return if connection { Err(Close::Killed) } else { Ok(()) };
         }
         // Without an account the proxy kills nothing.
@@ -158,6 +162,11 @@ async fn kill_on_server<R: Runtime>(
             // the statement.
             handle.servers.demoted.set(None);
             let under_way = KillUnderWay::begin(handle, attached);
+            if whole {
+                // The client gets nothing but the end of its connection, as from the server. That the server closes its own
+                // must not be taken for a loss.
+                handle.signal.raise(Signals::KILLED);
+            }
             let killed = connection.query(&format!("KILL {what} {}", attached.thread_id)).await;
             under_way.answered();
             if let Err(error) = killed {

@@ -46,7 +46,14 @@ const PARAMETERS_TYPE: &str =
     "MySQL gives the column of a parameter the type of an earlier execute on the connection";
 
 /// They are counted, and printed at the end. The rest of such a session is not compared.
-pub const KNOWN: [Known; 53] = [
+pub const KNOWN: [Known; 54] = [
+    Known {
+        kinds: MARIADB,
+        step: "!forget",
+        behind: &["SET autocommit = 0"],
+        parts: [r"\x00\x00\x00\x01", r"\x00\x00\x00\x00"],
+        why: "no error packet says whether the refused statement began or ended a transaction (autocommit = 0)",
+    },
     Known {
         kinds: MYSQL,
         step: "!",

@@ -20,14 +20,16 @@ const KNOWN_LIMITS: [&str; 8] = [
     "the server was lost or demoted and the transaction rolled back",
 ];
 
-/// What a server may refuse as read-only after it has committed something (see `StatementFacts::runs_in_steps`).
+/// What a server may refuse as read-only after it has done something (see `StatementFacts::runs_in_steps`), with texts of several
+/// statements.
 const IN_STEPS: [&str; 7] = ["CALL", "TRUNCATE", "CREATE", "DROP", "ALTER", "RENAME", "EXECUTE"];
 
 /// True if this is a step with such an answer.
-fn is_known_limit(step: &str) -> bool {
-    let refused =
-        step.contains("read-only option so it cannot") && IN_STEPS.iter().any(|word| step.starts_with(word));
-    refused || KNOWN_LIMITS.iter().any(|limit| step.contains(limit))
+fn is_known_limit(answered: &str) -> bool {
+    let (step, answer) = answered.split_once('\n').unwrap_or((answered, ""));
+    let runs_in_steps = IN_STEPS.iter().any(|word| step.starts_with(word)) || step.contains(';');
+    (runs_in_steps && answer.contains("read-only option so it cannot"))
+        || KNOWN_LIMITS.iter().any(|limit| answer.contains(limit))
 }
 
 /// The direct side first, then one or two others.
