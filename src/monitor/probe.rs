@@ -73,6 +73,8 @@ pub struct Prober<C: Connector> {
     connected: Instant,
     /// What the server said at the last connection.
     greeting: Option<Greeting>,
+    /// From when on a session's connection may be asked in place of the probe's: that session has to restore its state then.
+    asks_sessions_from: Instant,
     /// The number of consecutive answers that were errors.
     refused: u32,
     /// Since when the current connection may not see replication.
@@ -146,6 +148,7 @@ impl<C: Connector> Prober<C> {
             started,
             connected: started,
             greeting: None,
+            asks_sessions_from: started,
             refused: 0,
             degraded: None,
             fleeting: false,
@@ -355,6 +358,7 @@ impl<C: Connector> Prober<C> {
                 () = sleep_until(self.started + period) => return Ok(()),
                 _ = self.kick.taken() => {
                     sleep_until(self.started + KICK_FLOOR).await;
+                    self.asks_sessions_from = Instant::now();
                     return Ok(());
                 }
                 () = self.events.closed() => return Err(Over),
@@ -422,9 +426,14 @@ impl<C: Connector> Prober<C> {
     }
 
     /// Asks the server for its role and position on a connection that a session has left idle.
-    async fn told_on_another(&self) -> Option<Facts> {
-        let greeting = self.greeting.as_ref()?;
+    /// At most once a second, except after a kick.
+    async fn told_on_another(&mut self) -> Option<Facts> {
         let asked = Instant::now();
+        if asked < self.asks_sessions_from {
+            return None;
+        }
+        self.asks_sessions_from = asked + REFUSED_PAUSE;
+        let greeting = self.greeting.as_ref()?;
         let sql = statement::text_of_any_account(statement::flavor(greeting));
         let sets = timeout(self.interval(), self.connector.ask_pooled(self.server, sql)).await.ok()??;
         statement::facts(greeting, &sets, asked.elapsed()).ok()
