@@ -118,6 +118,9 @@ pub struct AccountTable {
     by_user: HashMap<Box<str>, Vec<Account>>,
 }
 
+/// The name of accounts by which users of all names log in.
+const ANONYMOUS: &str = "";
+
 /// What a client of this name and address finds.
 pub enum FoundAccount<'a> {
     /// The account that the server will use for the proxy's connection.
@@ -151,14 +154,29 @@ impl AccountTable {
         self.by_user.is_empty()
     }
 
+    /// Returns the accounts by which a user of this name may log in, in the order in which the servers look: an anonymous account
+    /// of a more specific host comes before one of this name.
+    fn of(&self, user: &str) -> Vec<&Account> {
+        let of = |name: &str| self.by_user.get(name).into_iter().flatten();
+        let mut all: Vec<&Account> = of(user).collect();
+        let named = all.len();
+        if user != ANONYMOUS {
+            all.extend(of(ANONYMOUS));
+        }
+        if (1..all.len()).contains(&named) {
+            all.sort_by_key(|account| account.host.rank());
+        }
+        all
+    }
+
     /// True if an account of this name is exempt from `read_only`.
     pub fn passes_read_only(&self, user: &str) -> bool {
-        self.by_user.get(user).is_some_and(|all| all.iter().any(|account| account.passes_read_only))
+        self.of(user).iter().any(|account| account.passes_read_only)
     }
 
     /// True if an account of this name has a MAX_STATEMENT_TIME.
     pub fn limits_time(&self, user: &str) -> bool {
-        self.by_user.get(user).is_some_and(|all| all.iter().any(|account| account.limits_time))
+        self.of(user).iter().any(|account| account.limits_time)
     }
 
     /// Adds to the privileges what [`AccountRows::admins_sql`] returned: names and hosts of exempt accounts.
@@ -182,13 +200,18 @@ impl AccountTable {
 
     /// Looks for the account of a user whose address the servers get in a PROXY header: only this address counts.
     pub fn find_announced(&self, user: &str, client: IpAddr) -> FoundAccount<'_> {
-        let Some(accounts) = self.by_user.get(user) else { return FoundAccount::Nobody };
+        let accounts = self.of(user);
         let address = client.to_canonical().to_string();
         // A loopback address may be announced as the proxy's.
         let matches = |account: &&Account| {
             account.host.matches(&address) || (client.is_loopback() && account.host.matches(&self.own_host))
         };
-        accounts.iter().find(matches).map_or(FoundAccount::NotFromThere, FoundAccount::Account)
+        match accounts.is_empty() {
+            true => FoundAccount::Nobody,
+            false => {
+                accounts.into_iter().find(matches).map_or(FoundAccount::NotFromThere, FoundAccount::Account)
+            }
+        }
     }
 
     /// Looks for the account of this name. `client` is the client's address. None: only the proxy's address counts, as for
@@ -197,13 +220,14 @@ impl AccountTable {
     /// The server sees the proxy's address, so its account for the proxy decides. But a client must have been able to log
     /// in directly, too, and with the same password.
     pub fn find(&self, user: &str, client: Option<IpAddr>) -> FoundAccount<'_> {
-        let Some(accounts) = self.by_user.get(user) else { return FoundAccount::Nobody };
-        let own = accounts.iter().find(|account| account.host.matches(&self.own_host));
+        let accounts = self.of(user);
+        if accounts.is_empty() {
+            return FoundAccount::Nobody;
+        }
+        let from = |host: &str| accounts.iter().copied().find(|account| account.host.matches(host));
+        let own = from(&self.own_host);
         let client = match client.filter(|address| !address.is_loopback()) {
-            Some(address) => {
-                let address = address.to_canonical().to_string();
-                accounts.iter().find(|account| account.host.matches(&address))
-            }
+            Some(address) => from(&address.to_canonical().to_string()),
             None => own,
         };
         match (own, client) {

@@ -93,6 +93,37 @@ async fn a_password_of_the_servers_is_enough_from_its_first_second_to_its_last()
 }
 
 #[tokio::test]
+async fn anonymous_accounts_let_in_whom_servers_let_in() {
+    for cluster in clusters(0).await {
+        let (kind, primary) = (cluster.kind(), cluster.primary());
+        let proxy = Proxy::start(&config(&cluster, "")).await;
+        assert_eq!(code(proxy.rw, "anybody", "").await, 1045, "{kind:?}");
+        primary
+            .sql("CREATE USER ''@'%' IDENTIFIED BY ''; CREATE USER ''@'127.0.0.2' IDENTIFIED BY 'two'")
+            .await;
+        for (user, password) in
+            [("anybody", ""), ("anybody", "x"), ("somebody", ""), ("app", "app"), ("app", ""), ("", "")]
+        {
+            let directly = current_user(primary.port(), user, password).await;
+            let through = current_user(proxy.rw, user, password).await;
+            assert_eq!(through, directly, "{kind:?}: {user}, {password}");
+        }
+        // Of all names, what only this one has set.
+        let mut one = connect(proxy.rw, "anybody", "", "").await.expect("a login");
+        let mut other = connect(proxy.rw, "somebody", "", "").await.expect("a login");
+        one.query_drop("SET @a = 7").await.expect("a variable");
+        assert_eq!(value(&mut other, "SELECT @a IS NULL").await.expect("a value"), "1");
+        assert!(value(&mut other, "SELECT USER()").await.expect("a name").starts_with("somebody@"));
+        primary.sql("DROP USER ''@'%'").await;
+        eventually("nobody is let in any more", async || {
+            (code(proxy.rw, "anybody", "").await == 1045).then_some(())
+        })
+        .await;
+        assert_eq!(code(proxy.rw, "app", "app").await, 0, "{kind:?}");
+    }
+}
+
+#[tokio::test]
 async fn what_bars_an_account_on_the_servers_bars_it_here() {
     for cluster in clusters(0).await {
         let kind = cluster.kind();

@@ -281,6 +281,33 @@ fn the_client_must_have_been_able_to_log_in_directly() {
 }
 
 #[test]
+fn an_anonymous_account_lets_in_all_names_that_have_no_account_of_a_host_as_specific() {
+    let open = r#"{"plugin":"mysql_native_password","authentication_string":""}"#;
+    let found = |own, rows: &[(&str, &str, &str)], user| match mariadb(own, rows).find(user, None) {
+        FoundAccount::Account(account) if account.ways == [ProofMethod::Empty] => "anonymous",
+        FoundAccount::Account(_) => "named",
+        FoundAccount::NotFromThere => "not from there",
+        FoundAccount::NotThroughProxy => "not through the proxy",
+        FoundAccount::Nobody => "nobody",
+    };
+    let everywhere = [("%", "app", SECRET), ("%", "", open)];
+    for (user, expected) in [("app", "named"), ("anybody", "anonymous"), ("", "anonymous")] {
+        assert_eq!(found("m@10.0.0.9", &everywhere, user), expected, "{user}");
+    }
+    // The servers look by the host first.
+    let local = [("%", "app", SECRET), ("localhost", "", open)];
+    assert_eq!(found("m@localhost", &local, "app"), "anonymous");
+    assert_eq!(found("m@10.0.0.9", &local, "app"), "named");
+    assert_eq!(found("m@10.0.0.9", &local, "anybody"), "not from there");
+    assert_eq!(
+        found("m@localhost", &[("localhost", "app", SECRET), ("localhost", "", open)], "app"),
+        "named"
+    );
+    let table = mariadb("m@10.0.0.9", &[("10.1.%", "", open)]);
+    assert!(matches!(table.find_announced("anybody", from(1).unwrap()), FoundAccount::Account(_)));
+}
+
+#[test]
 fn the_operating_systems_user_is_the_accounts_or_the_one_that_it_names() {
     let is_for = |json, os_user| match mariadb("m@h", &[("%", "app", json)]).find("app", None) {
         FoundAccount::Account(account) => account.is_for_os_user("app", os_user),
