@@ -14,6 +14,7 @@
 
 mod answered;
 mod asked_text;
+mod client_trackers;
 mod diagnostics;
 mod journal;
 mod parts;
@@ -51,6 +52,8 @@ struct Rare {
     named_locks: Vec<Vec<u8>>,
     /// Which session state changes the client gets, if it set session trackers itself.
     tracked: Option<Tracked>,
+    /// The trackers whose values only the connection in use knows.
+    trackers_to_ask: Vec<Vec<u8>>,
     /// The commands that the proxy refused since the last statement, whose errors MySQL adds to the diagnostics.
     refused: Vec<RefusedCommand>,
 }

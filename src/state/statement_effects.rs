@@ -5,13 +5,11 @@ use std::collections::HashMap;
 use std::rc::Rc;
 
 use super::unreported_variables::Whose;
-use super::{AnswerError, AskedText, PinSet, Qualified, ReadingTransactions, SessionState, mentions};
+use super::{AnswerError, PinSet, Qualified, ReadingTransactions, SessionState, mentions};
 use crate::backend::{Carried, InsertId, TextStatement, TextStatements};
 use crate::sql::class::TRACKER;
-use crate::sql::parts::Given;
 use crate::sql::{self, Effects, StatementClass};
 use crate::terms::{Pin, Role, StatementKind, Why};
-use crate::wire::Tracked;
 
 /// The most names of locks, or of temporary tables, that are kept for one session.
 pub(super) const MOST_NAMES: usize = 1_000;
@@ -22,9 +20,6 @@ const MOST_TEXTS: usize = 256;
 
 /// The most bytes of their texts that are kept for one session.
 const MOST_TEXT_BYTES: usize = 1024 * 1024;
-
-/// The only one of these variables that the proxy does not set itself.
-const TRANSACTION_INFO: &[u8] = b"session_track_transaction_info";
 
 impl SessionState {
     /// True if the connection has, or may have, state that COM_RESET_CONNECTION does not clear: an active
@@ -190,41 +185,6 @@ impl SessionState {
             self.text_prepared(role, class, text);
             self.text_prepared_variables(role, text);
         }
-    }
-
-    /// Returns which session state changes the client gets.
-    pub fn tracked(&self) -> &Tracked {
-        let own = self.objects.rare.as_ref().and_then(|rare| rare.tracked.as_ref());
-        own.unwrap_or(&Tracked::DEFAULT)
-    }
-
-    /// Notes which trackers the client sets by this text, whose answer is under way. The client gets all reports of a tracker
-    /// whose value the text does not show, and of all trackers if it does not show which it sets.
-    pub(super) fn note_trackers(&mut self, text: Option<&Rc<AskedText>>) {
-        let Some(text) = text.filter(|text| text.names_tracker()) else { return };
-        let mut tracked = self.tracked().clone();
-        let set = text.system_variables();
-        let mut known = set.is_some();
-        for one in set.into_iter().flat_map(|set| set.iter()).filter(|one| one.name.starts_with(TRACKER)) {
-            let value = match &one.given {
-                Given::Literal(value) => Some(&**value),
-                Given::Default => None,
-                Given::Unknown => {
-                    tracked.may_be_any(&one.name);
-                    continue;
-                }
-            };
-            known &= tracked.set(&one.name, value);
-            // The proxy itself needs no reports of transactions, so a connection has them only for its session.
-            if one.name == TRANSACTION_INFO {
-                let carried = Rc::make_mut(&mut self.carried);
-                _ = match value {
-                    Some(value) => carried.set_variable(TRANSACTION_INFO, value),
-                    None => carried.forget_variable(TRANSACTION_INFO),
-                };
-            }
-        }
-        self.objects.rare.get_or_insert_default().tracked = Some(if known { tracked } else { Tracked::ALL });
     }
 
     /// Handles a client that sets session trackers itself: the connection's trackers are set anew.

@@ -179,6 +179,9 @@ impl SessionState {
 
     /// Notes the value of a variable for which the proxy asked the connection for this role.
     pub fn variable_is(&mut self, role: Role, name: &[u8], value: &[u8], flavor: Flavor) {
+        if name.starts_with(TRACKER) {
+            return self.tracker_is(name, value);
+        }
         let before = self.carried.clone();
         let carried = Rc::make_mut(&mut self.carried);
         let is_of_charset = NAMES.contains(&name);

@@ -17,6 +17,11 @@ impl<R: Runtime> Session<R> {
         if self.upstream.role != Role::Primary {
             return;
         }
+        let trackers = self.state.trackers_to_ask();
+        if !trackers.is_empty() {
+            let names: Vec<_> = trackers.iter().map(Vec::as_slice).collect();
+            self.ask_for_variables(&names).await;
+        }
         if let Some(names) = self.state.variables_to_ask() {
             let names: Vec<_> = names.iter().map(Vec::as_slice).collect();
             self.ask_for_variables(&names).await;

@@ -44,12 +44,9 @@ impl<R: Runtime> Session<R> {
                 }
                 let sets = request.class.effects.contains(Effects::SETS_STATE)
                     || self.state.may_create_user_variables(&request.class);
+                let unknown = PinSet::of(&[Pin::Variable, Pin::UserVariable]);
                 if sets
-                    && self
-                        .state
-                        .pins
-                        .on(Role::Primary)
-                        .has_any(PinSet::of(&[Pin::Variable, Pin::UserVariable]))
+                    && (self.state.pins.on(Role::Primary).has_any(unknown) || self.state.asks_for_trackers())
                 {
                     let _ = self.client.begin_step(TraceStep::Restore);
                     Box::pin(self.learn_variables()).await;

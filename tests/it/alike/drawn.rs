@@ -7,7 +7,7 @@
 #![allow(clippy::disallowed_types, reason = "the lanes share what they found")]
 
 use super::grammar::Grammar;
-use super::known::{KNOWN, Known, SETS_BY_EXPRESSION, WARNINGS_BY_TYPES};
+use super::known::{KNOWN, Known, WARNINGS_BY_TYPES};
 use super::shrink::{Difference, Sides, difference, shrink};
 use super::world::{Case, Side};
 use crate::dialogue::raw::Raw;
@@ -123,7 +123,6 @@ impl Run {
         let is_it = |known: &Known| {
             known.kinds.contains(&self.kind)
                 && (known.why != WARNINGS_BY_TYPES || differ_in_warnings(&shown))
-                && (known.why != SETS_BY_EXPRESSION || differ_in_changed(&shown))
                 && stand_in(before, known.behind)
                 && step.starts_with(known.step)
                 && known.parts.iter().zip(&shown).all(|(part, shown)| shown.contains(part))
@@ -288,13 +287,6 @@ fn differ_in_warnings(shown: &[String; 2]) -> bool {
         _ => None,
     });
     flags[0].is_some() && flags[0] == flags[1]
-}
-
-/// True if the packets differ in SESSION_STATE_CHANGED at most, the flag of their last byte, which may show ANSI_QUOTES, too.
-fn differ_in_changed(shown: &[String; 2]) -> bool {
-    let without =
-        |packet: &String| packet.replace(r"\xc0", r"\x80").replace('@', r"\x00").replace('B', r"\x02");
-    shown.iter().all(|packet| packet.starts_with(r"\xfe")) && without(&shown[0]) == without(&shown[1])
 }
 
 #[tokio::test]

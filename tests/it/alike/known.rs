@@ -15,9 +15,6 @@ pub struct Known {
     pub why: &'static str,
 }
 
-pub const SETS_BY_EXPRESSION: &str =
-    "whether the client's tracker of state is on is not known if an expression set it";
-
 const BOTH: &[Kind] = &[Kind::MariaDb, Kind::MySql];
 const MYSQL: &[Kind] = &[Kind::MySql];
 const MARIADB: &[Kind] = &[Kind::MariaDb];
@@ -46,7 +43,7 @@ const PARAMETERS_TYPE: &str =
     "MySQL gives the column of a parameter the type of an earlier execute on the connection";
 
 /// They are counted, and printed at the end. The rest of such a session is not compared.
-pub const KNOWN: [Known; 54] = [
+pub const KNOWN: [Known; 52] = [
     Known {
         kinds: MARIADB,
         step: "!forget",
@@ -123,13 +120,6 @@ pub const KNOWN: [Known; 54] = [
         behind: &["!prepare SELECT alike_"],
         parts: [r"\x07Warning", r"\xfe\x00\x00\x02"],
         why: FUNCTION_UNKNOWN,
-    },
-    Known {
-        kinds: MARIADB,
-        step: "",
-        behind: &["SET session_track_state_change = @b"],
-        parts: [r"\x00\x00\x00\x02\x00", r"\x02@\x00\x00\x00\x03\x02\x011"],
-        why: "a client that began to track its session's state by an expression gets a report more",
     },
     Known {
         kinds: MYSQL,
@@ -385,13 +375,6 @@ pub const KNOWN: [Known; 54] = [
         behind: &[],
         parts: [r"\x01", r"\x010"],
         why: "MariaDB gives a new session the FOUND_ROWS() of the thread's session before",
-    },
-    Known {
-        kinds: MARIADB,
-        step: "",
-        behind: &["SET session_track_state_change = @b"],
-        parts: ["", ""],
-        why: SETS_BY_EXPRESSION,
     },
     Known {
         kinds: MARIADB,
