@@ -61,7 +61,9 @@ impl SessionState {
     /// Returns the trackers for whose values the proxy can ask the connection in use now: the next statement there sets them anew.
     pub fn trackers_to_ask(&mut self) -> Vec<Vec<u8>> {
         let Some(rare) = &mut self.objects.rare else { return Vec::new() };
-        let names = std::mem::take(&mut rare.trackers_to_ask);
+        let mut names = std::mem::take(&mut rare.trackers_to_ask);
+        // The question has the names as they are.
+        names.retain(|name| name.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'_'));
         let pins = self.pins.on(Role::Primary);
         if pins.has(Pin::NextTransaction) || pins.has(Pin::Warnings) { Vec::new() } else { names }
     }

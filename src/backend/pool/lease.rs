@@ -361,19 +361,16 @@ impl<R: Runtime> Pool<R> {
         }
     }
 
-    /// Takes the connection to this server, of this account or (None) of any, that has been parked longest, if it satisfies `wanted`.
+    /// Takes the connection that has been parked longest of those with a key that `of` admits, if it satisfies `wanted`.
     pub(super) fn take_oldest(
         &self,
-        server: ServerId,
-        of_user: Option<&str>,
+        of: impl Fn(&PoolKey) -> bool,
         wanted: impl FnOnce(&Connection<R::Stream>) -> bool,
     ) -> Option<Leased<R::Stream>> {
         let oldest = {
             let shelves = self.shelves.borrow();
-            let on_server = shelves
-                .iter()
-                .filter(|(k, _)| k.server == server && of_user.is_none_or(|user| *k.user == *user));
-            let aged = on_server.filter_map(|(_, shelf)| shelf.oldest().map(|age| (age, shelf.clone())));
+            let admitted = shelves.iter().filter(|(key, _)| of(key));
+            let aged = admitted.filter_map(|(_, shelf)| shelf.oldest().map(|age| (age, shelf.clone())));
             aged.min_by_key(|(age, _)| *age).map(|(_, shelf)| shelf)
         };
         oldest.and_then(|shelf| shelf.take_oldest(wanted))
@@ -381,7 +378,8 @@ impl<R: Runtime> Pool<R> {
 
     /// Closes the connection to this server, of this account or (None) of any, that has been parked longest.
     pub(super) async fn make_way(&self, server: ServerId, of_user: Option<&str>, connect: Duration) -> bool {
-        let Some((connection, seat)) = self.take_oldest(server, of_user, |_| true) else { return false };
+        let of = |key: &PoolKey| key.server == server && of_user.is_none_or(|user| *key.user == *user);
+        let Some((connection, seat)) = self.take_oldest(of, |_| true) else { return false };
         self.metrics.server_idle.sub(1);
         if connection.pending_insert_id.is_some() {
             drop(self.take_over(connection, connect).await);

@@ -1,10 +1,10 @@
-//! A question of the proxy's own to a server that lets the probes not in: a connection that is there answers it.
+//! A question of the proxy's own to a server that does not let the probes in: a connection that is there answers it.
 
 use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use super::Pool;
+use super::{Pool, PoolKey};
 use crate::backend::{Connection, ResultSet};
 use crate::net::Runtime;
 use crate::topology::ServerId;
@@ -25,7 +25,9 @@ impl<R: Runtime> Pool<R> {
     /// set and limits hold there. None: no connection is idle, or there is no answer within `limit`.
     pub async fn ask(&self, server: ServerId, text: &str, limit: Duration) -> Option<Vec<ResultSet>> {
         let may_reset = |connection: &Connection<R::Stream>| connection.about.resets;
-        let (parked, seat) = self.take_oldest(server, None, may_reset)?;
+        // A connection that only its session may use could not be given to others behind the reset.
+        let of = |key: &PoolKey| key.server == server && key.session.is_none();
+        let (parked, seat) = self.take_oldest(of, may_reset)?;
         self.metrics.server_idle.sub(1);
         let mut connection = self.take_over(parked, limit).await?;
         if !self.clear(&mut connection, limit).await {
