@@ -37,14 +37,7 @@ async fn switchover(mut cluster: Cluster) {
     let proxy = Proxy::start(&proxy_config(&cluster)).await;
     let (mut writer, mut reader) =
         (proxy.client().await.expect("a login"), proxy.reader().await.expect("a login"));
-    cluster.primary().sql("ALTER USER monitor@'%' IDENTIFIED BY 'another'").await;
-    cluster.wait_caught_up().await;
-    for server in cluster.servers() {
-        end_probes_of(server).await;
-    }
-    for number in 0..2 {
-        eventually("probes are refused", async || is_barred(&proxy, number).await.then_some(())).await;
-    }
+    refuse_probes(&cluster, &proxy).await;
     // Each leaves a connection idle, one with a character set in which nobody could read the answer.
     writer.query_drop("SET character_set_results = ucs2, @a = 7").await.expect("variables");
     reader.query_drop("SET @a = 7").await.expect("a variable");
@@ -73,6 +66,18 @@ async fn end_probes_of(server: &Node) {
     end_probes(&mut watching).await;
 }
 
+/// Both servers get another password for the probes' account than the proxy has.
+async fn refuse_probes(cluster: &Cluster, proxy: &Proxy) {
+    cluster.primary().sql("ALTER USER monitor@'%' IDENTIFIED BY 'another'").await;
+    cluster.wait_caught_up().await;
+    for server in cluster.servers() {
+        end_probes_of(server).await;
+    }
+    for number in 0..2 {
+        eventually("probes are refused", async || is_barred(proxy, number).await.then_some(())).await;
+    }
+}
+
 async fn is_barred(proxy: &Proxy, number: usize) -> bool {
     topology(proxy).await["servers"][number]["barred"] == true
 }
@@ -82,14 +87,7 @@ async fn refused_probes_change_nothing(mut cluster: Cluster) {
     let config = proxy_config(&cluster);
     let proxy = Proxy::start(&config).await;
     let mut writing = writing(&proxy).await;
-    cluster.primary().sql("ALTER USER monitor@'%' IDENTIFIED BY 'another'").await;
-    cluster.wait_caught_up().await;
-    for server in cluster.servers() {
-        end_probes_of(server).await;
-    }
-    for number in 0..2 {
-        eventually("probes are refused", async || is_barred(&proxy, number).await.then_some(())).await;
-    }
+    refuse_probes(&cluster, &proxy).await;
     // For longer than a server has that answers no probe.
     tokio::time::sleep(Duration::from_secs(3)).await;
     let state = topology(&proxy).await;
